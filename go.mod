@@ -1,0 +1,3 @@
+module github.com/dunlin-mq/dunlin
+
+go 1.26.0
