@@ -1,0 +1,47 @@
+package mqtt
+
+import "net/netip"
+
+// Message is the unit that the broker routes: one PUBLISH on its way from a
+// publisher to any number of subscribers.
+//
+// While it is being routed a Message may be borrowed: it and its payload then
+// live in buffers that the publisher's connection uses again as soon as
+// routing returns. Whoever wants it longer calls Keep. A kept message is
+// immutable and shared: nobody may change it, its payload or its properties.
+type Message struct {
+	Topic   string
+	Payload []byte
+	Props   *Properties // only ForwardedProps; nil: none
+
+	From     string         // client id of the publisher, or the name of the part of the broker that made it
+	Username string         // of the publisher; empty: none
+	Peer     netip.AddrPort // of the publisher; zero for the broker's own
+
+	Timestamp int64 // when it entered the broker, Unix milliseconds
+	ExpiresAt int64 // Unix milliseconds; 0 never
+
+	QoS    QoS
+	Retain bool
+	Dup    bool
+	Sys    bool // the broker's own $SYS traffic: not counted as the users'
+
+	kept *Message // the stable copy; itself, if this is one
+}
+
+// Keep returns a copy of m that outlives the routing of m; all callers share
+// one. It is not safe for concurrent use on a borrowed message; a kept
+// message returns itself.
+func (m *Message) Keep() *Message {
+	if m.kept == nil {
+		k := *m
+		k.Payload = append([]byte(nil), m.Payload...)
+		k.kept = &k
+		m.kept = &k
+	}
+	return m.kept
+}
+
+// Expired reports whether the message's expiry lies at or before now, Unix
+// milliseconds [MQTT-3.3.2-5].
+func (m *Message) Expired(now int64) bool { return m.ExpiresAt != 0 && m.ExpiresAt <= now }
