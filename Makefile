@@ -1,0 +1,49 @@
+# What a contributor runs. `make` alone lists the targets.
+
+GO       ?= go
+FUZZTIME ?= 30s
+BENCH    ?= .
+
+GOLANGCI_VERSION := v2.14.0
+GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
+
+# Debian keeps mosquitto and haproxy in sbin, which a user's PATH may lack.
+export PATH := $(PATH):/usr/sbin:/sbin
+export GOTOOLCHAIN ?= local
+
+.PHONY: help run test peers lint check fuzz bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## start the broker with its built-in defaults
+	$(GO) run ./cmd/dunlin
+
+test: peers ## vet and test everything; on Debian as root, install the real clients it needs first
+	$(GO) vet ./...
+	$(GO) test ./...
+
+peers: ## see which real clients and servers the tests have, and install the missing ones where that is possible
+	scripts/setup-debian.sh
+
+lint: $(GOLANGCI) ## run golangci-lint at its pinned version
+	$(GOLANGCI) run ./...
+
+check: ## formatting, go.mod and generated files are current
+	scripts/check-current.sh
+
+fuzz: ## fuzz every target of the module for FUZZTIME each
+	scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## run the Go benchmarks matching BENCH
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	@echo 'Side by side with Mosquitto, over real sockets: bench/compare.sh'
+
+clean: ## remove what was built or fetched; data/ and log/ are yours and stay
+	rm -rf .cache bin dunlin testenv/node/node_modules
+
+# Built once from the Go module proxy and kept by version, so a fresh machine and a developer run the same linter.
+$(GOLANGCI):
+	mkdir -p $(@D)
+	GOBIN=$(CURDIR)/.cache/install $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv .cache/install/golangci-lint $@
