@@ -1,0 +1,148 @@
+//go:build linux
+
+package netloop
+
+import (
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	window    = 100 * time.Millisecond // one measurement of a loop's load
+	patience  = 10                     // windows in a row before anything is changed: a second
+	hotLoad   = 800                    // per mille of the time a loop works: it needs help
+	coldLoad  = 500                    // per mille of all loops together: the first can do it alone
+	worthwile = 300                    // the difference, per mille, that moving connections is worth
+	timeEvery = 32                     // passes without a wait between two looks at the clock
+)
+
+// meter measures which part of the time a loop is working.
+type meter struct {
+	idle   time.Duration // slept in this window
+	since  time.Duration // begin of this window
+	passes int           // since the last look at the clock
+	hot    int           // windows in a row above hotLoad
+	cold   int           // windows in a row in which all loops together were below coldLoad
+
+	load  atomic.Int64 // per mille, in the last window
+	ended atomic.Int64 // when that window ended, a time.Duration
+}
+
+func (m *meter) start(now time.Duration) {
+	m.since = now
+	m.ended.Store(int64(now))
+}
+
+// window closes the current window if it is over and reports whether it did.
+func (m *meter) window(now time.Duration) bool {
+	length := now - m.since
+	if length < window {
+		return false
+	}
+	m.load.Store(1000 - int64(1000*min(m.idle, length)/length))
+	m.ended.Store(int64(now))
+	m.idle, m.since = 0, now
+	return true
+}
+
+// recent is the load, 0 if the loop has slept through some windows since.
+func (m *meter) recent(now time.Duration) int64 {
+	if now-time.Duration(m.ended.Load()) > patience*window {
+		return 0
+	}
+	return m.load.Load()
+}
+
+// balance runs at the end of a pass, where no handler is at work: the only place
+// where a connection can move. It moves connections that were active in this very
+// pass, some per window, and looks again: so the load moves, not the idle ones,
+// and it can't overshoot by much.
+func (l *loop) balance(events []unix.EpollEvent) {
+	m := &l.meter
+	if m.passes++; m.idle == 0 && m.passes < timeEvery {
+		return
+	}
+	m.passes = 0
+	now := l.group.now()
+	if !m.window(now) || l.group.config.MaxLoops == 1 {
+		return
+	}
+	loops := *l.group.loops.Load()
+	all, coolest := int64(0), l
+	for _, o := range loops {
+		load := o.meter.recent(now)
+		all += load
+		if load < coolest.meter.recent(now) {
+			coolest = o
+		}
+	}
+	m.hot = runOf(m.hot, m.load.Load() >= hotLoad)
+	m.cold = runOf(m.cold, all < coldLoad)
+	switch {
+	case m.hot >= patience && m.load.Load()-coolest.meter.recent(now) >= worthwile:
+		l.shed(events, coolest, 2)
+	case m.hot >= patience && len(loops) < l.group.config.MaxLoops:
+		m.hot = 0
+		if o, err := l.group.addLoop(); err == nil && o != nil {
+			l.shed(events, o, 2)
+		}
+	case m.cold >= patience && l != loops[0]:
+		l.shed(events, loops[0], 1)
+	}
+}
+
+func runOf(n int, goesOn bool) int {
+	if goesOn {
+		return n + 1
+	}
+	return 0
+}
+
+// shed gives every nth connection that was active in this pass to another loop.
+func (l *loop) shed(events []unix.EpollEvent, to *loop, nth int) {
+	seen := 0
+	for i := range events {
+		if events[i].Pad != tagConn {
+			continue
+		}
+		c := l.group.table.get(events[i].Fd)
+		if c == nil || c.loop.Load() != l || c.state.Load()&closing != 0 {
+			continue
+		}
+		if seen++; seen%nth == 0 {
+			l.move(c, to)
+		}
+	}
+}
+
+// move gives a connection away. From the moment c.loop is another loop's, this
+// one must not touch it. A call of ask between the two system calls fails; that
+// is why the new registration asks for everything.
+func (l *loop) move(c *Conn, to *loop) {
+	fd := int(c.fd)
+	epollCtl(l.epfd, unix.EPOLL_CTL_DEL, fd, 0, 0)
+	l.conns.Add(-1)
+	to.conns.Add(1)
+	l.stats.moves.Add(1)
+	c.loop.Store(to)
+	c.register(to, allEvents)
+}
+
+// pick returns the loop for a new connection: the first that has room, so that
+// little load stays together on one loop, else the least busy.
+func (g *Group) pick() *loop {
+	loops := *g.loops.Load()
+	now := g.now()
+	best := loops[0]
+	for _, l := range loops {
+		if l.meter.recent(now) < hotLoad-worthwile {
+			return l
+		}
+		if l.meter.recent(now) < best.meter.recent(now) {
+			best = l
+		}
+	}
+	return best
+}
