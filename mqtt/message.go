@@ -12,7 +12,7 @@ import "net/netip"
 type Message struct {
 	Topic   string
 	Payload []byte
-	Props   *Properties // only ForwardedProps; nil: none
+	Props   *Properties // only ForwardedProps; nil: none. ExpiresAt goes before its MessageExpiry
 
 	From     string         // client id of the publisher, or the name of the part of the broker that made it
 	Username string         // of the publisher; empty: none
@@ -29,6 +29,24 @@ type Message struct {
 	kept *Message // the stable copy; itself, if this is one
 }
 
+// SetPublish fills m, whatever it held before, with the message that p carries
+// and the time now, Unix milliseconds; who sent it is left empty. Nothing is
+// copied: m borrows p's payload and takes its Properties over, in which only
+// the message's own remain present.
+//
+// An expiry of 0 seconds counts as none, as it does for EMQ X.
+func (m *Message) SetPublish(p *Publish, now int64) {
+	*m = Message{Topic: p.Topic, Payload: p.Payload, Timestamp: now, QoS: p.QoS, Retain: p.Retain, Dup: p.Dup}
+	if !p.Props.Has(ForwardedProps) {
+		return
+	}
+	m.Props = p.Props
+	m.Props.Present &= ForwardedProps
+	if m.Props.Has(PropMessageExpiry) && m.Props.MessageExpiry > 0 {
+		m.ExpiresAt = now + 1000*int64(m.Props.MessageExpiry)
+	}
+}
+
 // Keep returns a copy of m that outlives the routing of m; all callers share
 // one. It is not safe for concurrent use on a borrowed message; a kept
 // message returns itself.
@@ -36,6 +54,7 @@ func (m *Message) Keep() *Message {
 	if m.kept == nil {
 		k := *m
 		k.Payload = append([]byte(nil), m.Payload...)
+		k.Props = m.Props.Copy(ForwardedProps) // strings and slices are never borrowed
 		k.kept = &k
 		m.kept = &k
 	}
@@ -45,3 +64,10 @@ func (m *Message) Keep() *Message {
 // Expired reports whether the message's expiry lies at or before now, Unix
 // milliseconds [MQTT-3.3.2-5].
 func (m *Message) Expired(now int64) bool { return m.ExpiresAt != 0 && m.ExpiresAt <= now }
+
+// remainingExpiry is what is left of the expiry at now in seconds, rounded up:
+// a message that is still alive must not look expired to its receiver.
+func (m *Message) remainingExpiry(now int64) uint32 {
+	left := (m.ExpiresAt - now + 999) / 1000
+	return uint32(min(max(left, 0), 1<<32-1))
+}

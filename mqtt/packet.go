@@ -35,6 +35,13 @@ const (
 	TypeAuth        Type = 15
 )
 
+// String is the type's name as the standard writes it, CONNECT for instance.
+func (t Type) String() string {
+	names := [...]string{"RESERVED", "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP",
+		"SUBSCRIBE", "SUBACK", "UNSUBSCRIBE", "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT", "AUTH"}
+	return names[t&0x0F]
+}
+
 // Packet is one decoded control packet: a pointer to one of the structs below.
 type Packet interface {
 	Type() Type

@@ -1,5 +1,7 @@
 package mqtt
 
+import "slices"
+
 // ReasonCode is the result of an operation, MQTT 5 clause 2.4. Codes from 0x80
 // on are failures and serve as errors.
 type ReasonCode byte
@@ -168,3 +170,42 @@ func connackV3(c ReasonCode) byte {
 	}
 	return 3
 }
+
+// fromConnackV3 is the reverse of connackV3; ok is false for bytes that no
+// version before 5 defines.
+func fromConnackV3(b byte) (c ReasonCode, ok bool) {
+	codes := [...]ReasonCode{Success, UnsupportedProtocolVersion, ClientIdentifierNotValid, ServerUnavailable,
+		BadUserNameOrPassword, NotAuthorized}
+	if int(b) >= len(codes) {
+		return 0, false
+	}
+	return codes[b], true
+}
+
+// fits reports whether the standard lists the code for the packet type; it
+// speaks of the packets that end an exchange, MQTT 5 table 2-6.
+func (c ReasonCode) fits(t Type) bool {
+	switch t {
+	case TypePuback, TypePubrec:
+		return oneOf(c, Success, NoMatchingSubscribers, UnspecifiedError, ImplementationSpecificError, NotAuthorized,
+			TopicNameInvalid, PacketIdentifierInUse, QuotaExceeded, PayloadFormatInvalid)
+	case TypePubrel, TypePubcomp:
+		return oneOf(c, Success, PacketIdentifierNotFound)
+	case TypeSuback:
+		return oneOf(c, Success, GrantedQoS1, GrantedQoS2, UnspecifiedError, ImplementationSpecificError, NotAuthorized,
+			TopicFilterInvalid, PacketIdentifierInUse, QuotaExceeded, SharedSubscriptionsNotSupported,
+			SubscriptionIdentifiersNotSupported, WildcardSubscriptionsNotSupported)
+	case TypeUnsuback:
+		return oneOf(c, Success, NoSubscriptionExisted, UnspecifiedError, ImplementationSpecificError, NotAuthorized,
+			TopicFilterInvalid, PacketIdentifierInUse)
+	case TypeAuth:
+		return oneOf(c, Success, ContinueAuthentication, ReAuthenticate)
+	case TypeDisconnect:
+		return c == Success || c == DisconnectWithWill || c.Failed() && c <= WildcardSubscriptionsNotSupported &&
+			!oneOf(c, UnsupportedProtocolVersion, ClientIdentifierNotValid, BadUserNameOrPassword, ServerUnavailable,
+				Banned, PacketIdentifierInUse, PacketIdentifierNotFound)
+	}
+	return true
+}
+
+func oneOf(c ReasonCode, codes ...ReasonCode) bool { return slices.Contains(codes, c) }
