@@ -1,0 +1,83 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// Known is a pattern of keys that are accepted without having an effect.
+type Known struct {
+	Pattern string // "zone.$name.force_gc_policy"
+	// Type says which values are accepted, alternatives separated by ` | `: any, int, `int 1..255`, float, flag
+	// (on, off, true, false), size, duration, percent, address, rate, count|size written as `counts`, list,
+	// or `oneof a b c`. Empty means any.
+	Type   string
+	Kind   Kind
+	Reason string // why it has no effect, as the end of the sentence "… has no effect: "
+}
+
+// Kind says why a known key has no effect.
+type Kind string
+
+const (
+	Runtime Kind = "runtime" // tunes the Erlang runtime, which is not there
+	Later   Kind = "later"   // belongs to a feature this version does not have yet
+	Unused  Kind = "unused"  // belongs to an instance that is switched off, such as a listener without an address
+)
+
+// NoEffect makes a table of known keys from text: per line a pattern and, after blanks, its Type.
+func NoEffect(kind Kind, reason, table string) []Known {
+	var out []Known
+	for line := range strings.Lines(table) {
+		if line = strings.TrimSpace(line); line != "" {
+			pattern, typ, _ := strings.Cut(line, " ")
+			out = append(out, Known{Pattern: pattern, Type: strings.TrimSpace(typ), Kind: kind, Reason: reason})
+		}
+	}
+	return out
+}
+
+// check finds mistakes in the table itself.
+func (k *Known) check() error {
+	for alternative := range strings.SplitSeq(k.Type, " | ") {
+		if _, ok := knownType(alternative); !ok {
+			return fmt.Errorf("config: unknown type %q of the known key %s", alternative, k.Pattern)
+		}
+	}
+	return nil
+}
+
+// accepts returns what is wrong with a value, or nil. The complaint is that of the last alternative.
+func (k *Known) accepts(text string) (err error) {
+	for alternative := range strings.SplitSeq(k.Type, " | ") {
+		typ, _ := knownType(alternative)
+		if err = typ.parse(reflect.New(typ.Type).Elem(), text); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// knownType translates a word of Known.Type into the field that would be declared for it.
+func knownType(name string) (fieldType, bool) {
+	word, args, _ := strings.Cut(strings.TrimSpace(name), " ")
+	types := map[string]reflect.Type{
+		"": reflect.TypeFor[string](), "any": reflect.TypeFor[string](), "oneof": reflect.TypeFor[string](),
+		"int": reflect.TypeFor[int64](), "float": reflect.TypeFor[float64](), "flag": reflect.TypeFor[bool](),
+		"size": reflect.TypeFor[Bytes](), "duration": reflect.TypeFor[time.Duration](),
+		"percent": reflect.TypeFor[Percent](), "address": reflect.TypeFor[Address](),
+		"rate": reflect.TypeFor[Rate](), "counts": reflect.TypeFor[CountBytes](), "list": reflect.TypeFor[[]string](),
+	}
+	t, ok := types[word]
+	var tag string
+	switch {
+	case word == "oneof":
+		tag = fmt.Sprintf("oneof:%q", args)
+	case args != "":
+		tag = fmt.Sprintf("range:%q", args)
+		ok = ok && word == "int"
+	}
+	return fieldType{t, reflect.StructTag(tag)}, ok
+}
