@@ -1,0 +1,222 @@
+package mqtttest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Broker starts brokers for scenarios.
+type Broker interface {
+	// Start runs a broker with the settings "key = value" on free ports of the loopback and returns when it answers. It lives
+	// until Stop or the end of the test. ErrUnsupported: this kind of broker does not have such settings.
+	Start(t testing.TB, settings []string) (Node, error)
+}
+
+// ErrUnsupported is returned for settings that a broker does not know.
+var ErrUnsupported = errors.New("the broker does not have these settings")
+
+// Dunlin runs the project's own command as a process, configured by the environment alone.
+type Dunlin struct {
+	once sync.Once
+	bin  string
+	err  error
+}
+
+// Build compiles cmd/dunlin into dir, once; root is the module's folder.
+func (d *Dunlin) Build(root, dir string) error {
+	d.once.Do(func() {
+		d.bin = filepath.Join(dir, "dunlin")
+		cmd := exec.Command("go", "build", "-o", d.bin, "./cmd/dunlin")
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			d.err = fmt.Errorf("go build ./cmd/dunlin: %w\n%s", err, out)
+		}
+	})
+	return d.err
+}
+
+// Start implements Broker.
+func (d *Dunlin) Start(t testing.TB, settings []string) (Node, error) {
+	ports, err := freePorts(2)
+	if err != nil {
+		return Node{}, err
+	}
+	node := Node{TCP: ports[0], WS: ports[1]}
+	cmd := exec.Command(d.bin)
+	cmd.Env = append(os.Environ(), envSettings(append([]string{
+		"node.data_dir = " + t.TempDir(),
+		"listener.tcp.external = " + node.TCP,
+		"listener.tcp.external.zone = external",
+		"listener.ws.external = " + node.WS,
+		"listener.ws.external.zone = external",
+	}, settings...))...)
+	err = start(t, &node, cmd)
+	return node, err
+}
+
+// envSettings turns "zone.external.max_inflight = 2" into DUNLIN_ZONE__EXTERNAL__MAX_INFLIGHT=2. The later of two settings
+// of one key wins.
+func envSettings(settings []string) []string {
+	var env []string
+	for _, s := range settings {
+		key, val, _ := strings.Cut(s, "=")
+		name := strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(key), ".", "__"))
+		env = append(env, "DUNLIN_"+name+"="+strings.TrimSpace(val))
+	}
+	return env
+}
+
+// Mosquitto runs Eclipse Mosquitto, the yardstick that shows whether a scenario asks for what the standard says. It knows
+// none of the project's settings.
+type Mosquitto struct{}
+
+// Start implements Broker.
+func (Mosquitto) Start(t testing.TB, settings []string) (Node, error) {
+	if len(settings) > 0 {
+		return Node{}, ErrUnsupported
+	}
+	ports, err := freePorts(2)
+	if err != nil {
+		return Node{}, err
+	}
+	node := Node{TCP: ports[0], WS: ports[1]}
+	listener := func(addr string) string {
+		host, port, _ := net.SplitHostPort(addr)
+		return "listener " + port + " " + host + "\n"
+	}
+	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
+	text := "allow_anonymous true\nmax_queued_messages 1000\n" + listener(node.TCP) + listener(node.WS) + "protocol websockets\n"
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return Node{}, err
+	}
+	err = start(t, &node, exec.Command("mosquitto", "-c", conf))
+	return node, err
+}
+
+// start runs the process, waits until it answers and fills in Stop.
+func start(t testing.TB, node *Node, cmd *exec.Cmd) error {
+	var output lockedBuffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	go func() {
+		cmd.Wait() // its verdict is of no interest: a broker that dies makes its scenarios fail
+		close(exited)
+	}()
+	var once sync.Once
+	node.Stop = func() {
+		once.Do(func() {
+			cmd.Process.Signal(syscall.SIGTERM) // fails only when it is gone already
+			select {
+			case <-exited:
+			case <-time.After(5 * time.Second):
+				t.Errorf("the broker did not stop within 5 s of SIGTERM")
+				cmd.Process.Kill()
+				<-exited
+			}
+		})
+	}
+	t.Cleanup(func() {
+		node.Stop()
+		if t.Failed() && testing.Verbose() {
+			t.Logf("broker output:\n%s", output.String())
+		}
+	})
+	return awaitReady(*node, exited, &output)
+}
+
+func awaitReady(node Node, exited <-chan struct{}, output *lockedBuffer) error {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		select {
+		case <-exited:
+			return fmt.Errorf("the broker ended at start:\n%s", output.String())
+		case <-time.After(10 * time.Millisecond):
+		}
+		if answers(node.TCP) && (node.WS == "" || answers(node.WS)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the broker did not answer on %s within 10 s:\n%s", node.TCP, output.String())
+}
+
+func answers(addr string) bool {
+	nc, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	nc.Close()
+	return true
+}
+
+// freePorts asks the kernel for addresses nobody listens on; all are held until all are known, so they differ.
+func freePorts(n int) ([]string, error) {
+	var addrs []string
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+		addrs = append(addrs, ln.Addr().String())
+	}
+	return addrs, nil
+}
+
+// lockedBuffer takes a process's output while a test may read it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// Farm shares brokers between scenarios: one per set of settings, but a fresh one for a scenario that wants to be alone.
+type Farm struct {
+	Broker Broker
+	T      testing.TB // brokers live as long as this test
+	mu     sync.Mutex
+	nodes  map[string]func() (Node, error)
+}
+
+// For returns a broker with the settings of the scenario.
+func (f *Farm) For(s Scenario) (Node, error) {
+	if s.Alone {
+		return f.Broker.Start(f.T, s.Config)
+	}
+	config := slices.Sorted(slices.Values(s.Config))
+	key := strings.Join(config, "\n")
+	f.mu.Lock()
+	if f.nodes == nil {
+		f.nodes = map[string]func() (Node, error){}
+	}
+	start, ok := f.nodes[key]
+	if !ok {
+		start = sync.OnceValues(func() (Node, error) { return f.Broker.Start(f.T, config) })
+		f.nodes[key] = start
+	}
+	f.mu.Unlock()
+	return start()
+}

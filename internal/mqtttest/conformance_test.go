@@ -1,0 +1,75 @@
+package mqtttest
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+var (
+	against = flag.String("broker", "dunlin", "what the scenarios run against: dunlin, mosquitto, or the host:port of a running broker")
+	update  = flag.Bool("update", false, "write the generated index")
+)
+
+// TestMain lets many scenarios wait at once: nearly all of their time is spent so, whatever the number of processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// TestConformance plays every scenario against a broker.
+func TestConformance(t *testing.T) {
+	scenarios, err := Load(os.DirFS("testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	farm := &Farm{T: t, Broker: brokerUnderTest(t)}
+	for _, s := range scenarios {
+		t.Run(s.File+"/"+s.Name, func(t *testing.T) {
+			t.Parallel()
+			node, err := farm.For(s)
+			if errors.Is(err, ErrUnsupported) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			Run(t, node, s)
+		})
+	}
+}
+
+func brokerUnderTest(t *testing.T) Broker {
+	switch *against {
+	case "dunlin":
+		if _, err := os.Stat("../../cmd/dunlin"); err != nil {
+			t.Skip("there is no cmd/dunlin to test yet")
+		}
+		d := &Dunlin{}
+		if err := d.Build("../..", t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	case "mosquitto":
+		if _, err := exec.LookPath("mosquitto"); err != nil {
+			t.Skip("mosquitto is not installed")
+		}
+		return Mosquitto{}
+	}
+	return running(*against)
+}
+
+// running is a broker that somebody else started: it has the settings it has.
+type running string
+
+func (addr running) Start(_ testing.TB, settings []string) (Node, error) {
+	if len(settings) > 0 {
+		return Node{}, ErrUnsupported
+	}
+	return Node{TCP: string(addr)}, nil
+}
