@@ -27,6 +27,7 @@ func TestLayerRule(t *testing.T) {
 	ok("connector/kafka", "connector")
 	ok("connector/kafka", "mqtt")
 	ok("internal/mqtttest", "node")
+	ok("bench", "mqtt")
 	bad("session", "broker", "row 2 may not import row 3")
 	bad("session", "retain", "row 2 may not import row 2")
 	bad("server/netloop", "server", "row 4 may not import row 4")
@@ -34,7 +35,9 @@ func TestLayerRule(t *testing.T) {
 	bad("connector/kafka", "connector/http", "only node/providers.go imports a leaf")
 	bad("broker", "auth/jwt", "only node/providers.go imports a leaf")
 	bad("connector/kafka", "hook", "a leaf imports its parent and row 0 only")
-	bad("broker", "internal/mqtttest", "only tests import it")
+	bad("broker", "internal/mqtttest", "only tests may import it")
+	bad("node", "bench", "only cmd/dunlin may import it")
+	bad("bench", "hook", "package bench imports nothing above row 0")
 }
 
 // TestFileRules shows that each rule on a file can fail, and stays quiet on the nearest thing that is allowed.

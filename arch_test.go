@@ -27,7 +27,7 @@ var layers = []struct {
 	packages string
 }{
 	{7, "cmd/dunlin"},
-	{6, "node bench"},
+	{6, "node"},
 	{5, "api dashboard"},
 	{4, "server server/netloop gateway cluster rule exhook"},
 	{3, "broker"},
@@ -39,8 +39,14 @@ var layers = []struct {
 // leafParents are the packages whose other subfolders are leaves: one outside system or protocol each.
 var leafParents = words("auth connector discovery gateway")
 
-// aside packages stand outside the rows: they may import anything, and only tests may import them.
-var aside = words("internal/mqtttest")
+// aside packages stand outside the rows: each has one importer and imports nothing above its top row.
+var aside = map[string]struct {
+	importer string
+	top      int
+}{
+	"bench":             {"cmd/dunlin", 0},
+	"internal/mqtttest": {"tests", 7},
+}
 
 // onlyIn names libraries that one package hides from all others.
 var onlyIn = map[string]string{"github.com/nats-io/": "engine"}
@@ -113,7 +119,9 @@ func TestArchitecture(t *testing.T) {
 }
 
 func knownPackage(p *pkg) []string {
-	if _, known := rowOf(p.path); known || isLeaf(p.path) || slices.Contains(aside, p.path) || p.path == "." {
+	_, known := rowOf(p.path)
+	_, besides := aside[p.path]
+	if known || besides || isLeaf(p.path) || p.path == "." {
 		return nil
 	}
 	return []string{fmt.Sprintf("package %s is unknown: %s", p.path, addToTable)}
@@ -136,11 +144,13 @@ func importsPointDown(p *pkg, f *file) (broken []string) {
 func mayImport(from, to string) string {
 	fromRow, fromKnown := rowOf(from)
 	toRow, toKnown := rowOf(to)
+	fromAside, isAside := aside[from]
+	toAside, toIsAside := aside[to]
 	switch {
-	case slices.Contains(aside, from):
-		return ""
-	case slices.Contains(aside, to):
-		return "only tests import it"
+	case toIsAside && toAside.importer != from:
+		return "only " + toAside.importer + " may import it"
+	case isAside && toRow > fromAside.top:
+		return fmt.Sprintf("package %s imports nothing above row %d", from, fromAside.top)
 	case isLeaf(to):
 		return "only " + leafTable + " imports a leaf"
 	case isLeaf(from) && to != path.Dir(from) && toRow > 0:
