@@ -1,0 +1,62 @@
+package session
+
+import "github.com/dunlin-mq/dunlin/mqtt"
+
+// Puback ends a QoS 1 delivery, whatever the code says [MQTT-4.3.2-3], and
+// drains the queue. The Delivery is the one that was acknowledged. The error
+// is mqtt.PacketIdentifierNotFound, or mqtt.PacketIdentifierInUse if the
+// identifier belongs to a flow that doesn't wait for PUBACK; nothing has
+// changed then.
+func (s *Session) Puback(id uint16, _ mqtt.ReasonCode, out Sender, now int64) (Delivery, error) {
+	pos, err := s.flights.expect(id, awaitPuback)
+	if err != nil {
+		return Delivery{}, err
+	}
+	d := s.flights.slots.at(pos).delivery()
+	s.finish(pos, out, now)
+	return d, nil
+}
+
+// Pubrec handles the first acknowledgement of a QoS 2 delivery: a failed code
+// ends the flow, any other is answered with PUBREL [MQTT-4.3.3-4]. The
+// Delivery is the one that was acknowledged. The errors are those of Puback;
+// an unknown identifier is answered too, with 0x92, and a repeated PUBREC with
+// another PUBREL.
+func (s *Session) Pubrec(id uint16, code mqtt.ReasonCode, out Sender, now int64) (Delivery, error) {
+	pos, err := s.flights.expect(id, awaitPubrec)
+	if err == mqtt.PacketIdentifierNotFound {
+		out.Ack(mqtt.TypePubrel, id, mqtt.PacketIdentifierNotFound)
+		return Delivery{}, err
+	}
+	e := s.flights.slots.at(pos)
+	if err != nil {
+		if e.phase == awaitPubcomp {
+			out.Ack(mqtt.TypePubrel, id, mqtt.Success)
+		}
+		return Delivery{}, err
+	}
+	d := e.delivery()
+	if code.Failed() {
+		s.finish(pos, out, now)
+		return d, nil
+	}
+	e.phase, e.msg, e.sub, e.sentAt = awaitPubcomp, nil, nil, now
+	out.Ack(mqtt.TypePubrel, id, mqtt.Success)
+	return d, nil
+}
+
+// Pubcomp ends a QoS 2 delivery and drains the queue. The errors are those of
+// Puback.
+func (s *Session) Pubcomp(id uint16, _ mqtt.ReasonCode, out Sender, now int64) error {
+	pos, err := s.flights.expect(id, awaitPubcomp)
+	if err == nil {
+		s.finish(pos, out, now)
+	}
+	return err
+}
+
+// finish ends a flight and uses the room in the window.
+func (s *Session) finish(pos uint32, out Sender, now int64) {
+	s.flights.end(pos)
+	s.Drain(out, now)
+}

@@ -1,0 +1,55 @@
+package session
+
+import "github.com/dunlin-mq/dunlin/mqtt"
+
+// Received notes the packet identifier of a QoS 2 PUBLISH from the client. The
+// message is the caller's to route now, unless dup says that it was routed
+// before and the client repeats it until it sees PUBREC [MQTT-4.3.3-10]. The
+// error is mqtt.ReceiveMaximumExceeded: the table is full and the message must
+// not be routed. A caller that refuses the message with a failed PUBREC calls
+// Released, because the flow ends there.
+func (s *Session) Received(id uint16, now int64) (dup bool, err error) {
+	if _, dup = s.awaiting[id]; dup {
+		return true, nil
+	}
+	if most := s.cfg.MaxAwaitingRel; most > 0 && len(s.awaiting) >= most {
+		return false, mqtt.ReceiveMaximumExceeded
+	}
+	if s.awaiting == nil {
+		s.awaiting = make(map[uint16]int64)
+	}
+	s.awaiting[id] = now
+	s.touch(now)
+	return false, nil
+}
+
+// Released notes a PUBREL from the client, which frees its packet identifier
+// [MQTT-4.3.3-11]; false if nothing waited for it.
+func (s *Session) Released(id uint16) bool {
+	_, waited := s.awaiting[id]
+	delete(s.awaiting, id)
+	return waited
+}
+
+// AwaitingRel counts the QoS 2 messages received and not yet released.
+func (s *Session) AwaitingRel() int { return len(s.awaiting) }
+
+// AwaitRelTimeouts counts the identifiers that were forgotten because PUBREL
+// didn't come in time, since the session was made or restored.
+func (s *Session) AwaitRelTimeouts() uint32 { return s.forgotten }
+
+// forget drops the identifiers whose PUBREL is overdue.
+func (s *Session) forget(now int64) {
+	timeout := s.cfg.AwaitRelTimeout.Milliseconds()
+	if timeout <= 0 {
+		return
+	}
+	for id, since := range s.awaiting {
+		if since+timeout <= now {
+			delete(s.awaiting, id)
+			s.forgotten++
+		} else {
+			s.wakeBy(since + timeout)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package session
+
+import "github.com/dunlin-mq/dunlin/mqtt"
+
+// phase says what a flight waits for.
+type phase uint8
+
+const (
+	done phase = iota // nothing; its slot waits for those before it
+	awaitPuback
+	awaitPubrec
+	awaitPubcomp
+)
+
+// flight is a delivery above QoS 0 that was sent and isn't acknowledged. It is
+// kept to 32 bytes: the QoS follows from the phase.
+type flight struct {
+	msg    *mqtt.Message // nil once PUBREC has come
+	sub    *Subscription
+	sentAt int64
+	id     uint16
+	phase  phase
+	retain bool
+}
+
+func (f *flight) delivery() Delivery {
+	qos := mqtt.QoS(2)
+	if f.phase == awaitPuback {
+		qos = 1
+	}
+	return Delivery{Msg: f.msg, Sub: f.sub, QoS: qos, Retain: f.retain}
+}
+
+// inflight holds the flights in the order in which they were first sent, which
+// is the order in which they are repeated [MQTT-4.6.0-1] and the cyclic order
+// of their packet identifiers. A flight that ends out of order leaves its slot
+// behind as done, so a flight is where its identifier's distance from the
+// first one says, unless slots were squeezed out; then it is nearer.
+type inflight struct {
+	slots  ring[flight] // the first one is never done
+	live   uint32       // slots that aren't done
+	sent   uint32       // of these, sent on the present connection; the rest is behind them
+	unsent uint32       // slots, done or not, at the end that aren't sent on it
+	lastID uint16
+}
+
+// distance counts the steps from identifier a to b; 1 follows 65535.
+func distance(a, b uint16) uint32 {
+	return uint32((int(b) - int(a) + 65535) % 65535)
+}
+
+func nextID(id uint16) uint16 {
+	if id == 65535 {
+		return 1
+	}
+	return id + 1
+}
+
+// next is the identifier for a new flight; 0 if the cyclic order has come
+// round to the oldest flight: nothing new goes out until that one ends.
+func (f *inflight) next() uint16 {
+	id := nextID(f.lastID)
+	if f.slots.n > 0 && f.slots.at(0).id == id {
+		return 0
+	}
+	return id
+}
+
+// add appends a flight that was just sent under f.next.
+func (f *inflight) add(e flight) {
+	if f.slots.full() && f.live <= f.slots.n/4*3 {
+		f.slots.filter(func(e *flight) bool { return e.phase != done })
+	}
+	f.slots.push(e)
+	f.lastID = e.id
+	f.live++
+	f.sent++
+}
+
+// find returns the place of the flight with this identifier.
+func (f *inflight) find(id uint16) (pos uint32, ok bool) {
+	if f.slots.n == 0 || id == 0 {
+		return 0, false
+	}
+	first := f.slots.at(0).id
+	want := distance(first, id)
+	lo, hi := uint32(0), min(want, f.slots.n-1)
+	for pos = hi; lo <= hi; pos = lo + (hi-lo)/2 {
+		e := f.slots.at(pos)
+		switch d := distance(first, e.id); {
+		case d == want:
+			return pos, e.phase != done
+		case d < want:
+			lo = pos + 1
+		case pos == 0:
+			return 0, false
+		default:
+			hi = pos - 1
+		}
+	}
+	return 0, false
+}
+
+// expect is find for a packet that acknowledges the phase want. The error is
+// the reason code that tells why it doesn't.
+func (f *inflight) expect(id uint16, want phase) (pos uint32, err error) {
+	pos, ok := f.find(id)
+	if !ok {
+		return 0, mqtt.PacketIdentifierNotFound
+	}
+	if f.slots.at(pos).phase != want {
+		return pos, mqtt.PacketIdentifierInUse
+	}
+	return pos, nil
+}
+
+// end takes the flight at pos out and frees its identifier.
+func (f *inflight) end(pos uint32) {
+	if pos < f.slots.n-f.unsent {
+		f.sent--
+	}
+	f.live--
+	e := f.slots.at(pos)
+	*e = flight{id: e.id}
+	for f.slots.n > 0 && f.slots.at(0).phase == done {
+		f.slots.pop()
+	}
+	f.unsent = min(f.unsent, f.slots.n)
+}
+
+// reconnected makes all flights due for repetition on a new connection.
+func (f *inflight) reconnected() { f.sent, f.unsent = 0, f.slots.n }
+
+// repeatable returns the place of the next flight to repeat on the new
+// connection and counts it as sent; false if there is none.
+func (f *inflight) repeatable() (pos uint32, ok bool) {
+	for f.unsent > 0 {
+		pos = f.slots.n - f.unsent
+		f.unsent--
+		if f.slots.at(pos).phase != done {
+			f.sent++
+			return pos, true
+		}
+	}
+	return 0, false
+}

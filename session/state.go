@@ -1,0 +1,167 @@
+package session
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// State is all of a session that has to survive its process. It encodes with
+// encoding/gob without loss, and with encoding/json if its strings are valid
+// UTF-8, which they are unless a zone tolerates others.
+//
+// What it points to is shared with the session and must not be changed.
+type State struct {
+	Created        int64 // Unix milliseconds
+	OfflineAt      int64 // Unix milliseconds; 0 if the client was connected
+	ExpiryInterval uint32
+	Will           *Will
+	Subscriptions  []*Subscription // by filter
+	LastID         uint16          // the packet identifier used last
+	Inflight       []InflightState // in the order of their sending
+	Queue          []Delivery      // per priority in the order of their coming
+	AwaitingRel    []AwaitingState // by identifier
+	Dropped        uint64
+}
+
+// InflightState is one delivery in flight. Without Msg it is at QoS 2 and has
+// its PUBREC already.
+type InflightState struct {
+	ID     uint16
+	SentAt int64 // Unix milliseconds
+	Delivery
+}
+
+// AwaitingState is one QoS 2 message received and not yet released.
+type AwaitingState struct {
+	ID    uint16
+	Since int64 // Unix milliseconds
+}
+
+// State returns the session's state as it is now.
+func (s *Session) State() *State {
+	st := &State{
+		Created: s.created, OfflineAt: s.offlineAt, ExpiryInterval: s.expiry,
+		Will: s.will, LastID: s.flights.lastID, Dropped: s.dropped,
+	}
+	if s.online {
+		st.OfflineAt = 0
+	}
+	st.Subscriptions = slices.SortedFunc(s.subs.all, func(a, b *Subscription) int {
+		return strings.Compare(a.Filter, b.Filter)
+	})
+	for i := range s.flights.slots.n {
+		if e := s.flights.slots.at(i); e.phase != done {
+			st.Inflight = append(st.Inflight, InflightState{e.id, e.sentAt, e.delivery()})
+		}
+	}
+	if s.queue != nil {
+		for i := range s.queue.levels {
+			waiting := &s.queue.levels[i].waiting
+			for j := range waiting.n {
+				st.Queue = append(st.Queue, *waiting.at(j))
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.awaiting)) {
+		st.AwaitingRel = append(st.AwaitingRel, AwaitingState{id, s.awaiting[id]})
+	}
+	return st
+}
+
+// Restore makes a session from a state, which it takes over. The client is
+// offline; if it was connected (OfflineAt is 0) the caller calls Disconnected,
+// and only then the expiry runs. The mqueue's bounds apply from the next
+// message on. The error says what in st can't be.
+func Restore(cfg *Config, st *State) (*Session, error) {
+	s := New(cfg, st.Created)
+	s.offlineAt, s.expiry, s.will, s.dropped = st.OfflineAt, st.ExpiryInterval, st.Will, st.Dropped
+	if s.will != nil {
+		if s.will.Msg == nil {
+			return nil, fmt.Errorf("session state: the will has no message")
+		}
+		s.will.Msg = s.will.Msg.Keep()
+	}
+	shared := make(map[Subscription]*Subscription)
+	for i, sub := range st.Subscriptions {
+		if sub == nil || s.subs.get(sub.Filter) != nil {
+			return nil, fmt.Errorf("session state: subscription %d is empty or there twice", i)
+		}
+		s.subs.set(sub)
+		shared[*sub] = sub
+	}
+	if err := s.restoreInflight(st, shared); err != nil {
+		return nil, err
+	}
+	for i, d := range st.Queue {
+		if d.Msg == nil || d.QoS > 2 {
+			return nil, fmt.Errorf("session state: queued delivery %d has no message or QoS %d", i, d.QoS)
+		}
+		if s.queue == nil {
+			s.queue = new(mqueue)
+		}
+		d.Msg, d.Sub = d.Msg.Keep(), share(shared, d.Sub)
+		s.queue.push(s.queue.level(cfg.rank(d.Msg.Topic)), d)
+	}
+	for _, a := range st.AwaitingRel {
+		if a.ID == 0 {
+			return nil, fmt.Errorf("session state: a message awaiting release has packet identifier 0")
+		}
+		if s.awaiting == nil {
+			s.awaiting = make(map[uint16]int64, len(st.AwaitingRel))
+		}
+		s.awaiting[a.ID] = a.Since
+	}
+	return s, nil
+}
+
+func (s *Session) restoreInflight(st *State, shared map[Subscription]*Subscription) error {
+	f := &s.flights
+	for i, in := range st.Inflight {
+		e := flight{sub: share(shared, in.Sub), sentAt: in.SentAt, id: in.ID, retain: in.Retain}
+		switch {
+		case in.QoS == 1 && in.Msg != nil:
+			e.phase = awaitPuback
+		case in.QoS == 2 && in.Msg != nil:
+			e.phase = awaitPubrec
+		case in.QoS == 2:
+			e.phase = awaitPubcomp
+		default:
+			return fmt.Errorf("session state: delivery %d in flight has QoS %d, want 1 or 2, or no message", i, in.QoS)
+		}
+		if in.Msg != nil {
+			e.msg = in.Msg.Keep()
+		}
+		if in.ID == 0 || i > 0 && !f.follows(f.lastID, in.ID) {
+			return fmt.Errorf("session state: delivery %d in flight has packet identifier %d, want one after %d", i, in.ID, f.lastID)
+		}
+		f.add(e)
+	}
+	if f.live > 0 && st.LastID != f.lastID && !f.follows(f.lastID, st.LastID) {
+		return fmt.Errorf("session state: the last packet identifier is %d, want %d or one after it", st.LastID, f.lastID)
+	}
+	f.lastID = st.LastID
+	f.reconnected()
+	return nil
+}
+
+// follows reports whether id comes after prev on the way round from the first
+// flight.
+func (f *inflight) follows(prev, id uint16) bool {
+	first := f.slots.at(0).id
+	return id != 0 && distance(first, id) > distance(first, prev)
+}
+
+// share returns the subscription that is equal to sub and was seen first, so
+// that restored deliveries don't hold a copy each.
+func share(seen map[Subscription]*Subscription, sub *Subscription) *Subscription {
+	if sub == nil {
+		return nil
+	}
+	if first := seen[*sub]; first != nil {
+		return first
+	}
+	seen[*sub] = sub
+	return sub
+}
