@@ -29,6 +29,9 @@ func (s *Session) maySend(qos mqtt.QoS) bool {
 	return s.Queued() == 0 && s.open()
 }
 
+// Room reports whether a delivery would go out at once, whatever its QoS.
+func (s *Session) Room() bool { return s.maySend(0) && s.maySend(1) }
+
 // open reports whether the window has room for a new delivery.
 func (s *Session) open() bool {
 	f := &s.flights

@@ -1,0 +1,104 @@
+package broker
+
+import (
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
+)
+
+// Batch is the work of one pass of a loop, or of one event elsewhere: it
+// gathers the connections that got output, so that each is flushed once at
+// the end, and holds the scratch space that routing needs. A Batch belongs to
+// one goroutine.
+type Batch struct {
+	broker *Broker
+	now    int64 // 0: not asked for in this pass
+
+	touched []Conn
+	routes  []*route
+
+	client   *Client // whose session is being driven
+	queued   int     // what its session had queued before
+	template mqtt.Template
+	encoded  *mqtt.Message // what template holds
+	options  mqtt.PublishOptions
+	stripped mqtt.Message // a delivery without its mountpoint
+}
+
+// NewBatch makes a batch for one goroutine to use again and again.
+func (br *Broker) NewBatch() *Batch { return &Batch{broker: br} }
+
+// Now is the time of this pass, Unix milliseconds; asked for once a pass.
+func (b *Batch) Now() int64 {
+	if b.now == 0 {
+		b.now = Now()
+	}
+	return b.now
+}
+
+// Touch puts a connection on the list of those to flush. The connection calls
+// it when its output was not on a list yet.
+func (b *Batch) Touch(c Conn) { b.touched = append(b.touched, c) }
+
+// End flushes every touched connection and makes the batch ready for the next
+// pass.
+func (b *Batch) End() {
+	for i, c := range b.touched {
+		c.Flush()
+		b.touched[i] = nil
+	}
+	b.touched = b.touched[:0]
+	b.now = 0
+}
+
+// Publish is session.Sender's: it writes one delivery to the client's
+// connection.
+func (b *Batch) Publish(d session.Delivery, id uint16, dup bool) bool {
+	c, m := b.client, d.Msg
+	if h := &b.broker.Hooks.MessageDelivered; !h.Empty() {
+		e := hook.MessageDelivered{Client: &c.info, Message: m}
+		h.Run(&e)
+		m = e.Message
+	}
+	m = b.unmount(m)
+	if b.encoded != m {
+		b.template.Reset(m)
+		b.encoded = m
+	}
+	b.options = mqtt.PublishOptions{QoS: d.QoS, Retain: d.Retain, Dup: dup, PacketID: id, Now: b.Now()}
+	if d.Sub != nil {
+		b.options.SubscriptionID = d.Sub.ID
+	}
+	if !c.conn.Send(b, &b.template, &b.options) {
+		return false
+	}
+	if !dup {
+		b.broker.count.delivered.Inc()
+	}
+	return true
+}
+
+// unmount takes the client's mountpoint off the topic of a delivery.
+func (b *Batch) unmount(m *mqtt.Message) *mqtt.Message {
+	mount := b.client.info.Mountpoint
+	if mount == "" || len(m.Topic) < len(mount) || m.Topic[:len(mount)] != mount {
+		return m
+	}
+	b.stripped = *m
+	b.stripped.Topic = m.Topic[len(mount):]
+	b.encoded = nil
+	return &b.stripped
+}
+
+// Ack is session.Sender's.
+func (b *Batch) Ack(kind mqtt.Type, id uint16, code mqtt.ReasonCode) {
+	b.client.conn.SendAck(b, kind, id, code)
+}
+
+// Full is session.Sender's.
+func (b *Batch) Full() bool { return b.client.conn != nil && b.client.conn.Full() }
+
+// Dropped is session.Sender's.
+func (b *Batch) Dropped(d session.Delivery, why session.Drop) {
+	b.broker.dropped(&b.client.info, d.Msg, why)
+}

@@ -1,0 +1,119 @@
+package broker
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/metrics"
+	"github.com/dunlin-mq/dunlin/retain"
+	"github.com/dunlin-mq/dunlin/topic"
+)
+
+// Options are what a Broker is made of.
+type Options struct {
+	Node     string // the node's name in $SYS topics: dunlin@127.0.0.1
+	Version  string
+	Config   Config
+	Hooks    *hook.Points
+	Metrics  *metrics.Registry
+	Retained *retain.Store
+	Log      *slog.Logger
+}
+
+// Broker is one node's broker. Its methods may be called by any number of
+// goroutines, each with a Batch of its own.
+type Broker struct {
+	Hooks    *hook.Points
+	Retained *retain.Store
+
+	node, version string
+	sysPrefix     string // $SYS/brokers/<node>/
+	cfg           Config
+	log           *slog.Logger
+	registry      *metrics.Registry
+	count         counters
+
+	index     topic.Index[Subscriber, *route]
+	clients   registry
+	groups    groups
+	exclusive exclusive
+	delayed   delayed
+	wheel     wheel
+
+	publishRules   []rewrite
+	subscribeRules []rewrite
+
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+// New makes a broker and starts its clock. Close stops it.
+func New(o Options) *Broker {
+	br := &Broker{
+		Hooks: o.Hooks, Retained: o.Retained,
+		node: o.Node, version: o.Version, sysPrefix: "$SYS/brokers/" + o.Node + "/",
+		cfg: o.Config, log: o.Log, registry: o.Metrics,
+		stop: make(chan struct{}),
+	}
+	br.clients.clients = make(map[string]*Client)
+	br.groups.all = make(map[groupKey]*group)
+	br.exclusive.holders = make(map[string]*Client)
+	br.delayed.br, br.delayed.limit = br, o.Config.Broker.MaxDelayed
+	if m := &o.Config.Modules; bool(m.Rewrite) {
+		br.publishRules = rewrites(m.PublishRules, m.Rules)
+		br.subscribeRules = rewrites(m.SubRules, m.Rules)
+	}
+	br.newCounters(o.Metrics)
+	br.startSys()
+	br.done.Go(br.turn)
+	return br
+}
+
+// turn drives the wheel, and with it everything in the broker that depends on
+// time, until Close.
+func (br *Broker) turn() {
+	b := br.NewBatch()
+	ticks := time.NewTicker(wheelTick * time.Millisecond)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+			br.wheel.advance(b.Now(), b)
+			b.End()
+		case <-br.stop:
+			return
+		}
+	}
+}
+
+// Schedule has t fired at the given time, Unix milliseconds, or at most a
+// tenth of a second later.
+func (br *Broker) Schedule(t Timer, at int64) { br.wheel.schedule(t, at) }
+
+// Close stops the broker's clock. Connections are ended by their listeners
+// before.
+func (br *Broker) Close() {
+	close(br.stop)
+	br.done.Wait()
+}
+
+// strategy is how a share group chooses its members.
+func (br *Broker) strategy(group string) Strategy { return br.cfg.Broker.strategy(group) }
+
+// fire runs a chain that may be empty.
+func fire[E any](chain *hook.Chain[E], e *E) {
+	if !chain.Empty() {
+		chain.Run(e)
+	}
+}
+
+// fireSession counts and tells of a session's beginning or end.
+func (br *Broker) fireSession(chain *hook.Chain[hook.SessionEvent], n *metrics.Counter, c *Client, reason string) {
+	n.Inc()
+	if !chain.Empty() {
+		info := c.Info()
+		chain.Run(&hook.SessionEvent{Client: &info, Reason: reason})
+	}
+}

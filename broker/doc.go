@@ -1,0 +1,13 @@
+// Package broker is the middle of Dunlin: who is connected, who subscribes to
+// what, and how a message gets from one to the others.
+//
+// It has the registry of clients with takeover, discard and kick; the index of
+// subscriptions; the pipeline that every published message passes; shared
+// groups, wills, delayed messages, topic rewriting and the $SYS topics. It
+// doesn't know bytes or sockets: a connection is a Conn, stated here and
+// implemented by package server; and it knows neither cluster nor gateways:
+// those are Subscribers in the same index as local clients.
+//
+// Locks are taken in this order: group, client, then registry, index or wheel.
+// No lock is held while a function of another client is called.
+package broker

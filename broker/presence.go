@@ -1,0 +1,93 @@
+package broker
+
+import (
+	"encoding/json"
+
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// connectedEvent and disconnectedEvent are the payloads of
+// $SYS/brokers/<node>/clients/<clientid>/…, with the fields of EMQ X 4.3.
+type connectedEvent struct {
+	presence
+	KeepAlive      uint16 `json:"keepalive"` // seconds
+	CleanStart     bool   `json:"clean_start"`
+	ExpiryInterval uint32 `json:"expiry_interval"` // seconds
+	Connack        int    `json:"connack"`
+}
+
+type disconnectedEvent struct {
+	presence
+	Reason         string `json:"reason"`
+	DisconnectedAt int64  `json:"disconnected_at"` // Unix milliseconds
+}
+
+type presence struct {
+	ClientID    string `json:"clientid"`
+	Username    string `json:"username"`
+	IPAddress   string `json:"ipaddress"`
+	SockPort    uint16 `json:"sockport"` // of the listener
+	ProtoName   string `json:"proto_name"`
+	ProtoVer    byte   `json:"proto_ver"`
+	ConnectedAt int64  `json:"connected_at"` // Unix milliseconds
+	TS          int64  `json:"ts"`
+}
+
+func (br *Broker) presenceOf(info *hook.ClientInfo, connectedAt, now int64) presence {
+	p := presence{
+		ClientID: info.ClientID, Username: info.Username, IPAddress: info.Peer.Addr().Unmap().String(),
+		ProtoName: "MQTT", ProtoVer: byte(info.Version), ConnectedAt: connectedAt, TS: now,
+	}
+	if p.Username == "" {
+		p.Username = "undefined"
+	}
+	if info.Version == mqtt.V31 {
+		p.ProtoName = "MQIsdp"
+	}
+	if info.Listener != nil {
+		p.SockPort = info.Listener.Addr.Port()
+	}
+	return p
+}
+
+func (br *Broker) presenceConnected(b *Batch, c *Client, o *Opening) {
+	name := br.presenceTopic(b, o.Info.ClientID, "connected")
+	if name == "" {
+		return
+	}
+	br.publishPresence(b, name, connectedEvent{
+		presence: br.presenceOf(&o.Info, b.Now(), b.Now()), KeepAlive: o.KeepAlive,
+		CleanStart: o.CleanStart, ExpiryInterval: o.ExpiryInterval,
+	})
+}
+
+func (br *Broker) presenceDisconnected(b *Batch, info *hook.ClientInfo, connectedAt int64, reason string) {
+	name := br.presenceTopic(b, info.ClientID, "disconnected")
+	if name == "" {
+		return
+	}
+	br.publishPresence(b, name, disconnectedEvent{br.presenceOf(info, connectedAt, b.Now()), reason, b.Now()})
+}
+
+// presenceTopic is empty when nobody would hear the event: a storm of
+// reconnects then costs no JSON.
+func (br *Broker) presenceTopic(b *Batch, id, event string) string {
+	if !br.cfg.Modules.Presence {
+		return ""
+	}
+	name := br.sysPrefix + "clients/" + id + "/" + event
+	if br.Hooks.MessagePublish.Empty() && len(br.index.Match(name, b.routes[:0])) == 0 {
+		return ""
+	}
+	return name
+}
+
+func (br *Broker) publishPresence(b *Batch, name string, event any) {
+	payload, err := json.Marshal(event)
+	if err != nil {
+		br.log.Error("a presence event can't be written as JSON", "topic", name, "err", err)
+		return
+	}
+	br.publishSys(b, name, payload, mqtt.QoS(br.cfg.Modules.PresenceQoS), false)
+}

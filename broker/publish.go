@@ -1,0 +1,122 @@
+package broker
+
+import (
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
+)
+
+// Publish takes one message through the pipeline, in this fixed order: topic
+// rewriting, the hook message.publish, delayed messages, retained messages,
+// routing. from is the publisher, nil for the broker's own messages; the
+// topic is mounted. m may be borrowed (mqtt.Message); it is changed.
+//
+// The code is what the publisher is told: Success, NoMatchingSubscribers when
+// nobody gets the message now, or the failure with which a hook refused it.
+func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) mqtt.ReasonCode {
+	if !m.Sys {
+		br.count.published.Inc()
+	}
+	br.rewritePublish(from, m)
+	if h := &br.Hooks.MessagePublish; !h.Empty() {
+		e := hook.MessagePublish{Client: from, Message: m}
+		h.Run(&e)
+		if e.Refuse {
+			return e.Code
+		}
+		m = e.Message
+	}
+	if isDelayed(m.Topic) && br.delayed.take(br, m, b.Now()) {
+		return mqtt.NoMatchingSubscribers
+	}
+	if m.Retain && !br.retain(m, b.Now()) {
+		return mqtt.Success
+	}
+	if br.route(b, m) == 0 {
+		br.unroutable(m)
+		return mqtt.NoMatchingSubscribers
+	}
+	return mqtt.Success
+}
+
+// route delivers m to everybody whose filter matches its topic and returns
+// how many those are. Order per publisher and topic is kept because a
+// publisher's messages are routed one after the other, each to its end.
+func (br *Broker) route(b *Batch, m *mqtt.Message) int {
+	routes := br.index.Match(m.Topic, b.routes[:0])
+	if len(routes) == 0 {
+		return 0
+	}
+	if m.QoS > 0 {
+		m = m.Keep() // some window or queue will hold it
+	}
+	b.encoded = nil
+	for i, r := range routes {
+		r.to.Deliver(b, m, &r.Subscription)
+		routes[i] = nil
+	}
+	b.encoded = nil // m may be borrowed, and its memory another message's by the next call
+	b.routes = routes[:0]
+	return len(routes)
+}
+
+// retain stores or deletes the retained message of m's topic. false: m only
+// deletes, and the configuration says that nobody hears of that.
+func (br *Broker) retain(m *mqtt.Message, now int64) bool {
+	br.count.retained.Inc()
+	if len(m.Payload) == 0 {
+		br.Retained.Delete(m.Topic)
+		return !br.Retained.StopPublishClearMsg()
+	}
+	if err := br.Retained.Put(m, now); err != nil {
+		br.log.Warn("a retained message is not stored", "topic", m.Topic, "client", m.From, "err", err)
+	}
+	return true
+}
+
+// unroutable books a message that nobody gets.
+func (br *Broker) unroutable(m *mqtt.Message) {
+	if m.Sys {
+		return
+	}
+	br.count.dropped.Inc()
+	br.count.noSubscribers.Inc()
+	if h := &br.Hooks.MessageDropped; !h.Empty() {
+		h.Run(&hook.MessageDropped{Message: m, Reason: "no_subscribers"})
+	}
+}
+
+// dropped books a delivery that a subscriber doesn't get.
+func (br *Broker) dropped(to *hook.ClientInfo, m *mqtt.Message, why session.Drop) {
+	br.count.drop(why)
+	if h := &br.Hooks.DeliveryDropped; !h.Empty() {
+		h.Run(&hook.DeliveryDropped{Client: to, Message: m, Reason: why.String()})
+	}
+}
+
+// acked books a PUBACK or PUBREC.
+func (br *Broker) acked(by *hook.ClientInfo, m *mqtt.Message) {
+	br.count.acked.Inc()
+	if h := &br.Hooks.MessageAcked; !h.Empty() {
+		h.Run(&hook.MessageAcked{Client: by, Message: m})
+	}
+}
+
+// Authorize asks whether a client may publish to a topic or subscribe to a
+// filter, given without mountpoint and share prefix.
+func (br *Broker) Authorize(z *Zone, who *hook.ClientInfo, action hook.Action, topic string) bool {
+	if !z.EnableACL || who.Superuser {
+		return true
+	}
+	e := hook.ClientCheckACL{Client: who, Action: action, Topic: topic, Allow: z.ACLNomatch == "allow"}
+	if h := &br.Hooks.ClientCheckACL; !h.Empty() {
+		br.count.checkACL.Inc()
+		h.Run(&e)
+	}
+	if e.Allow {
+		br.count.aclAllow.Inc()
+	} else {
+		br.count.aclDeny.Inc()
+	}
+	return e.Allow
+}

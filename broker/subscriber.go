@@ -1,0 +1,53 @@
+package broker
+
+import (
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
+)
+
+// Subscriber is whoever has an entry in the index of subscriptions: a client
+// of this node, a shared group, another node, a gateway's client.
+type Subscriber interface {
+	// Deliver hands over one message that sub's filter matched. It never
+	// blocks: what can't be taken is queued or dropped, and counted. m is
+	// borrowed unless its QoS is above 0; see mqtt.Message.
+	Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription)
+}
+
+// route is an entry of the index: whose subscription it is, and with what
+// options. It is never changed; a changed subscription is a new route.
+type route struct {
+	session.Subscription
+	to Subscriber
+}
+
+// Conn is a client's connection as the broker sees it. All methods are safe
+// for concurrent use, return at once and never call back into the broker.
+type Conn interface {
+	// Send appends one PUBLISH to the connection's output; false: it exceeds
+	// the client's maximum packet size and was not sent [MQTT-3.1.2-24].
+	Send(b *Batch, t *mqtt.Template, o *mqtt.PublishOptions) bool
+	// SendAck appends a PUBACK, PUBREC, PUBREL or PUBCOMP.
+	SendAck(b *Batch, kind mqtt.Type, id uint16, code mqtt.ReasonCode)
+	// Full reports that the output has reached its high-water mark. The
+	// connection calls Client.Drain when there is room again.
+	Full() bool
+	// Flush writes what has been appended since the last Flush.
+	Flush()
+	// End closes the connection, with a DISCONNECT where the client's version
+	// knows one.
+	End(why Ending)
+}
+
+// Ending says why a connection ends.
+type Ending struct {
+	Code mqtt.ReasonCode // sent to a version 5 client; Success: nothing is sent
+	Word string          // what it is counted as: kicked, discarded, …
+}
+
+// The endings that the broker causes.
+var (
+	endTakenOver = Ending{mqtt.SessionTakenOver, "takeovered"}
+	endDiscarded = Ending{mqtt.SessionTakenOver, "discarded"}
+	endKicked    = Ending{mqtt.AdministrativeAction, "kicked"}
+)

@@ -1,0 +1,97 @@
+package broker
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/metrics"
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// sysDescription is what $SYS/brokers/<node>/sysdescr says.
+const sysDescription = "Dunlin"
+
+// sampleInterval is how often the stats that are not kept up to date are read.
+const sampleInterval = time.Second
+
+// sysTopics publishes the node's facts on $SYS: a Timer that schedules itself.
+type sysTopics struct {
+	br       *Broker
+	interval time.Duration
+	publish  func(*Batch)
+}
+
+// Fire is Timer's.
+func (s *sysTopics) Fire(b *Batch, at int64) {
+	s.publish(b)
+	s.schedule(at)
+}
+
+func (s *sysTopics) schedule(now int64) {
+	if s.interval > 0 {
+		s.br.wheel.schedule(s, now+s.interval.Milliseconds())
+	}
+}
+
+// startSys schedules the periodic topics; the first come one interval after
+// the start, as in EMQ X.
+func (br *Broker) startSys() {
+	now := Now()
+	for _, s := range []*sysTopics{
+		{br, br.cfg.Broker.SysInterval, br.publishNode},
+		{br, br.cfg.Broker.SysHeartbeat, br.publishHeartbeat},
+		{br, sampleInterval, func(*Batch) { br.sample() }},
+	} {
+		s.schedule(now)
+	}
+}
+
+func (br *Broker) publishNode(b *Batch) {
+	br.publishSys(b, "$SYS/brokers", []byte(br.node), 0, true)
+	br.publishSys(b, br.sysPrefix+"version", []byte(br.version), 0, true)
+	br.publishSys(b, br.sysPrefix+"sysdescr", []byte(sysDescription), 0, true)
+	br.registry.Each(func(s metrics.Sample) { br.publishSample(b, s) })
+}
+
+// publishSample publishes one stat or metric; stats in EMQ X's two spellings.
+func (br *Broker) publishSample(b *Batch, s metrics.Sample) {
+	value := strconv.AppendInt(nil, s.Value, 10)
+	slashed := strings.ReplaceAll(s.Name, ".", "/")
+	if strings.HasSuffix(s.Name, ".count") || strings.HasSuffix(s.Name, ".max") {
+		br.publishSys(b, br.sysPrefix+"stats/"+s.Name, value, 0, false)
+		br.publishSys(b, br.sysPrefix+"stats/"+slashed, value, 0, false)
+		return
+	}
+	br.publishSys(b, br.sysPrefix+"metrics/"+slashed, value, 0, false)
+}
+
+func (br *Broker) publishHeartbeat(b *Batch) {
+	br.publishSys(b, br.sysPrefix+"uptime", []byte(Uptime(time.Since(start))), 0, false)
+	br.publishSys(b, br.sysPrefix+"datetime", []byte(time.Now().Format(time.DateTime)), 0, false)
+}
+
+// publishSys publishes one of the broker's own messages.
+func (br *Broker) publishSys(b *Batch, name string, payload []byte, qos mqtt.QoS, retain bool) {
+	br.Publish(b, nil, &mqtt.Message{
+		Topic: name, Payload: payload, QoS: qos, Retain: retain, Sys: true, From: br.node, Timestamp: b.Now(),
+	})
+}
+
+// Uptime writes a duration as EMQ X does: "2 days, 4 hours, 21 minutes, 19
+// seconds", without leading zero units.
+func Uptime(d time.Duration) string {
+	s := int64(d / time.Second)
+	text := fmt.Sprintf("%d seconds", s%60)
+	for _, u := range []struct {
+		name string
+		size int64
+		mod  int64
+	}{{"minutes", 60, 60}, {"hours", 3600, 24}, {"days", 86400, 1 << 40}} {
+		if s >= u.size {
+			text = fmt.Sprintf("%d %s, %s", s/u.size%u.mod, u.name, text)
+		}
+	}
+	return text
+}
