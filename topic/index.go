@@ -13,9 +13,9 @@ import (
 // An interface type can serve as K if the dynamic types are comparable.
 type Index[K comparable, V any] struct {
 	mu      sync.RWMutex
-	exact   map[string]set[K, V] // filters without wildcards; nil when there are none
-	root    node[K, V]           // filters with wildcards
-	wild    int                  // how many filters the trie has
+	exact   map[string]*set[K, V] // filters without wildcards; nil when there are none
+	root    node[K, V]            // filters with wildcards
+	wild    int                   // how many filters the trie has
 	entries int
 }
 
@@ -36,17 +36,14 @@ func (ix *Index[K, V]) Set(filter string, k K, v V) (added bool) {
 }
 
 func (ix *Index[K, V]) setExact(filter string, k K, v V) (added bool) {
-	s, ok := ix.exact[filter]
-	if ok {
-		added = s.put(k, v)
-	} else {
-		s, added = set[K, V]{key: k, val: v}, true
+	if s := ix.exact[filter]; s != nil {
+		return s.put(k, v)
 	}
 	if ix.exact == nil {
-		ix.exact = make(map[string]set[K, V])
+		ix.exact = make(map[string]*set[K, V])
 	}
-	ix.exact[filter] = s
-	return added
+	ix.exact[filter] = &set[K, V]{key: k, val: v}
+	return true
 }
 
 func (ix *Index[K, V]) setWild(filter string, k K, v V) (added bool) {
@@ -75,13 +72,12 @@ func (ix *Index[K, V]) Delete(filter string, k K) (v V, ok bool) {
 }
 
 func (ix *Index[K, V]) deleteExact(filter string, k K) (v V, ok bool) {
-	s, found := ix.exact[filter]
-	if !found {
+	s := ix.exact[filter]
+	if s == nil {
 		return v, false
 	}
 	v, ok, last := s.remove(k)
 	if !last {
-		ix.exact[filter] = s
 		return v, ok
 	}
 	if delete(ix.exact, filter); len(ix.exact) == 0 {
@@ -108,7 +104,7 @@ func (ix *Index[K, V]) deleteWild(filter string, k K) (v V, ok bool) {
 // Name may be a view of a buffer: it is not kept. Nothing is called while the lock is held.
 func (ix *Index[K, V]) Match(name string, dst []V) []V {
 	ix.mu.RLock()
-	if s, ok := ix.exact[name]; ok {
+	if s := ix.exact[name]; s != nil {
 		dst = s.appendTo(dst)
 	}
 	if ix.wild > 0 {
@@ -152,6 +148,6 @@ func (ix *Index[K, V]) All() iter.Seq2[string, int] {
 		w := walk[K, V]{ix: ix, yield: yield}
 		ix.mu.RLock()
 		defer ix.mu.RUnlock()
-		_ = w.exact() && w.wild() && w.flush()
+		_ = w.exact() && w.below(&ix.root, 0) && w.flush()
 	}
 }

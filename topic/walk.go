@@ -1,5 +1,7 @@
 package topic
 
+import "slices"
+
 // walkBatch is how many filters a walk gathers before it lets go of the lock to hand them out: few, so that a waiting
 // writer (and every Match behind it) waits some microseconds only.
 const walkBatch = 256
@@ -9,6 +11,7 @@ type walk[K comparable, V any] struct {
 	ix    *Index[K, V]
 	yield func(string, int) bool
 	batch []walked
+	text  []byte // see below
 }
 
 type walked struct {
@@ -26,43 +29,41 @@ func (w *walk[K, V]) exact() bool {
 	return true
 }
 
-// wild walks through the trie, spelling out the filters. A node on the stack may be cut off while the lock is not held;
-// nothing hangs on it then but nodes as empty as itself, and those of filters set again later are new ones.
-func (w *walk[K, V]) wild() bool {
-	type step struct {
-		node  *node[K, V]
-		at    int // length of the text before this level
-		level string
+// below walks through what hangs on a node of the trie; w.text[:begin] spells the way to it, with a slash at the end. It
+// recurses as deep as filters have levels, so the 65536 of the longest take 32 MB of stack while it lasts.
+//
+// Whenever the lock was let go the node may have been cut off. Then nothing is found below it but nodes as empty as
+// itself, because those of filters set again later are new ones.
+func (w *walk[K, V]) below(n *node[K, V], begin int) bool {
+	if n.here != nil && !w.add(string(w.text[:begin-1]), n.here.size()) {
+		return false
 	}
-	var text []byte
-	stack := []step{{node: &w.ix.root, at: -1}}
-	for len(stack) > 0 {
-		s := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		begin := 0
-		if s.at >= 0 {
-			text = append(append(text[:s.at], s.level...), '/')
-			begin = len(text)
-		}
-		if s.node.here != nil && !w.add(string(text[:begin-1]), s.node.here.size()) {
+	if n.tail != nil && !w.add(string(w.text[:begin])+"#", n.tail.size()) {
+		return false
+	}
+	if n.plus != nil && !w.child("+", n.plus, begin) {
+		return false
+	}
+	if n.kids == nil {
+		return true
+	}
+	list, table := slices.Clone(n.kids.list), n.kids.table // before the lock is let go: one may turn into the other
+	for _, kid := range list {
+		if !w.child(kid.level, kid.node, begin) {
 			return false
 		}
-		if s.node.tail != nil && !w.add(string(text[:begin])+"#", s.node.tail.size()) {
+	}
+	for level, kid := range table {
+		if !w.child(level, kid, begin) {
 			return false
-		}
-		if s.node.plus != nil {
-			stack = append(stack, step{s.node.plus, begin, "+"})
-		}
-		if k := s.node.kids; k != nil {
-			for _, kid := range k.list {
-				stack = append(stack, step{kid.node, begin, kid.level})
-			}
-			for level, n := range k.table {
-				stack = append(stack, step{n, begin, level})
-			}
 		}
 	}
 	return true
+}
+
+func (w *walk[K, V]) child(level string, n *node[K, V], begin int) bool {
+	w.text = append(append(w.text[:begin], level...), '/')
+	return w.below(n, len(w.text))
 }
 
 func (w *walk[K, V]) add(filter string, n int) bool {
