@@ -61,6 +61,14 @@ func (m *Message) Keep() *Message {
 	return m.kept
 }
 
+// Copy returns a message of its own that shares m's payload and properties and
+// borrows them if m did: for one who changes the topic or a flag.
+func (m *Message) Copy() *Message {
+	k := *m
+	k.kept = nil
+	return &k
+}
+
 // Expired reports whether the message's expiry lies at or before now, Unix
 // milliseconds [MQTT-3.3.2-5].
 func (m *Message) Expired(now int64) bool { return m.ExpiresAt != 0 && m.ExpiresAt <= now }

@@ -134,7 +134,12 @@ var propTable = [...]struct {
 }
 
 // String is the name of a single property as EMQ X spells it.
-func (which Prop) String() string { return propTable[bits.TrailingZeros32(uint32(which))].name }
+func (which Prop) String() string {
+	if i := bits.TrailingZeros32(uint32(which)); i < len(propTable) {
+		return propTable[i].name
+	}
+	return "Unknown-Property"
+}
 
 // propOf returns the property with the wire identifier, or 0.
 func propOf(id uint32) Prop {
