@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// options is what the command line says; flags.go has the meaning of each.
+type options struct {
+	verb string
+
+	host               string
+	port               int
+	version            mqtt.Version
+	username, password string
+	keepAlive          uint16 // seconds
+	clean              bool
+	sessionExpiry      uint32 // seconds
+	prefix             string // of client ids
+
+	tls, ws                   bool
+	wsPath                    string
+	certFile, keyFile, caFile string
+	ifaddr                    []string
+
+	count, startNumber int
+	interval           time.Duration // between two connections
+	connRate           float64       // connections a second; overrides interval
+
+	topic         string
+	qos           mqtt.QoS
+	retain        bool
+	size          int // of the payload, bytes
+	message       string
+	intervalOfMsg time.Duration // between two messages of one publisher
+	rate          float64       // messages a second of all publishers; overrides intervalOfMsg
+	window        int           // messages on their way when neither limits the rate
+	inflight      int           // unacknowledged messages of one publisher
+	limit         uint64        // messages in all; 0: no limit
+	wait          bool          // publish only when all are connected
+
+	warmup, measure, hold time.Duration
+
+	publishers, subscribers, idle, topics int
+	filter                                string
+	filters                               int // per subscriber, filter "mixed"
+	spread                                bool
+	slow                                  int
+	slowFor, killEvery                    time.Duration
+
+	pid         int
+	json, quiet bool
+}
+
+// maxConnections and maxFilters bound what a slip of the finger can ask for.
+const (
+	maxConnections = 1_000_000
+	maxFilters     = 10_000_000
+)
+
+// validate fills in what depends on other options and refuses what makes no
+// sense, all of it at once.
+func (o *options) validate() error {
+	o.fillIn()
+	var errs []error
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(o.port < 1 || o.port > 65535, "--port: expected 1 to 65535, got %d", o.port)
+	refuse(o.version < mqtt.V31 || o.version > mqtt.V5, "--version: expected 3, 4 or 5, got %d", o.version)
+	refuse(o.qos > 2, "--qos: expected 0, 1 or 2, got %d", o.qos)
+	refuse(o.count < 1 || o.count > maxConnections, "--count: expected 1 to %d, got %d", maxConnections, o.count)
+	refuse(o.startNumber < 0, "--startnumber: expected 0 or more, got %d", o.startNumber)
+	refuse(o.connRate < 0 || o.rate < 0, "--conn-rate and --rate: expected 0 or more")
+	refuse((o.certFile == "") != (o.keyFile == ""), "--certfile and --keyfile go together")
+	refuse(!o.tls && (o.certFile != "" || o.caFile != ""), "--certfile, --keyfile and --cafile need -S")
+	refuse(o.pid < 0, "--pid: expected a process id, got %d", o.pid)
+	if verbs[o.verb].publishes {
+		refuse(o.size < 0 || o.size > 1<<28-1024, "--size: expected 0 to %d bytes, got %d", 1<<28-1024, o.size)
+		refuse(o.inflight < 1 || o.inflight > 65535, "--inflight: expected 1 to 65535, got %d", o.inflight)
+		refuse(o.window < 1, "--window: expected 1 or more, got %d", o.window)
+		refuse(strings.ContainsAny(o.topic, "+#"), "--topic: %q has a wildcard, which nobody can publish to", o.topic)
+	}
+	if verbs[o.verb].publishes || verbs[o.verb].subscribes {
+		refuse(o.topic == "", "--topic: expected a topic")
+	}
+	if o.verb == "roundtrip" {
+		o.validateRoundtrip(refuse)
+	}
+	return errors.Join(errs...)
+}
+
+func (o *options) validateRoundtrip(refuse func(wrong bool, format string, args ...any)) {
+	all := o.publishers + o.subscribers + o.idle
+	refuse(o.publishers < 0 || o.subscribers < 0 || o.idle < 0 || all < 1 || all > maxConnections,
+		"--publishers, --subscribers and --idle: expected 1 to %d together, got %d", maxConnections, all)
+	refuse(o.topics < 1, "--topics: expected 1 or more, got %d", o.topics)
+	refuse(o.size < stampSize, "--size: a round trip needs %d bytes or more for time and number, got %d", stampSize, o.size)
+	refuse(o.message != "", "--message: a round trip makes its own payload")
+	refuse(o.slow > 0 && o.filter != "all" && o.filter != "plus", "--slow needs --filter all or plus")
+	refuse(o.slow < 0 || o.slow >= max(o.subscribers, 1), "--slow: expected fewer than the %d subscribers, got %d", o.subscribers, o.slow)
+	refuse(o.filters < 1 || o.filters*max(o.subscribers, 1) > maxFilters, "--filters: expected 1 to %d in all", maxFilters)
+	switch o.filter {
+	case "own", "all", "plus", "shared", "mixed":
+	default:
+		refuse(true, "--filter: expected own, all, plus, shared or mixed, got %q", o.filter)
+	}
+}
+
+func (o *options) fillIn() {
+	if o.port == 0 {
+		o.port = map[[2]bool]int{{false, false}: 1883, {true, false}: 8883, {false, true}: 8083, {true, true}: 8084}[[2]bool{o.tls, o.ws}]
+	}
+	if o.connRate == 0 && o.interval > 0 {
+		o.connRate = float64(time.Second) / float64(o.interval)
+	}
+	if o.prefix == "" {
+		o.prefix = fmt.Sprintf("bench%d", os.Getpid())
+	}
+	if o.message != "" && o.verb != "roundtrip" {
+		o.size = len(o.message)
+	}
+	if o.verb != "roundtrip" {
+		return
+	}
+	if o.publishers < 0 {
+		o.publishers = o.count
+	}
+	if o.subscribers < 0 {
+		o.subscribers = o.count
+	}
+	if o.topics == 0 {
+		o.topics = max(o.subscribers, 1)
+	}
+}
+
+// replace fills the placeholders of a topic or a user name for one client.
+func (o *options) replace(template, clientID string, number int) string {
+	if !strings.Contains(template, "%") {
+		return template
+	}
+	return strings.NewReplacer("%i", fmt.Sprint(number), "%c", clientID, "%u", o.username).Replace(template)
+}

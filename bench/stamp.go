@@ -1,0 +1,73 @@
+package bench
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// stampSize is the room that a payload needs for a stamp, bytes.
+const stampSize = 16
+
+// stamp is what the tool writes into the front of a payload, so that whoever
+// gets the message knows when it was sent, and a run knows which one it is.
+type stamp struct {
+	sent      int64 // Unix nanoseconds
+	publisher uint32
+	sequence  uint32 // from 0 on, per publisher
+}
+
+func (s stamp) put(payload []byte) {
+	binary.BigEndian.PutUint64(payload, uint64(s.sent))
+	binary.BigEndian.PutUint32(payload[8:], s.publisher)
+	binary.BigEndian.PutUint32(payload[12:], s.sequence)
+}
+
+// stampOf reads the stamp; ok is false for what some other program sent. A
+// stamp has no mark of its own: it is one if its time is within the last hour,
+// or a second ahead when two machines' clocks differ.
+func stampOf(payload []byte, now int64) (s stamp, ok bool) {
+	if len(payload) < stampSize {
+		return s, false
+	}
+	s.sent = int64(binary.BigEndian.Uint64(payload))
+	s.publisher = binary.BigEndian.Uint32(payload[8:])
+	s.sequence = binary.BigEndian.Uint32(payload[12:])
+	age := now - s.sent
+	return s, age > -int64(time.Second) && age < int64(time.Hour)
+}
+
+// ledger finds out which of the messages that arrive came before. Messages of
+// one flow are numbered from 0 on; memory is taken by flows and by gaps.
+type ledger struct {
+	next map[uint64]uint32 // per flow: one above the highest number seen
+	gaps map[gap]struct{}  // numbers below it that have not come
+}
+
+type gap struct {
+	flow   uint64
+	number uint32
+}
+
+// maxGaps bounds the ledger: when more messages are missing than that, one that
+// comes late after all is taken for a repeated one.
+const maxGaps = 1 << 20
+
+func newLedger() *ledger {
+	return &ledger{next: map[uint64]uint32{}, gaps: map[gap]struct{}{}}
+}
+
+// first enters the arrival and reports whether it is the first of its number.
+func (l *ledger) first(flow uint64, number uint32) bool {
+	next := l.next[flow]
+	if number < next {
+		missing := gap{flow, number}
+		_, late := l.gaps[missing]
+		delete(l.gaps, missing)
+		return late
+	}
+	for ; next < number && len(l.gaps) < maxGaps; next++ {
+		l.gaps[gap{flow, next}] = struct{}{}
+	}
+	l.next[flow] = number + 1
+	return true
+}
