@@ -31,6 +31,10 @@ type Decoder struct {
 // including every string and every slice inside Properties, is freshly
 // allocated and the caller's.
 //
+// What needs the meaning of topics or the state of a session is not judged
+// here: wildcards in a topic name or no name at all, the form of filters, the
+// limits of alias, receive maximum and client id, the order of packets.
+//
 // An error is always an *Error. It may come from the fixed header alone:
 // nothing is allocated for a packet that is too large.
 func (d *Decoder) Next(s *Stream, buf []byte) (p Packet, size int, err error) {
@@ -145,14 +149,13 @@ func reservedFlags(t Type) byte {
 }
 
 // checkLength judges the remaining length; size is the bytes it took. That it
-// must be short is a rule of version 5, which some older devices break.
+// must take as few as it can is a rule of version 5 alone.
 func (s *Stream) checkLength(t Type, length uint32, size int) *Error {
 	switch {
 	case s.MaxPacketSize > 0 && length > s.MaxPacketSize:
-		return &Error{PacketTooLarge, wordFrameTooLarge,
-			malformed("", "%v: remaining length is %d, the limit is %d", t, length, s.MaxPacketSize).Msg}
+		return tooLarge(t, length, s.MaxPacketSize)
 	case size != varintSize(length) && (s.Version == V5 || s.Strict):
-		return malformed(wordBadVarint, "%v: remaining length takes %d bytes where %d do", t, size, varintSize(length))
+		return malformed(wordBadVarint, "%v: remaining length takes %d bytes, expected %d", t, size, varintSize(length))
 	}
 	return nil
 }

@@ -27,17 +27,27 @@ const (
 	wordBadSubQoS      = "bad_subqos"
 )
 
+// tooLarge is the error of a packet that is not even waited for.
+func tooLarge(t Type, length, limit uint32) *Error {
+	return newError(PacketTooLarge, wordFrameTooLarge, "%v: remaining length is %d, the limit is %d",
+		[]any{t, length, limit})
+}
+
 // malformed is the error of bytes that can't be read as the standard says;
 // without a word of its own it counts as malformed_packet.
 func malformed(word, format string, args ...any) *Error {
 	if word == "" {
 		word = MalformedPacket.String()
 	}
-	return &Error{MalformedPacket, word, fmt.Sprintf(format, args...)}
+	return newError(MalformedPacket, word, format, args)
 }
 
 // broken is the error of bytes that can be read but break a rule; it counts
 // under the word of its code.
 func broken(code ReasonCode, format string, args ...any) *Error {
-	return &Error{code, code.String(), fmt.Sprintf(format, args...)}
+	return newError(code, code.String(), format, args)
+}
+
+func newError(code ReasonCode, word, format string, args []any) *Error {
+	return &Error{code, word, fmt.Sprintf(format, args...)}
 }

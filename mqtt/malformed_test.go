@@ -29,8 +29,8 @@ func TestMalformed(t *testing.T) {
 		if p != nil || n != 0 {
 			t.Errorf("%s: got %v, %d beside the error", text, p, n)
 		}
-		if !errors.Is(err, code) {
-			t.Errorf("%s: errors.Is does not find %v", text, code)
+		if err.Error() != e.Msg || !errors.Is(err, code) {
+			t.Errorf("%s: the error is %q and should be %v", text, err, code)
 		}
 	}
 	var fresh Stream
@@ -78,7 +78,7 @@ func TestMalformed(t *testing.T) {
 	}
 	varint(v3, "30 80 80 80 80", "PUBLISH: remaining length takes more than four bytes")
 	varint(fresh, "10 FF FF FF FF 01", "CONNECT: remaining length takes more than four bytes")
-	varint(v5, "30 84 00 00 01 'a' 00", "remaining length takes 2 bytes where 1 do")
+	varint(v5, "30 84 00 00 01 'a' 00", "remaining length takes 2 bytes, expected 1")
 	varint(Stream{Version: V311, Strict: true}, "C0 80 00", "remaining length takes 2 bytes")
 	row(Stream{Version: V311, MaxPacketSize: 127}, "30 80 01", PacketTooLarge, "frame_too_large",
 		"PUBLISH: remaining length is 128, the limit is 127")
@@ -113,7 +113,7 @@ func TestMalformed(t *testing.T) {
 	bad(fresh, "10 11 00 04 'MQTT' 04 1C 00 00 00 00 00 01 'w' 00 00", "will QoS is 3")
 	bad(fresh, "10 13 00 06 'MQIsdp' 03 1C 00 00 00 00 00 01 'w' 00 00", "will QoS is 3")
 	bad(fresh, "10 0F 00 04 'MQTT' 04 40 00 00 00 00 00 01 'p'", "a password without a user name")
-	bad(fresh, "10 0D 00 04 'MQTT' 04 02 00 00 00 00 FF", "CONNECT: 1 bytes follow its last field")
+	bad(fresh, "10 0D 00 04 'MQTT' 04 02 00 00 00 00 FF", "CONNECT: length exceeds its fields by 1")
 	short(fresh, "10 10 00 04 'MQTT' 05 02 00 00 03 23 00 01 00 00", "CONNECT may not carry Topic-Alias")
 	short(fresh, "10 18 00 04 'MQTT' 05 04 00 00 00 00 00 05 11 00 00 00 01 00 01 'w' 00 00", "Session-Expiry-Interval")
 
@@ -123,7 +123,7 @@ func TestMalformed(t *testing.T) {
 	protocol(client3, "20 02 00 06", "return code is 6, expected 0 to 5")
 	short(client3, "20 01 00", "reason code")
 	short(client5, "20 02 00 00", "property length")
-	bad(client3, "20 03 00 00 00", "1 bytes follow")
+	bad(client3, "20 03 00 00 00", "length exceeds its fields by 1")
 
 	// PUBLISH
 	short(v3, "30 00", "PUBLISH ends inside its topic name")
@@ -143,7 +143,7 @@ func TestMalformed(t *testing.T) {
 	short(v5, "30 07 00 01 'a' 03 02 00 00", "Message-Expiry-Interval")
 	short(v5, "30 07 00 01 'a' 03 26 00 00", "User-Property")
 	short(v5, "30 05 00 01 'a' 01 8B", "property identifier")
-	varint(v5, "30 06 00 01 'a' 02 81 00", "property identifier takes 2 bytes where 1 do")
+	varint(v5, "30 06 00 01 'a' 02 81 00", "property identifier takes 2 bytes, expected 1")
 	varint(v5, "30 07 00 01 'a' 80 80 80 80", "property length takes more than four bytes")
 	varint(client5, "30 09 00 01 'a' 05 0B FF FF FF FF", "Subscription-Identifier takes more than four bytes")
 	short(client5, "30 06 00 01 'a' 02 0B 80", "Subscription-Identifier")
@@ -160,8 +160,8 @@ func TestMalformed(t *testing.T) {
 	short(v3, "40 01 00", "PUBACK ends inside its packet id")
 	row(v3, "50 02 00 00", MalformedPacket, "bad_packet_id", "PUBREC: packet id is 0")
 	row(v31, "62 02 00 00", MalformedPacket, "bad_packet_id", "PUBREL: packet id is 0")
-	bad(v3, "62 03 00 01 00", "PUBREL: 1 bytes follow")
-	bad(v5, "70 05 00 01 00 00 FF", "PUBCOMP: 1 bytes follow")
+	bad(v3, "62 03 00 01 00", "PUBREL: length exceeds its fields by 1")
+	bad(v5, "70 05 00 01 00 00 FF", "PUBCOMP: length exceeds its fields by 1")
 	short(v5, "40 04 00 01 00 03", "PUBACK ends inside its properties")
 	short(v5, "40 06 00 01 00 02 24 01", "PUBACK may not carry Maximum-QoS")
 
@@ -180,6 +180,7 @@ func TestMalformed(t *testing.T) {
 	protocol(v5, "82 0B 00 01 04 0B 01 0B 02 00 01 'a' 00", "SUBSCRIBE carries Subscription-Identifier twice")
 	protocol(v5, "82 09 00 01 02 0B 00 00 01 'a' 00", "Subscription-Identifier is 0")
 	short(client3, "90 02 00 01", "SUBACK ends before its first reason code")
+	protocol(client3, "90 05 00 01 00 87 83", "return code is 0x87, expected 0 to 2 or 0x80")
 	row(client3, "90 03 00 00 00", MalformedPacket, "bad_packet_id", "SUBACK: packet id is 0")
 
 	// UNSUBSCRIBE, UNSUBACK
@@ -187,14 +188,14 @@ func TestMalformed(t *testing.T) {
 	row(v5, "A2 06 00 00 00 00 01 'a'", MalformedPacket, "bad_packet_id", "UNSUBSCRIBE: packet id is 0")
 	short(v3, "A2 05 00 01 00 02 'a'", "topic filter")
 	short(v5, "A2 08 00 01 02 0B 01 00 01 'a'", "UNSUBSCRIBE may not carry Subscription-Identifier")
-	bad(client3, "B0 03 00 01 00", "UNSUBACK: 1 bytes follow")
+	bad(client3, "B0 03 00 01 00", "UNSUBACK: length exceeds its fields by 1")
 	short(client5, "B0 03 00 01 00", "UNSUBACK ends before its first reason code")
 
 	// PINGREQ, PINGRESP, DISCONNECT, AUTH
-	bad(v3, "C0 01 00", "PINGREQ: 1 bytes follow")
-	bad(client3, "D0 01 00", "PINGRESP: 1 bytes follow")
-	bad(v3, "E0 01 00", "DISCONNECT: 1 bytes follow")
-	bad(v5, "E0 03 00 00 00", "DISCONNECT: 1 bytes follow")
+	bad(v3, "C0 01 00", "PINGREQ: length exceeds its fields by 1")
+	bad(client3, "D0 01 00", "PINGRESP: length exceeds its fields by 1")
+	bad(v3, "E0 01 00", "DISCONNECT: length exceeds its fields by 1")
+	bad(v5, "E0 03 00 00 00", "DISCONNECT: length exceeds its fields by 1")
 	protocol(v5, "E0 06 9D 04 1C 00 01 's'", "a client may not send Server-Reference")
 	protocol(client5, "E0 07 00 05 11 00 00 00 00", "a server may not send Session-Expiry-Interval")
 	protocol(v5, "F0 01 80", "AUTH: reason code is 0x80")

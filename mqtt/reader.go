@@ -64,7 +64,7 @@ func (r *reader) varint(field string) uint32 {
 	case n == 0:
 		r.fail(malformed(wordBadVarint, "%v: %s takes more than four bytes", r.packet, field))
 	case n != varintSize(v):
-		r.fail(malformed(wordBadVarint, "%v: %s takes %d bytes where %d do", r.packet, field, n, varintSize(v)))
+		r.fail(malformed(wordBadVarint, "%v: %s takes %d bytes, expected %d", r.packet, field, n, varintSize(v)))
 	default:
 		r.left = r.left[n:]
 		return v
@@ -119,7 +119,7 @@ func (r *reader) packetID() uint16 {
 // end is for packets whose last field has been read.
 func (r *reader) end() {
 	if n := len(r.left); n > 0 {
-		r.fail(malformed("", "%v: %d bytes follow its last field", r.packet, n))
+		r.fail(malformed("", "%v: length exceeds its fields by %d", r.packet, n))
 	}
 }
 

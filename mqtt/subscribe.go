@@ -71,6 +71,11 @@ func readSuback(s *Stream, r *reader) *Suback {
 	p := &Suback{PacketID: r.packetID()}
 	p.Props = r.properties(s.Version, nil, resultProps)
 	p.Codes = r.codes()
+	for _, c := range p.Codes {
+		if c > GrantedQoS2 && c != UnspecifiedError && s.Version != V5 { // [MQTT-3.9.3-2] of 3.1.1
+			r.fail(broken(ProtocolError, "SUBACK: return code is 0x%02X, expected 0 to 2 or 0x80", byte(c)))
+		}
+	}
 	return p
 }
 

@@ -26,6 +26,9 @@ type Template struct {
 // Reset makes m the template's message; m must not change until the next Reset.
 func (t *Template) Reset(m *Message) { t.msg, t.ready = m, false }
 
+// Message is the template's message.
+func (t *Template) Message() *Message { return t.msg }
+
 // Size returns the bytes that Append would append.
 func (t *Template) Size(v Version, o *PublishOptions) int {
 	n := t.remaining(v, o)

@@ -94,8 +94,7 @@ func TestWire(t *testing.T) {
 		Props: &Properties{Present: PropWillDelay, WillDelay: 10}}},
 		"10 18 00 04 'MQTT' 05 04 00 00 00 00 00 05 18 00 00 00 0A 00 01 'w' 00 00")
 	row(V5, &Connect{Version: V5, Props: &Properties{
-		Present:       PropSessionExpiry | PropReceiveMaximum | PropMaximumPacketSize | PropTopicAliasMaximum | PropRequestResponseInfo | PropRequestProblemInfo | PropAuthMethod | PropAuthData,
-		SessionExpiry: 1, ReceiveMaximum: 2, MaximumPacketSize: 3, TopicAliasMaximum: 4, RequestResponseInfo: 1,
+		Present: connectProps &^ PropUserProperty, SessionExpiry: 1, ReceiveMaximum: 2, MaximumPacketSize: 3, TopicAliasMaximum: 4, RequestResponseInfo: 1,
 		AuthMethod: "m", AuthData: []byte{9}}},
 		"10 29 00 04 'MQTT' 05 00 00 00 1C 11 00 00 00 01 15 00 01 'm' 16 00 01 09 17 00 19 01 21 00 02 22 00 04 27 00 00 00 03 00 00")
 
@@ -106,7 +105,8 @@ func TestWire(t *testing.T) {
 	row(V5, &Connack{}, "20 03 00 00 00")
 	row(V5, &Connack{Code: Banned}, "20 03 00 8A 00")
 	row(V5, &Connack{SessionPresent: true, Props: &Properties{
-		Present:          PropAssignedClientID | PropServerKeepAlive | PropMaximumQoS | PropRetainAvailable | PropWildcardSubAvailable | PropSubscriptionIDAvailable | PropSharedSubAvailable,
+		Present: PropAssignedClientID | PropServerKeepAlive | PropMaximumQoS | PropRetainAvailable |
+			PropWildcardSubAvailable | PropSubscriptionIDAvailable | PropSharedSubAvailable,
 		AssignedClientID: "x", ServerKeepAlive: 5, MaximumQoS: 1, RetainAvailable: 1, WildcardSubAvailable: 1, SharedSubAvailable: 1}},
 		"20 14 01 00 11 12 00 01 'x' 13 00 05 24 01 25 01 28 01 29 00 2A 01")
 	row(V5, &Connack{Code: UseAnotherServer, Props: &Properties{Present: PropResponseInfo | PropServerReference,
@@ -214,6 +214,12 @@ func TestLengths(t *testing.T) {
 				t.Errorf("payload of %d in version %d does not come back: %d of %d bytes, %v", n, v, size, len(buf), err)
 			}
 		}
+	}
+}
+
+func TestAppendUnknown(t *testing.T) {
+	if got := Append([]byte("x"), nil, V5); string(got) != "x" {
+		t.Errorf("no packet appends % X", got[1:])
 	}
 }
 
