@@ -14,7 +14,7 @@ func readConnack(s *Stream, r *reader) *Connack {
 	r.end()
 	switch {
 	case flags > 1 && s.Version != V31: // [MQTT-3.2.2-1]
-		r.fail(malformed("", "CONNACK: flags are %08b, expected 0 or 1", flags))
+		r.fail(malformed(wordMalformed, "CONNACK: flags are %08b, expected 0 or 1", flags))
 	case c.SessionPresent && c.Code != Success: // [MQTT-3.2.2-6]
 		r.fail(broken(ProtocolError, "CONNACK: a refusal with a session present"))
 	}

@@ -68,14 +68,14 @@ func (c *Connect) checkFlags(r *reader, flags byte) {
 	willQoS := flags >> shiftWillQoS & 3
 	switch {
 	case flags&flagWill != 0 && willQoS == 3: // [MQTT-3.1.2-12]
-		r.fail(malformed("", "CONNECT: will QoS is 3, expected 0 to 2"))
+		r.fail(malformed(wordMalformed, "CONNECT: will QoS is 3, expected 0 to 2"))
 	case flags&flagPassword != 0 && flags&flagUsername == 0 && c.Version != V5: // 3.1.1: [MQTT-3.1.2-22]
-		r.fail(malformed("", "CONNECT: a password without a user name, which only version 5 allows"))
+		r.fail(malformed(wordMalformed, "CONNECT: a password without a user name, which only version 5 allows"))
 	case c.Version == V31: // it left the other bits open
 	case flags&flagReserved != 0: // [MQTT-3.1.2-3]
-		r.fail(malformed("", "CONNECT: the reserved flag is set"))
+		r.fail(malformed(wordMalformed, "CONNECT: the reserved flag is set"))
 	case flags&flagWill == 0 && (willQoS != 0 || flags&flagWillRetain != 0): // [MQTT-3.1.2-11, MQTT-3.1.2-13]
-		r.fail(malformed("", "CONNECT: will QoS or will retain is set without a will"))
+		r.fail(malformed(wordMalformed, "CONNECT: will QoS or will retain is set without a will"))
 	}
 }
 

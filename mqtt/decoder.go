@@ -126,7 +126,7 @@ func (s *Stream) checkFirst(t Type, flags byte) *Error {
 	}
 	switch {
 	case t == 0 || t == TypeAuth && s.Version != V5 && s.Version != 0:
-		return malformed("", "packet type %d is reserved", t)
+		return malformed(wordMalformed, "packet type %d is reserved", t)
 	case expected>>t&1 == 0:
 		return broken(ProtocolError, "%v comes from the wrong side", t)
 	case s.Version == 0 && t != TypeConnect:

@@ -16,8 +16,9 @@ func (e *Error) Error() string { return e.Msg }
 // Unwrap gives the code, so that errors.Is finds it.
 func (e *Error) Unwrap() error { return e.Code }
 
-// The words that are not a reason code's own.
+// The words of what malformed finds and of what is too large.
 const (
+	wordMalformed      = "malformed_packet"
 	wordFrameTooLarge  = "frame_too_large"
 	wordFunctionClause = "function_clause" // fields that do not add up to a packet
 	wordBadVarint      = "malformed_variable_byte_integer"
@@ -33,12 +34,8 @@ func tooLarge(t Type, length, limit uint32) *Error {
 		[]any{t, length, limit})
 }
 
-// malformed is the error of bytes that can't be read as the standard says;
-// without a word of its own it counts as malformed_packet.
+// malformed is the error of bytes that can't be read as the standard says.
 func malformed(word, format string, args ...any) *Error {
-	if word == "" {
-		word = MalformedPacket.String()
-	}
 	return newError(MalformedPacket, word, format, args)
 }
 

@@ -25,6 +25,10 @@ func (r *reader) properties(v Version, p *Properties, allowed Prop) *Properties 
 	if v != V5 {
 		return nil
 	}
+	if len(r.left) > 0 && r.left[0] == 0 { // mostly there are none
+		r.left = r.left[1:]
+		return nil
+	}
 	length := r.varint("property length")
 	section := r.take(int(length), "properties")
 	if len(section) == 0 {

@@ -119,7 +119,7 @@ func (r *reader) packetID() uint16 {
 // end is for packets whose last field has been read.
 func (r *reader) end() {
 	if n := len(r.left); n > 0 {
-		r.fail(malformed("", "%v: length exceeds its fields by %d", r.packet, n))
+		r.fail(malformed(wordMalformed, "%v: length exceeds its fields by %d", r.packet, n))
 	}
 }
 

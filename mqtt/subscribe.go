@@ -38,7 +38,7 @@ func (r *reader) subscribeOptions(v Version) SubscribeOptions {
 	case o.RetainHandling == 3:
 		r.fail(broken(ProtocolError, "SUBSCRIBE: retain handling is 3, expected 0 to 2"))
 	case v == V5 && b&maskReserved != 0 || v == V311 && b&maskReservedV3 != 0: // [MQTT-3.8.3-5]
-		r.fail(malformed("", "SUBSCRIBE: reserved bits of the options %08b are set", b))
+		r.fail(malformed(wordMalformed, "SUBSCRIBE: reserved bits of the options %08b are set", b))
 	}
 	return o
 }
