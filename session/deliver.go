@@ -29,7 +29,8 @@ func (s *Session) maySend(qos mqtt.QoS) bool {
 	return s.Queued() == 0 && s.open()
 }
 
-// Room reports whether a delivery would go out at once, whatever its QoS.
+// Room reports whether a delivery would go out at once, whatever its QoS, if
+// the output isn't congested.
 func (s *Session) Room() bool { return s.maySend(0) && s.maySend(1) }
 
 // open reports whether the window has room for a new delivery.

@@ -76,16 +76,17 @@ func (s *Session) End(out Sender) {
 	s.trim()
 }
 
-// Surrender takes out what other members of shared groups can still deliver:
-// QoS 1 deliveries in flight without PUBACK, then all that are queued, each in
-// order. A QoS 2 delivery in flight stays, because it must not go to another
-// client [MQTT-4.8.2-5]. Those in flight already count as delivered, the
-// queued ones as nothing any more.
-func (s *Session) Surrender(take func(Delivery)) {
+// Surrender takes out what other members of a shared group can still deliver,
+// for the subscriptions that of accepts: QoS 1 deliveries in flight without
+// PUBACK, then all that are queued, each in order. A QoS 2 delivery in flight
+// stays, because it must not go to another client [MQTT-4.8.2-5]. Those in
+// flight count as delivered already, the queued ones as nothing any more.
+// Neither function may call the session.
+func (s *Session) Surrender(of func(*Subscription) bool, take func(Delivery)) {
 	f := &s.flights
 	for i := uint32(0); i < f.slots.n; {
 		e := f.slots.at(i)
-		if e.phase != awaitPuback || e.sub == nil || e.sub.Group == "" {
+		if e.phase != awaitPuback || e.sub == nil || !of(e.sub) {
 			i++
 			continue
 		}
@@ -102,7 +103,7 @@ func (s *Session) Surrender(take func(Delivery)) {
 	for i := range s.queue.levels {
 		l := &s.queue.levels[i]
 		l.waiting.filter(func(d *Delivery) bool {
-			if d.Sub == nil || d.Sub.Group == "" {
+			if d.Sub == nil || !of(d.Sub) {
 				return true
 			}
 			s.queue.account(l, *d, -1)

@@ -1,0 +1,110 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+func qos(n int) mqtt.QoS { return mqtt.QoS(n) }
+
+func message(payload string) *mqtt.Message {
+	return &mqtt.Message{Topic: "t", Payload: []byte(payload)}
+}
+
+func filters(s *Session) (all []string) {
+	for sub := range s.Subscriptions() {
+		all = append(all, sub.Filter)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestSubscriptionsAreToldApartByFilter(t *testing.T) {
+	s := New(&Config{}, 1)
+	subscribe := func(filter, replaces string) {
+		t.Helper()
+		sub := &Subscription{Filter: filter}
+		old, err := s.Subscribe(sub)
+		if err != nil || s.Subscription(filter) != sub {
+			t.Fatalf("subscribe %s: %v", filter, err)
+		}
+		if (old == nil) != (replaces == "") || old != nil && old.Filter != replaces {
+			t.Errorf("subscribe %s replaced %v, want %q", filter, old, replaces)
+		}
+	}
+	subscribe("$queue/a", "")
+	subscribe("$share/$queue/a", "$queue/a")
+	subscribe("$queue/a", "$share/$queue/a")
+	subscribe("a", "")
+	subscribe("a", "a")
+	subscribe("$share/g/a", "")
+	subscribe("$share/h/a", "")
+	subscribe("$share/$queue/a", "$queue/a")
+	if got := fmt.Sprint(filters(s)); got != "[$share/$queue/a $share/g/a $share/h/a a]" {
+		t.Errorf("the set is %s", got)
+	}
+}
+
+// TestSubscriptionsAgainstAMap drives the set through its sizes 0, 1 and many.
+func TestSubscriptionsAgainstAMap(t *testing.T) {
+	s, want := New(&Config{}, 1), map[string]*Subscription{}
+	r := newRand(t)
+	for range 5000 {
+		filter := string(rune('a' + r.IntN(4)))
+		if r.IntN(2) == 0 {
+			sub := &Subscription{Filter: filter}
+			if old, _ := s.Subscribe(sub); old != want[filter] {
+				t.Fatalf("subscribe %s replaced %v, want %v", filter, old, want[filter])
+			}
+			want[filter] = sub
+		} else {
+			if old := s.Unsubscribe(filter); old != want[filter] {
+				t.Fatalf("unsubscribe %s returned %v, want %v", filter, old, want[filter])
+			}
+			delete(want, filter)
+		}
+		if s.SubscriptionCount() != len(want) || len(filters(s)) != len(want) {
+			t.Fatalf("%d subscriptions, %v; want %d", s.SubscriptionCount(), filters(s), len(want))
+		}
+		for f, sub := range want {
+			if s.Subscription(f) != sub {
+				t.Fatalf("%s is lost", f)
+			}
+		}
+	}
+	if s.subs.one != nil && s.subs.many != nil {
+		t.Error("a map beside the one subscription")
+	}
+}
+
+func TestMaxSubscriptions(t *testing.T) {
+	s := New(&Config{MaxSubscriptions: 2}, 1)
+	is := func(filter string, want error) {
+		t.Helper()
+		if _, err := s.Subscribe(&Subscription{Filter: filter}); err != want {
+			t.Errorf("subscribe %s: %v, want %v", filter, err, want)
+		}
+	}
+	is("a", nil)
+	is("b", nil)
+	is("c", mqtt.QuotaExceeded)
+	is("b", nil)
+	s.Unsubscribe("a")
+	is("c", nil)
+	is("d", mqtt.QuotaExceeded)
+}
+
+func TestSubscriptionsCanBeLeftEarly(t *testing.T) {
+	s := New(&Config{}, 1)
+	for i := range 3 {
+		if _, err := s.Subscribe(&Subscription{Filter: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+		for range s.Subscriptions() {
+			break
+		}
+	}
+}
