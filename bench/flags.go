@@ -30,7 +30,7 @@ func (o *options) flags(out io.Writer) *pflag.FlagSet {
 	f.SortFlags = false
 	f.SetOutput(out)
 	f.Usage = func() {
-		fmt.Fprintf(out, "dunlin bench %s: %s\n\n%s", o.verb, v.help, f.FlagUsagesWrapped(120))
+		fmt.Fprintf(out, "dunlin bench %s: %s\n\n%s\n", o.verb, v.help, f.FlagUsagesWrapped(120))
 	}
 	o.connectionFlags(f)
 	if v.subscribes || v.publishes {

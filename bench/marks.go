@@ -2,6 +2,7 @@ package bench
 
 import (
 	"maps"
+	"math"
 	"os"
 	"time"
 )
@@ -32,20 +33,20 @@ func (r *run) begin() {
 func (r *run) markConnected(now int64) {
 	r.marks.connectedAt, r.marks.cpuConnected = now, r.broker.cpu()
 	r.result.Connected = r.stats.allReady()
-	r.result.ConnectS = time.Duration(now - r.base).Seconds()
-	r.result.BrokerConnectCPU = micros(r.marks.cpuConnected-r.marks.cpuStart) / float64(len(r.clients))
+	r.result.ConnectS = secs(time.Duration(now - r.base))
+	r.result.BrokerConnectCPU = figure(micros(r.marks.cpuConnected-r.marks.cpuStart) / float64(len(r.clients)))
 }
 
 // markHeld ends the idle time.
 func (r *run) markHeld(now int64) {
 	if idle := time.Duration(now - r.marks.connectedAt); idle > 0 && r.o.hold > 0 {
-		r.result.BrokerIdleCPU = 100 * float64(r.broker.cpu()-r.marks.cpuConnected) / float64(idle)
+		r.result.BrokerIdleCPU = figure(100 * float64(r.broker.cpu()-r.marks.cpuConnected) / float64(idle))
 	}
 	r.result.RSSConnected = r.broker.rss()
 	grown := float64(r.result.RSSConnected-r.result.RSSBefore) * 1024
-	r.result.RSSPerConn = grown / float64(len(r.clients))
+	r.result.RSSPerConn = figure(grown / float64(len(r.clients)))
 	if filters := r.plan.subscribers * r.plan.filters; filters > 0 {
-		r.result.RSSPerFilter = grown / float64(filters)
+		r.result.RSSPerFilter = figure(grown / float64(filters))
 	}
 }
 
@@ -58,14 +59,14 @@ func (r *run) markMeasured(now int64) {
 	r.marks.measuring = false
 	from, to, res := r.marks.measure, r.stats.counts, &r.result
 	cpu := r.broker.cpu() - r.marks.cpuMeasure
-	res.Seconds = time.Duration(now - r.marks.measureAt).Seconds()
-	rate := func(from, to uint64) float64 { return float64(to-from) / max(res.Seconds, 1e-9) }
+	res.Seconds = secs(time.Duration(now - r.marks.measureAt))
+	rate := func(from, to uint64) float64 { return figure(float64(to-from) / max(res.Seconds, 1e-3)) }
 	res.SentPerS = rate(from.sent, to.sent)
 	res.DeliveredPerS = rate(from.delivered, to.delivered)
 	res.AckedPerS = rate(from.acked, to.acked)
-	res.BrokerCPUS = cpu.Seconds()
+	res.BrokerCPUS = secs(cpu)
 	if messages := to.sent - from.sent + to.delivered - from.delivered; messages > 0 {
-		res.BrokerCPUPerMsg = micros(cpu) / float64(messages)
+		res.BrokerCPUPerMsg = figure(micros(cpu) / float64(messages))
 	}
 }
 
@@ -100,13 +101,13 @@ func (r *run) finish() {
 	s, res := r.stats, &r.result
 	res.Verb, res.Interrupted = r.o.verb, r.stopping
 	res.Refused, res.Dropped, res.Killed = sum(s.refused), sum(s.dropped), s.killed
-	ms := func(q float64) float64 { return micros(s.connectQuantile(q)) / 1e3 }
+	ms := func(q float64) float64 { return figure(micros(s.connectQuantile(q)) / 1e3) }
 	res.ConnectP50, res.ConnectP90, res.ConnectP99, res.ConnectP999, res.ConnectMax = ms(.5), ms(.9), ms(.99), ms(.999), ms(1)
 	us := func(q float64) float64 { return micros(time.Duration(s.latency.quantile(q))) }
 	res.P50, res.P90, res.P99, res.P999, res.Max = us(.5), us(.9), us(.99), us(.999), us(1)
 	res.Sent, res.Delivered, res.Acked, res.Rejected = s.sent, s.delivered, s.acked, sum(s.rejected)
 	res.Duplicates, res.Foreign, res.Slow = s.duplicates, s.foreign, s.slow
-	res.LoadCPUS = loadCPU().Seconds()
+	res.LoadCPUS = secs(loadCPU())
 	res.Reasons = map[string]uint64{}
 	for _, by := range []map[string]uint64{s.refused, s.dropped, s.rejected} {
 		maps.Copy(res.Reasons, by)
@@ -122,4 +123,9 @@ func loadCPU() time.Duration {
 	return self.cpu()
 }
 
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+// figure cuts what no measurement here can tell apart, for the reader's sake.
+func figure(v float64) float64 { return math.Round(v*1e3) / 1e3 }
+
+func micros(d time.Duration) float64 { return figure(float64(d) / float64(time.Microsecond)) }
+
+func secs(d time.Duration) float64 { return figure(d.Seconds()) }

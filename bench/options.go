@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // options is what the command line says; flags.go has the meaning of each.
@@ -86,10 +87,11 @@ func (o *options) validate() error {
 		refuse(o.size < 0 || o.size > 1<<28-1024, "--size: expected 0 to %d bytes, got %d", 1<<28-1024, o.size)
 		refuse(o.inflight < 1 || o.inflight > 65535, "--inflight: expected 1 to 65535, got %d", o.inflight)
 		refuse(o.window < 1, "--window: expected 1 or more, got %d", o.window)
-		refuse(strings.ContainsAny(o.topic, "+#"), "--topic: %q has a wildcard, which nobody can publish to", o.topic)
-	}
-	if verbs[o.verb].publishes || verbs[o.verb].subscribes {
-		refuse(o.topic == "", "--topic: expected a topic")
+		err := topic.ValidName(o.topic)
+		refuse(err != nil, "-t %q: %w", o.topic, err)
+	} else if verbs[o.verb].subscribes {
+		_, err := topic.Parse(o.topic)
+		refuse(err != nil, "-t %q: %w", o.topic, err)
 	}
 	if o.verb == "roundtrip" {
 		o.validateRoundtrip(refuse)

@@ -1,0 +1,82 @@
+package bench
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+func TestStamp(t *testing.T) {
+	now := time.Now().UnixNano()
+	made := stamp{sent: now - 1500, publisher: 7, sequence: 1 << 31}
+	payload := make([]byte, 20)
+	made.put(payload)
+	is := func(payload []byte, now int64, want bool) {
+		t.Helper()
+		got, ok := stampOf(payload, now)
+		if ok != want || ok && got != made {
+			t.Errorf("stampOf(% x) = %+v, %v; expected %v", payload, got, ok, want)
+		}
+	}
+	is(payload, now, true)
+	is(payload[:stampSize], now, true)
+	is(payload[:stampSize-1], now, false)
+	is(payload, now+int64(2*time.Hour), false) // retained long ago
+	is(payload, now-int64(time.Minute), false) // from the future
+	is([]byte("a payload of someone else"), now, false)
+}
+
+func TestLedger(t *testing.T) {
+	l := newLedger()
+	enter := func(flow uint64, number uint32, first bool) {
+		t.Helper()
+		if got := l.first(flow, number); got != first {
+			t.Errorf("flow %d, number %d: first is %v, expected %v", flow, number, got, first)
+		}
+	}
+	enter(1, 0, true)
+	enter(1, 0, false)
+	enter(2, 0, true) // flows are apart
+	enter(1, 3, true) // 1 and 2 are missing
+	enter(1, 3, false)
+	enter(1, 2, true) // late
+	enter(1, 2, false)
+	enter(1, 4, true)
+	enter(1, 1, true)
+	if len(l.gaps) != 0 {
+		t.Errorf("nothing is missing, the ledger says %v", l.gaps)
+	}
+}
+
+// TestLedgerAgainstSets compares with a plain set per flow, in any order and
+// with repetitions.
+func TestLedgerAgainstSets(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	l, seen := newLedger(), map[gap]bool{}
+	for range 20_000 {
+		g := gap{flow: rng.Uint64N(5), number: rng.Uint32N(2000)}
+		if got := l.first(g.flow, g.number); got == seen[g] {
+			t.Fatalf("%+v: first is %v, but seen before: %v", g, got, seen[g])
+		}
+		seen[g] = true
+	}
+}
+
+func TestLedgerIsBounded(t *testing.T) {
+	l := newLedger()
+	l.first(1, 1<<31)
+	if len(l.gaps) != maxGaps {
+		t.Errorf("%d gaps are kept, expected %d", len(l.gaps), maxGaps)
+	}
+	if !l.first(1, 1<<31+1) {
+		t.Error("a new number after a huge gap counts as repeated")
+	}
+}
+
+func BenchmarkLedgerInOrder(b *testing.B) {
+	l := newLedger()
+	b.ReportAllocs()
+	for i := range b.N {
+		l.first(uint64(i%1000), uint32(i/1000))
+	}
+}
