@@ -47,13 +47,11 @@ func (ix *Index[K, V]) setExact(filter string, k K, v V) (added bool) {
 }
 
 func (ix *Index[K, V]) setWild(filter string, k K, v V) (added bool) {
-	slot := ix.root.grow(filter)
-	if *slot != nil {
-		return (*slot).put(k, v)
+	added, fresh := ix.root.put(filter, k, v)
+	if fresh {
+		ix.wild++
 	}
-	*slot = &set[K, V]{key: k, val: v}
-	ix.wild++
-	return true
+	return added
 }
 
 // Delete removes the entry and returns its value; ok is false if there was none.
@@ -87,11 +85,11 @@ func (ix *Index[K, V]) deleteExact(filter string, k K) (v V, ok bool) {
 }
 
 func (ix *Index[K, V]) deleteWild(filter string, k K) (v V, ok bool) {
-	at, found := ix.root.find(filter)
-	if !found {
+	s, at := ix.root.find(filter)
+	if s == nil {
 		return v, false
 	}
-	v, ok, last := (*at.slot).remove(k)
+	v, ok, last := s.remove(k)
 	if last {
 		at.drop()
 		ix.wild--
@@ -119,8 +117,8 @@ func (ix *Index[K, V]) Has(filter string) bool {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
 	if HasWildcard(filter) {
-		_, ok := ix.root.find(filter)
-		return ok
+		s, _ := ix.root.find(filter)
+		return s != nil
 	}
 	_, ok := ix.exact[filter]
 	return ok
@@ -148,6 +146,6 @@ func (ix *Index[K, V]) All() iter.Seq2[string, int] {
 		w := walk[K, V]{ix: ix, yield: yield}
 		ix.mu.RLock()
 		defer ix.mu.RUnlock()
-		_ = w.exact() && w.below(&ix.root, 0) && w.flush()
+		_ = w.exact() && w.below(&ix.root, 0) && w.flush(1)
 	}
 }

@@ -101,6 +101,10 @@ func Match(filter, name string) bool {
 	if dollar(name) && filter != "" && (filter[0] == '+' || filter[0] == '#') {
 		return false
 	}
+	return matchLevels(filter, name)
+}
+
+func matchLevels(filter, name string) bool {
 	for {
 		want, filterRest, filterMore := strings.Cut(filter, "/")
 		if want == "#" && !filterMore {

@@ -2,13 +2,20 @@ package topic
 
 import "strings"
 
-// node is one level of the trie that holds the filters with wildcards. It is 32 bytes: a leaf such as a/+/x/17/# costs
-// a node, a set and a slot among its parent's kids.
+// node is one level of the trie that holds the filters with wildcards. A leaf such as a/+/x/17/# costs a node (32 bytes),
+// a tail (48) and a slot among its parent's kids.
 type node[K comparable, V any] struct {
 	kids *kids[K, V] // levels spelled out
 	plus *node[K, V] // the level +
 	here *set[K, V]  // the filter that ends here
-	tail *set[K, V]  // the filter that goes on with # and ends
+	tail *tail[K, V] // the filter that goes on from here without nodes
+}
+
+// tail is a filter that goes on below a node: by #, or, as long as the node has neither kids nor plus, by any levels. So a
+// filter gets nodes only as far down as it goes along with others, and one of 30,000 levels is no burden by itself.
+type tail[K comparable, V any] struct {
+	set[K, V]
+	rest string
 }
 
 // uses counts what hangs on a node; a node without uses must not stay.
@@ -30,62 +37,110 @@ func (n *node[K, V]) uses() int {
 // outlive its subscription; for long ones a copy of the level is cheaper than that.
 const maxPinned = 256
 
-// grow returns the slot of a filter and adds the nodes that lead there.
-func (n *node[K, V]) grow(filter string) **set[K, V] {
+// put adds an entry or replaces its value; fresh tells that the filter is new as well.
+func (n *node[K, V]) put(filter string, k K, v V) (added, fresh bool) {
 	pinned := len(filter) <= maxPinned
-	for {
-		level, rest, more := strings.Cut(filter, "/")
-		if level == "#" && !more {
-			return &n.tail
+	for lowered := false; ; {
+		// A tail that was just lowered to this node is known to differ; two long ones are not compared at every level.
+		if !lowered && n.tail != nil && n.tail.rest == filter {
+			return n.tail.put(k, v), false
 		}
+		lowered = n.lower()
+		if filter == "#" || n.tail == nil && n.plus == nil && n.kids == nil {
+			n.tail = &tail[K, V]{set[K, V]{key: k, val: v}, filter}
+			return true, true
+		}
+		level, rest, more := strings.Cut(filter, "/")
 		next := n.child(level)
-		if next == nil {
+		switch {
+		case next == nil:
 			if !pinned {
 				level = strings.Clone(level)
 			}
-			next = new(node[K, V])
-			n.link(level, next)
+			n.link(level, newNode(rest, more, set[K, V]{key: k, val: v}))
+			return true, true
+		case !more && next.here != nil:
+			return next.here.put(k, v), false
+		case !more:
+			next.here = &set[K, V]{key: k, val: v}
+			return true, true
 		}
-		if n = next; !more {
-			return &n.here
-		}
-		filter = rest
+		n, filter = next, rest
 	}
+}
+
+// newNode makes a node for one filter, which goes on with rest if there is more, or ends.
+func newNode[K comparable, V any](rest string, more bool, s set[K, V]) *node[K, V] {
+	if !more {
+		return &node[K, V]{here: &s}
+	}
+	// One piece of memory for both: a match that comes to the node reads the tail next.
+	var leaf struct {
+		node[K, V]
+		own tail[K, V]
+	}
+	leaf.own = tail[K, V]{s, rest}
+	leaf.tail = &leaf.own
+	return &leaf.node
+}
+
+// lower makes room for other filters at a node, by giving its tail a node for one level more. A tail of # can stay, then
+// the answer is false.
+func (n *node[K, V]) lower() bool {
+	t := n.tail
+	if t == nil || t.rest == "#" {
+		return false
+	}
+	level, rest, more := strings.Cut(t.rest, "/")
+	n.link(strings.Clone(level), newNode(rest, more, t.set)) // a copy: the tail may be the end of a long filter
+	n.dropTail()
+	return true
+}
+
+func (n *node[K, V]) dropTail() {
+	*n.tail = tail[K, V]{} // its memory may be one with the node's, and must not keep the entry alive
+	n.tail = nil
 }
 
 // place is where a filter hangs.
 type place[K comparable, V any] struct {
-	slot  **set[K, V]
-	node  *node[K, V] // the slot's node
-	fork  *node[K, V] // the last node above it that has other uses, or the root; nil if the slot is the root's own
+	node  *node[K, V]
+	tail  bool        // the filter is the node's tail; otherwise it ends at the node
+	fork  *node[K, V] // the last node above it that has other uses, or the root; nil for the root itself
 	level string      // the level that leads from the fork towards the node
 }
 
-// find returns the place of a filter; ok is false if it is not in the trie.
-func (n *node[K, V]) find(filter string) (at place[K, V], ok bool) {
+// find returns a filter's set and place; the set is nil if the trie does not have the filter.
+func (n *node[K, V]) find(filter string) (*set[K, V], place[K, V]) {
+	var at place[K, V]
 	for root := n; ; {
+		if n.tail != nil && n.tail.rest == filter {
+			at.node, at.tail = n, true
+			return &n.tail.set, at
+		}
 		level, rest, more := strings.Cut(filter, "/")
-		if level == "#" && !more {
-			at.node, at.slot = n, &n.tail
-			return at, n.tail != nil
+		next := n.child(level)
+		if next == nil {
+			return nil, at
 		}
 		if n == root || n.uses() > 1 {
 			at.fork, at.level = n, level
 		}
-		if n = n.child(level); n == nil {
-			return at, false
-		}
+		n, filter = next, rest
 		if !more {
-			at.node, at.slot = n, &n.here
-			return at, n.here != nil
+			at.node = n
+			return n.here, at
 		}
-		filter = rest
 	}
 }
 
-// drop empties the slot and cuts off what only led to it.
+// drop removes the filter found at this place, and the nodes that only led to it.
 func (at place[K, V]) drop() {
-	*at.slot = nil
+	if at.tail {
+		at.node.dropTail()
+	} else {
+		at.node.here = nil
+	}
 	if at.fork != nil && at.node.uses() == 0 {
 		at.fork.unlink(at.level)
 	}
@@ -129,12 +184,11 @@ func (n *node[K, V]) match(name string, dst []V) []V {
 	}
 	var space [16]branch // enough for nearly all topics without allocation
 	stack := append(space[:0], branch{n, 0})
-	wild := !dollar(name) // [MQTT-4.7.2-1], at the first level only
 	for len(stack) > 0 {
 		n, at := stack[len(stack)-1].node, stack[len(stack)-1].at
 		stack = stack[:len(stack)-1]
 		for n != nil {
-			if n.tail != nil && wild {
+			if n.tail != nil && n.tail.matches(name, at) {
 				dst = n.tail.appendTo(dst)
 			}
 			if at > len(name) {
@@ -144,14 +198,25 @@ func (n *node[K, V]) match(name string, dst []V) []V {
 				break
 			}
 			level, _, _ := strings.Cut(name[at:], "/")
-			at += len(level) + 1
-			if n.plus != nil && wild {
-				stack = append(stack, branch{n.plus, at})
+			next := at + len(level) + 1
+			if n.plus != nil && (at > 0 || !dollar(name)) { // [MQTT-4.7.2-1]
+				stack = append(stack, branch{n.plus, next})
 			}
-			n, wild = n.kids.get(level), true
+			n, at = n.kids.get(level), next
 		}
 	}
 	return dst
+}
+
+// matches tells whether the tail of a node matches what follows in name from byte at on, where the node's next level begins.
+func (t *tail[K, V]) matches(name string, at int) bool {
+	switch {
+	case at == 0:
+		return Match(t.rest, name)
+	case t.rest == "#":
+		return true
+	}
+	return at <= len(name) && matchLevels(t.rest, name[at:])
 }
 
 // kidsListed is the number of kids up to which a list is searched; a map would need five times its memory.

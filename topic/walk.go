@@ -22,7 +22,7 @@ type walked struct {
 // exact walks through the filters without wildcards. The language allows a map to change under a loop.
 func (w *walk[K, V]) exact() bool {
 	for filter, s := range w.ix.exact {
-		if !w.add(filter, s.size()) {
+		if w.add(filter, s.size()); !w.flush(walkBatch) {
 			return false
 		}
 	}
@@ -32,22 +32,25 @@ func (w *walk[K, V]) exact() bool {
 // below walks through what hangs on a node of the trie; w.text[:begin] spells the way to it, with a slash at the end. It
 // recurses as deep as filters have levels, so the 65536 of the longest take 32 MB of stack while it lasts.
 //
-// Whenever the lock was let go the node may have been cut off. Then nothing is found below it but nodes as empty as
-// itself, because those of filters set again later are new ones.
+// Each time the lock is let go the trie may change: what hangs on the node is looked up before that, so that a tail
+// which moves down comes once, and a list of kids which becomes a map is not walked twice. A node that was cut off has
+// nothing below it, because filters set again later get new nodes.
 func (w *walk[K, V]) below(n *node[K, V], begin int) bool {
-	if n.here != nil && !w.add(string(w.text[:begin-1]), n.here.size()) {
+	var list []kid[K, V]
+	var table map[string]*node[K, V]
+	if n.kids != nil {
+		list, table = slices.Clone(n.kids.list), n.kids.table
+	}
+	plus := n.plus
+	if n.here != nil {
+		w.add(string(w.text[:begin-1]), n.here.size())
+	}
+	if n.tail != nil {
+		w.add(string(w.text[:begin])+n.tail.rest, n.tail.size())
+	}
+	if !w.flush(walkBatch) || plus != nil && !w.child("+", plus, begin) {
 		return false
 	}
-	if n.tail != nil && !w.add(string(w.text[:begin])+"#", n.tail.size()) {
-		return false
-	}
-	if n.plus != nil && !w.child("+", n.plus, begin) {
-		return false
-	}
-	if n.kids == nil {
-		return true
-	}
-	list, table := slices.Clone(n.kids.list), n.kids.table // before the lock is let go: one may turn into the other
 	for _, kid := range list {
 		if !w.child(kid.level, kid.node, begin) {
 			return false
@@ -66,12 +69,13 @@ func (w *walk[K, V]) child(level string, n *node[K, V], begin int) bool {
 	return w.below(n, len(w.text))
 }
 
-func (w *walk[K, V]) add(filter string, n int) bool {
-	w.batch = append(w.batch, walked{filter, n})
-	return len(w.batch) < walkBatch || w.flush()
-}
+func (w *walk[K, V]) add(filter string, n int) { w.batch = append(w.batch, walked{filter, n}) }
 
-func (w *walk[K, V]) flush() bool {
+// flush hands out what was gathered if that is enough. False means that the loop has been left.
+func (w *walk[K, V]) flush(enough int) bool {
+	if len(w.batch) < enough {
+		return true
+	}
 	w.ix.mu.RUnlock()
 	defer w.ix.mu.RLock() // also if yield panics
 	for _, e := range w.batch {
