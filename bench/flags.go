@@ -81,7 +81,7 @@ func (o *options) publishFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.window, "window", 1000, "with -I 0: messages on their way at most")
 	f.IntVarP(&o.inflight, "inflight", "F", 100, "unacknowledged messages of one publisher at most")
 	f.BoolVarP(&o.wait, "wait-before-publishing", "w", v.subscribes, "publish only when all are connected")
-	addSpan(f, &o.warmup, v.warmup, time.Second, "warmup", "", "`seconds` of publishing before the measurement")
+	addSpan(f, &o.warmup, v.warmup, time.Second, "warmup", "", "`seconds` of publishing before the measurement; none with -L")
 }
 
 func (o *options) roundtripFlags(f *pflag.FlagSet) {
@@ -101,6 +101,7 @@ func (o *options) roundtripFlags(f *pflag.FlagSet) {
 func (o *options) runFlags(f *pflag.FlagSet) {
 	addSpan(f, &o.hold, 0, time.Second, "hold", "", "`seconds` to stay idle once all are connected")
 	addSpan(f, &o.measure, verbs[o.verb].seconds, time.Second, "seconds", "", "`seconds` to measure then; 0: until -L or Ctrl-C")
+	addSpan(f, &o.drain, 3*time.Second, time.Second, "drain", "", "`seconds` without a sign of what is missing after which it is lost")
 	f.IntVar(&o.pid, "pid", 0, "process `id` of the broker: report its CPU time and memory (Linux)")
 	f.BoolVar(&o.json, "json", false, "print one JSON object at the end and nothing else")
 	f.BoolVar(&o.quiet, "quiet", false, "no line a second")

@@ -45,7 +45,7 @@ type options struct {
 	limit         uint64        // messages in all; 0: no limit
 	wait          bool          // publish only when all are connected
 
-	warmup, measure, hold time.Duration
+	warmup, measure, hold, drain time.Duration
 
 	publishers, subscribers, idle, topics int
 	filter                                string
@@ -128,6 +128,9 @@ func (o *options) fillIn() {
 	}
 	if o.message != "" && o.verb != "roundtrip" {
 		o.size = len(o.message)
+	}
+	if o.limit > 0 {
+		o.warmup = 0 // the messages that are counted are all that are sent
 	}
 	if o.verb != "roundtrip" {
 		return

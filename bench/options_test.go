@@ -27,7 +27,7 @@ func TestFlagsOfEmqttBench(t *testing.T) {
 		verb: "pub", host: "localhost", port: 2883, count: 10, interval: 5 * time.Millisecond, connRate: 200,
 		intervalOfMsg: 250 * time.Millisecond, topic: "a/%i/%c/%u", size: 64, qos: 2, limit: 99, version: mqtt.V311,
 		keepAlive: 60, username: "joe", password: "secret", retain: true, startNumber: 7, prefix: "p", wait: true,
-		sessionExpiry: 30, inflight: 5, wsPath: "/mqtt", window: 1000, ifaddr: []string{"127.0.0.2", "127.0.0.3"},
+		sessionExpiry: 30, inflight: 5, drain: 3 * time.Second, wsPath: "/mqtt", window: 1000, ifaddr: []string{"127.0.0.2", "127.0.0.3"},
 	}
 	if !reflect.DeepEqual(*o, want) {
 		t.Errorf("got\n%+v, expected\n%+v", *o, want)

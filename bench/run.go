@@ -122,7 +122,7 @@ func holding(r *run, now int64) phase {
 	r.markHeld(now)
 	r.phaseEnd = now + int64(r.o.warmup)
 	r.traffic.on = r.plan.publishers > 0
-	return warming
+	return warming(r, now)
 }
 
 func warming(r *run, now int64) phase {
@@ -145,18 +145,15 @@ func measuring(r *run, now int64) phase {
 	}
 	r.markMeasured(now)
 	r.traffic.on = false
-	r.phaseEnd = now + int64(quietTime)
+	r.phaseEnd = now + int64(r.o.drain)
 	return draining
 }
-
-// quietTime is how long nothing must arrive before what is missing is lost.
-const quietTime = 3 * time.Second
 
 func draining(r *run, now int64) phase {
 	r.troubleDue(now)
 	if progress := r.arrived(); progress != r.traffic.arrived || r.trouble.slowUntil > 0 {
 		r.traffic.arrived = progress
-		r.phaseEnd = now + int64(quietTime)
+		r.phaseEnd = now + int64(r.o.drain)
 	}
 	if r.missing() && now < r.phaseEnd {
 		return draining
@@ -247,7 +244,7 @@ func (r *run) delivered(c *client, p *mqtt.Publish) {
 	s, stamped := stampOf(p.Payload, r.now)
 	if r.o.verb == "roundtrip" {
 		switch {
-		case !stamped || s.sent < r.base || int(s.publisher) >= r.plan.publishers:
+		case !stamped || s.run != r.traffic.run || s.sent < r.base:
 			r.stats.foreign++
 			return
 		case c.slow:

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"time"
 )
 
@@ -11,14 +12,17 @@ const stampSize = 16
 // stamp is what the tool writes into the front of a payload, so that whoever
 // gets the message knows when it was sent, and a run knows which one it is.
 type stamp struct {
-	sent      int64 // Unix nanoseconds
-	publisher uint32
+	sent      int64  // Unix nanoseconds
+	run       uint16 // 12 bits that tell runs apart
+	publisher uint32 // below maxConnections, which takes 20 bits
 	sequence  uint32 // from 0 on, per publisher
 }
 
+const publisherBits = 20
+
 func (s stamp) put(payload []byte) {
 	binary.BigEndian.PutUint64(payload, uint64(s.sent))
-	binary.BigEndian.PutUint32(payload[8:], s.publisher)
+	binary.BigEndian.PutUint32(payload[8:], uint32(s.run)<<publisherBits|s.publisher)
 	binary.BigEndian.PutUint32(payload[12:], s.sequence)
 }
 
@@ -30,11 +34,16 @@ func stampOf(payload []byte, now int64) (s stamp, ok bool) {
 		return s, false
 	}
 	s.sent = int64(binary.BigEndian.Uint64(payload))
-	s.publisher = binary.BigEndian.Uint32(payload[8:])
+	who := binary.BigEndian.Uint32(payload[8:])
+	s.run, s.publisher = uint16(who>>publisherBits), who&(1<<publisherBits-1)
 	s.sequence = binary.BigEndian.Uint32(payload[12:])
 	age := now - s.sent
 	return s, age > -int64(time.Second) && age < int64(time.Hour)
 }
+
+// newRunTag makes it unlikely that two runs take each other's messages for
+// their own.
+func newRunTag() uint16 { return uint16(rand.Uint32N(1 << (32 - publisherBits))) }
 
 // ledger finds out which of the messages that arrive came before. Messages of
 // one flow are numbered from 0 on; memory is taken by flows and by gaps.

@@ -8,7 +8,7 @@ import (
 
 func TestStamp(t *testing.T) {
 	now := time.Now().UnixNano()
-	made := stamp{sent: now - 1500, publisher: 7, sequence: 1 << 31}
+	made := stamp{sent: now - 1500, run: 0xabc, publisher: maxConnections - 1, sequence: 1 << 31}
 	payload := make([]byte, 20)
 	made.put(payload)
 	is := func(payload []byte, now int64, want bool) {

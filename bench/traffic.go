@@ -12,13 +12,14 @@ type traffic struct {
 	arrived  uint64  // what had arrived when it was last looked at
 	since    int64   // when that last changed
 	forgiven uint64  // messages that the closed loop waits for no longer
+	run      uint16  // tag of the messages
 	ledger   *ledger
 	payload  []byte
 	touched  []*client // have something to flush
 }
 
 func newTraffic(o *options) traffic {
-	t := traffic{payload: make([]byte, o.size), ledger: newLedger()}
+	t := traffic{payload: make([]byte, o.size), run: newRunTag(), ledger: newLedger()}
 	for i := range t.payload {
 		t.payload[i] = 'x'
 	}
@@ -59,7 +60,7 @@ func (r *run) publish(c *client) {
 	t := &r.traffic
 	topic, copies := r.plan.topic(c, r.stats.sent)
 	if len(t.payload) >= stampSize && r.o.message == "" {
-		s := stamp{sent: r.clock(), publisher: uint32(c.number - r.plan.subscribers), sequence: c.sequence}
+		s := stamp{sent: r.clock(), run: t.run, publisher: uint32(c.number - r.plan.subscribers), sequence: c.sequence}
 		s.put(t.payload)
 	}
 	if len(c.out) == 0 {
