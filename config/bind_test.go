@@ -302,6 +302,26 @@ func TestKnownTypes(t *testing.T) {
 	f("size | oneof infinity", "infinity", "none")
 }
 
+func TestNoEffectBraces(t *testing.T) {
+	f := func(table string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, k := range NoEffect(Later, "", table) {
+			got = append(got, k.Pattern+":"+k.Type)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", table, got, want)
+		}
+	}
+	f(" \n\t\n")
+	f("a.b", "a.b:")
+	f("a  int 1..2\n b\t", "a:int 1..2", "b:")
+	f("a.{b,c}.d size", "a.b.d:size", "a.c.d:size")
+	f("{a,b}.{c,d}", "a.c:", "b.c:", "a.d:", "b.d:")
+	f("a{,.b}", "a:", "a.b:")
+	f("a.{b", "a.{b:")
+}
+
 func TestDistance(t *testing.T) {
 	f := func(a, b string, limit, want int) {
 		t.Helper()

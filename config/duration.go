@@ -51,7 +51,7 @@ func parseDuration(text string, tag reflect.StructTag) (time.Duration, error) {
 		unit, name := unitOf(rest[n:])
 		number, ok := new(big.Rat).SetString("0" + rest[:n]) // `.5s` is half a second
 		if !ok || n == 0 || rest[:n] == "." || n > maxDigits || unit == 0 {
-			return 0, expected(what, text)
+			return 0, Expected(what, text)
 		}
 		sum.Add(sum, number.Mul(number, new(big.Rat).SetInt64(int64(unit))))
 		rest = rest[n+len(name):]
@@ -62,7 +62,7 @@ func parseDuration(text string, tag reflect.StructTag) (time.Duration, error) {
 		units.Add(units, big.NewInt(1))
 	}
 	if !units.IsInt64() || units.Int64() > math.MaxInt64/int64(round) {
-		return 0, expected("a duration of less than 292 years", text)
+		return 0, Expected("a duration of less than 292 years", text)
 	}
 	return time.Duration(units.Int64()) * round, nil
 }

@@ -22,18 +22,37 @@ type Known struct {
 type Kind string
 
 const (
-	Runtime Kind = "runtime" // tunes the Erlang runtime, which is not there
+	Runtime Kind = "runtime" // means something to the program it was written for only, such as the Erlang runtime
 	Later   Kind = "later"   // belongs to a feature this version does not have yet
 	Unused  Kind = "unused"  // belongs to an instance that is switched off, such as a listener without an address
 )
 
-// NoEffect makes a table of known keys from text: per line a pattern and, after blanks, its Type.
+// NoEffect makes a table of known keys from text: per line a pattern and, after blanks, its Type. Braces list
+// alternatives: `x.{a,b}.y` is `x.a.y` and `x.b.y`.
 func NoEffect(kind Kind, reason, table string) []Known {
 	var out []Known
 	for line := range strings.Lines(table) {
-		if line = strings.TrimSpace(line); line != "" {
-			pattern, typ, _ := strings.Cut(line, " ")
-			out = append(out, Known{Pattern: pattern, Type: strings.TrimSpace(typ), Kind: kind, Reason: reason})
+		pattern, typ, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if pattern == "" {
+			continue
+		}
+		for _, p := range alternatives(pattern) {
+			out = append(out, Known{Pattern: p, Type: strings.TrimSpace(typ), Kind: kind, Reason: reason})
+		}
+	}
+	return out
+}
+
+func alternatives(pattern string) []string {
+	before, rest, found := strings.Cut(pattern, "{")
+	list, after, closed := strings.Cut(rest, "}")
+	if !found || !closed {
+		return []string{pattern}
+	}
+	var out []string
+	for _, tail := range alternatives(after) {
+		for word := range strings.SplitSeq(list, ",") {
+			out = append(out, before+word+tail)
 		}
 	}
 	return out

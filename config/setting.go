@@ -80,7 +80,12 @@ func join(errs []error) error {
 		oa, ob := originOf(a), originOf(b)
 		return cmp.Or(cmp.Compare(oa.Source, ob.Source), cmp.Compare(oa.Line, ob.Line))
 	})
-	flat = slices.CompactFunc(flat, func(a, b error) bool { return a.Error() == b.Error() })
+	seen := make(map[string]bool)
+	flat = slices.DeleteFunc(flat, func(err error) bool {
+		text := err.Error()
+		defer func() { seen[text] = true }()
+		return seen[text]
+	})
 	return errors.Join(flat...)
 }
 

@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// Flag is the type of fields that EMQ X writes `on` and `off`. It reads like any bool.
+type Flag = bool
+
 // Bytes is a size in bytes, written `1048576`, `1024KB` or `1mb`; the suffixes KB, MB and GB count in 1024s.
 type Bytes int64
 
@@ -33,7 +36,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil || n > uint64(math.MaxInt64/int64(unit)) {
-		return expected("a size such as 4096, 64KB or 1MB", string(text))
+		return Expected("a size such as 4096, 64KB or 1MB", string(text))
 	}
 	*b = Bytes(n) * unit
 	return nil
@@ -59,7 +62,7 @@ func (p *Percent) UnmarshalText(text []byte) error {
 	digits, ok := strings.CutSuffix(string(text), "%")
 	n, err := strconv.ParseUint(digits, 10, 31)
 	if !ok || err != nil {
-		return expected("a percentage such as 80%", string(text))
+		return Expected("a percentage such as 80%", string(text))
 	}
 	*p = Percent(n)
 	return nil
@@ -98,7 +101,7 @@ func (a *Address) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || !isHost(host) {
-		return expected("an address such as 1883, 127.0.0.1:1883 or [::1]:1883, or off", s)
+		return Expected("an address such as 1883, 127.0.0.1:1883 or [::1]:1883, or off", s)
 	}
 	*a = NewAddress(host, uint16(n))
 	return nil
@@ -133,7 +136,7 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	first, second, _ := strings.Cut(string(text), ",")
 	first, second = trim(first), trim(second)
 	var limit, burst Bytes
-	wrong := expected("limit,window such as 100KB,10s, or rate,burst such as 1024,4096 with 0 < rate <= burst", string(text))
+	wrong := Expected("limit,window such as 100KB,10s, or rate,burst such as 1024,4096 with 0 < rate <= burst", string(text))
 	if limit.UnmarshalText([]byte(first)) != nil || limit == 0 {
 		return wrong
 	}
@@ -176,7 +179,7 @@ func (c *CountBytes) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(trim(count), 10, 63)
 	var b Bytes
 	if err != nil || b.UnmarshalText([]byte(trim(size))) != nil {
-		return expected("count|size such as 1000|1MB", string(text))
+		return Expected("count|size such as 1000|1MB", string(text))
 	}
 	*c = CountBytes{int64(n), b}
 	return nil

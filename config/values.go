@@ -33,25 +33,25 @@ func (t fieldType) parse(v reflect.Value, text string) error {
 	case reflect.Bool:
 		on := text == "true" || text == "on"
 		if !on && text != "false" && text != "off" {
-			return expected("true, false, on or off", text)
+			return Expected("true, false, on or off", text)
 		}
 		v.SetBool(on)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
 		if err != nil {
-			return expected("a whole number"+t.rangeText(), text)
+			return Expected("a whole number"+t.rangeText(), text)
 		}
 		v.SetInt(n)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		n, err := strconv.ParseUint(text, 10, v.Type().Bits())
 		if err != nil {
-			return expected("a whole number"+t.rangeText(), text)
+			return Expected("a whole number"+t.rangeText(), text)
 		}
 		v.SetUint(n)
 	case reflect.Float64:
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil || n != n || n-n != 0 { // neither NaN nor infinite
-			return expected("a number such as 0.75", text)
+			return Expected("a number such as 0.75", text)
 		}
 		v.SetFloat(n)
 	case reflect.String:
@@ -69,7 +69,8 @@ func (t fieldType) parse(v reflect.Value, text string) error {
 	return t.checkRange(v, text)
 }
 
-func expected(what, found string) error {
+// Expected is the error of an UnmarshalText: what a value should look like ("a size such as 64KB"), and what was found.
+func Expected(what, found string) error {
 	if found == "" {
 		return fmt.Errorf("expected %s, found nothing", what)
 	}
@@ -111,10 +112,10 @@ func (t fieldType) checkRange(v reflect.Value, text string) error {
 	}
 	low, high := t.bounds()
 	if l, err := strconv.ParseInt(low, 10, 64); err == nil && n < l {
-		return expected("a value"+t.rangeText(), text)
+		return Expected("a value"+t.rangeText(), text)
 	}
 	if h, err := strconv.ParseInt(high, 10, 64); err == nil && n > h {
-		return expected("a value"+t.rangeText(), text)
+		return Expected("a value"+t.rangeText(), text)
 	}
 	return nil
 }
@@ -124,7 +125,7 @@ func (t fieldType) checkOneOf(text string) error {
 	if len(words) == 0 || slices.Contains(words, text) {
 		return nil
 	}
-	return expected("one of "+strings.Join(words, ", "), text)
+	return Expected("one of "+strings.Join(words, ", "), text)
 }
 
 // parseList reads `a,b, c`. Empty parts are skipped.
@@ -154,7 +155,7 @@ func (t fieldType) parsePriorities(v reflect.Value, text string) error {
 	for part := range strings.SplitSeq(text, ",") {
 		cut := strings.LastIndexByte(part, '=')
 		if cut < 1 {
-			return expected("none, or a list such as topic/1=10,topic/2=8", text)
+			return Expected("none, or a list such as topic/1=10,topic/2=8", text)
 		}
 		number := reflect.New(v.Type().Elem()).Elem()
 		if err := (fieldType{number.Type(), t.tag}).parse(number, trim(part[cut+1:])); err != nil {

@@ -1,0 +1,209 @@
+package node
+
+import (
+	_ "embed"
+	"errors"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/retain"
+	"github.com/dunlin-mq/dunlin/server"
+)
+
+// Config is the configuration of a node: what its parts own, nested. Relative paths in it are resolved.
+type Config struct {
+	Node NodeConfig `conf:"node"`
+	Log  LogConfig  `conf:"log"`
+
+	// Access and MQTT are what zones start from. EMQ X 2 wrote the first below mqtt, like the second.
+	Access broker.Access          `conf:"." alias:"mqtt"`
+	MQTT   broker.Limits          `conf:"mqtt"`
+	Zones  map[string]broker.Zone `conf:"zone.$name"`
+
+	Listener server.Listeners `conf:"listener"`
+	Broker   broker.Config    `conf:"."`
+	Retainer retain.Config    `conf:"retainer"`
+
+	root string // where relative paths start; "" is the working directory
+}
+
+// NodeConfig is node.*.
+type NodeConfig struct {
+	Name       string `conf:"name"` // name@host, part of every $SYS topic
+	Cookie     string `conf:"cookie"`
+	DataDir    string `conf:"data_dir"`
+	MaxClients int    `conf:"max_clients" range:"1.."` // of all listeners; above it CONNECT is refused with 0x97
+}
+
+// LogConfig is log.*.
+type LogConfig struct {
+	To        string       `conf:"to" oneof:"off file console both"`
+	Level     string       `conf:"level" oneof:"debug info notice warning error critical alert emergency all"`
+	Dir       string       `conf:"dir"`
+	File      string       `conf:"file"`
+	Formatter string       `conf:"formatter" oneof:"text json"`
+	Rotation  config.Flag  `conf:"rotation"`
+	Size      config.Bytes `conf:"rotation.size" range:"1.."`  // of a file before the next is begun
+	Count     int          `conf:"rotation.count" range:"1.."` // of files kept
+}
+
+// DefaultConfig is the configuration of a node that is given no file, in the form of a file to copy and change.
+//
+//go:embed default.conf
+var DefaultConfig []byte
+
+// LoadConfig reads a configuration file, the plugin files in the folder `plugins` beside it and the environment (as
+// os.Environ gives it). Without a file the DefaultConfig counts; with one, only its listeners do, and these only as
+// long as neither file nor environment names a listener. The error joins everything that is wrong; the report is also
+// there when the error is not nil.
+func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
+	src := config.Source{
+		Base:          DefaultConfig,
+		File:          file,
+		Env:           env,
+		ReplaceGroups: []string{"listener.$kind.$name"},
+	}
+	if file != "" {
+		src.PluginDir = filepath.Join(filepath.Dir(file), "plugins")
+	}
+	c := &Config{root: config.Root(file)}
+	report, err := config.Load(c, src, slices.Concat(keysRuntime(), keysLater()))
+	if err != nil {
+		return nil, report, err
+	}
+	c.Node.DataDir, c.Log.Dir = c.path(c.Node.DataDir), c.path(c.Log.Dir)
+	c.reportOldTLS(report)
+	return c, report, nil
+}
+
+// SetDefaults gives the values of a configuration that says nothing.
+func (c *NodeConfig) SetDefaults() {
+	c.Name, c.DataDir, c.MaxClients = "emqx@127.0.0.1", "data", 1024000
+}
+
+// SetDefaults gives the values of a configuration that says nothing.
+func (c *LogConfig) SetDefaults() {
+	*c = LogConfig{
+		To: "console", Level: "warning", Dir: "log", File: "emqx.log", Formatter: "text",
+		Rotation: true, Size: 10 * config.MB, Count: 5,
+	}
+}
+
+// Inherit gives a new zone the global values.
+func (c *Config) Inherit(instance any) {
+	if z, ok := instance.(*broker.Zone); ok {
+		z.Access, z.Limits = c.Access, c.MQTT
+	}
+}
+
+// Zone returns the zone of a name; "" and names nobody configured give the global values.
+func (c *Config) Zone(name string) broker.Zone {
+	if z, ok := c.Zones[name]; ok {
+		return z
+	}
+	var z broker.Zone
+	z.SetDefaults()
+	c.Inherit(&z)
+	return z
+}
+
+// ZoneOf returns the name of the zone a listener belongs to: the one it names, else the one named like itself, else "".
+func (c *Config) ZoneOf(l *server.Named) string {
+	name := l.Zone
+	if name == "" {
+		name = l.Name
+	}
+	if _, ok := c.Zones[name]; !ok {
+		return ""
+	}
+	return name
+}
+
+// Listeners returns all listeners, the paths of their files resolved.
+func (c *Config) Listeners() []server.Named {
+	all := c.Listener.All()
+	for i := range all {
+		if t := all[i].TLS; t != nil {
+			t.KeyFile, t.CertFile, t.CACertFile = c.path(t.KeyFile), c.path(t.CertFile), c.path(t.CACertFile)
+			t.CRLURLs = slices.Clone(t.CRLURLs)
+			for j, url := range t.CRLURLs {
+				if !strings.Contains(url, "://") {
+					t.CRLURLs[j] = c.path(url)
+				}
+			}
+			sni := make(map[string]server.Certificate, len(t.SNI))
+			for host, cert := range t.SNI {
+				sni[host] = server.Certificate{KeyFile: c.path(cert.KeyFile), CertFile: c.path(cert.CertFile)}
+			}
+			t.SNI = sni
+		}
+	}
+	return all
+}
+
+func (c *Config) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.root, p)
+}
+
+// Validate checks what concerns more than one part.
+func (c *Config) Validate() error {
+	var errs []error
+	if name, host, ok := strings.Cut(c.Node.Name, "@"); !ok || name == "" || host == "" || strings.ContainsAny(c.Node.Name, " /+#") {
+		errs = append(errs, config.Invalid("node.name", "expected name@host, as it is part of topics, found %q", c.Node.Name))
+	}
+	all := c.Listener.All()
+	for i := range all {
+		l := &all[i]
+		if _, known := c.Zones[l.Zone]; l.Zone != "" && !known {
+			errs = append(errs, config.Invalid(l.Key()+".zone", "expected the name of a zone, but no zone.%s.* is set", l.Zone))
+		}
+		for j := range all[:i] {
+			if other := &all[j]; (l.Kind == "quic") == (other.Kind == "quic") && collide(l.Address, other.Address) {
+				errs = append(errs, config.Invalid(l.Key(), "the address %s is also that of %s (%s)", l.Address, other.Key(), other.Address))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// collide reports whether two addresses cannot be listened on at once.
+func collide(a, b config.Address) bool {
+	if a.Port != b.Port || a.Port == 0 {
+		return false
+	}
+	return a.Host == b.Host || covers(a.Host, b.Host) || covers(b.Host, a.Host)
+}
+
+// covers reports whether listening on host all means listening on host as well.
+func covers(all, host string) bool {
+	switch all {
+	case "", "::":
+		return true
+	case "0.0.0.0":
+		addr, err := netip.ParseAddr(host)
+		return err != nil || addr.Is4() || addr.IsUnspecified()
+	}
+	return false
+}
+
+// reportOldTLS reports versions of TLS that were asked for and are not spoken.
+func (c *Config) reportOldTLS(report *config.Report) {
+	for _, l := range c.Listener.All() {
+		if l.TLS == nil || !slices.Contains(l.TLS.Versions, "tlsv1.1") && !slices.Contains(l.TLS.Versions, "tlsv1") {
+			continue
+		}
+		key := l.Key() + ".tls_versions"
+		at := slices.IndexFunc(report.Values, func(v config.Value) bool { return v.Key == key })
+		report.NoEffect = append(report.NoEffect, config.Ignored{
+			Setting: config.Setting{Key: key, Value: report.Values[at].Value, Origin: report.Values[at].Origin},
+			Kind:    config.Runtime, Reason: "of the versions named, only TLS 1.2 and 1.3 are spoken",
+		})
+	}
+}

@@ -1,0 +1,98 @@
+package node
+
+import (
+	"slices"
+
+	"github.com/dunlin-mq/dunlin/config"
+)
+
+// keysRuntime are the keys of EMQ X that concern its own program and runtime. Files that set them start unchanged; the
+// report says that nothing follows from them.
+func keysRuntime() []config.Known {
+	return slices.Concat(
+		config.NoEffect(config.Runtime, "it is a limit or setting of the Erlang runtime", `
+			node.heartbeat                                      flag
+			node.async_threads                                  int 0..1024
+			node.{process_limit,max_ports,max_ets_tables}       int 1..
+			node.{fullsweep_after,backtrace_depth}              int 0..
+			node.dist_buffer_size                               size
+			node.global_gc_interval                             duration
+			node.crash_dump
+			sysmon.{long_gc,long_schedule}                      duration | int
+			sysmon.large_heap                                   size
+			sysmon.{busy_port,busy_dist_port}                   flag
+			vm_mon.check_interval                               duration
+			vm_mon.{process_high_watermark,process_low_watermark} percent
+			zone.$name.force_gc_policy                          counts | oneof none
+			zone.$name.force_shutdown_policy                    counts | oneof default none
+			recon.gc_interval                                   duration
+			reloader.interval                                   duration | int
+			reloader.logfile
+		`),
+		config.NoEffect(config.Runtime, "nodes find and reach each other by Dunlin's own transport", `
+			node.dist_net_ticktime                              duration | int
+			node.{dist_listen_min,dist_listen_max}              int 0..65535
+			node.{dist_use_interface,ssl_dist_optfile}
+			rpc.mode                                            oneof sync async
+			rpc.port_discovery                                  oneof manual stateless
+			rpc.{driver,default_client_driver}                  oneof tcp ssl
+			rpc.{async_batch_size,socket_keepalive_count}       int 0..
+			rpc.{tcp_server_port,tcp_client_port,ssl_server_port} int 0..65535
+			rpc.tcp_client_num                                  int 0..255
+			rpc.tcp_server_ip
+			rpc.{connect_timeout,send_timeout,authentication_timeout,call_receive_timeout} duration
+			rpc.{socket_keepalive_idle,socket_keepalive_interval} duration
+			rpc.{socket_sndbuf,socket_recbuf,socket_buffer}     size
+			rpc.{enable_ssl,insecure_fallback}
+			rpc.{certfile,keyfile,cacertfile}
+		`),
+		config.NoEffect(config.Runtime, "the log is written by Dunlin's own logger", `
+			log.primary_log_level                               oneof debug info notice warning error critical alert emergency all
+			log.{sasl,logger_sasl_compatible,single_line}       flag
+			log.{error_logger,supervisor_reports}
+			log.{sync_mode_qlen,drop_mode_qlen,flush_qlen,overload_kill_qlen} int 0..
+			log.overload_kill                                   flag
+			log.overload_kill_mem_size                          size
+			log.overload_kill_restart_after                     duration | oneof infinity
+			log.burst_limit                                     rate | oneof disabled
+			log.max_depth                                       int | oneof unlimited
+		`),
+		config.NoEffect(config.Runtime, "the transport decides it by itself", `
+			listener.{tcp,ssl,ws,wss}.$name.{acceptors,active_n} int 1..
+			listener.{tcp,ssl,ws,wss}.$name.buffer              size
+			listener.{tcp,ssl,ws,wss}.$name.tune_buffer         flag
+		`),
+		config.NoEffect(config.Runtime, "it is always on", `
+			listener.{tcp,ssl,ws,wss}.$name.{nodelay,reuseaddr} flag
+		`),
+		config.NoEffect(config.Runtime, "Go's TLS does not need it or decides it by itself", `
+			listener.{ssl,wss}.$name.{secure_renegotiate,honor_cipher_order,gc_after_handshake} flag
+			listener.{ssl,wss}.$name.dhfile
+			listener.{ssl,wss}.$name.log_level
+			listener.{ssl,wss}.$name.hibernate_after            duration
+		`),
+		config.NoEffect(config.Runtime, "subscriptions and routes are kept another way", `
+			broker.enable_session_registry                      flag
+			broker.session_locking_strategy                     oneof local one leader quorum all
+			broker.route_batch_clean                            flag
+			broker.perf.route_lock_type                         oneof key tab global
+			broker.perf.trie_compaction                         flag
+		`),
+		config.NoEffect(config.Runtime, "a shared message always goes to another member when its member goes away", `
+			broker.shared_dispatch_ack_enabled                  flag
+		`),
+		config.NoEffect(config.Runtime, "plugin files are read from the folder plugins beside the configuration file, and every feature is built in", `
+			plugins.{etc_dir,loaded_file,expand_plugins_dir}
+			modules.loaded_file
+		`),
+		config.NoEffect(config.Runtime, "no licence is needed", `
+			license.file
+			license.{connection_high_watermark_alarm,connection_low_watermark_alarm} percent
+		`),
+		config.NoEffect(config.Runtime, "no telemetry is sent", `
+			telemetry.enabled                                   flag
+			telemetry.url
+			telemetry.report_interval                           duration
+		`),
+	)
+}
