@@ -56,16 +56,19 @@ func (b *fakeBroker) start(t *testing.T, l net.Listener) *fakeBroker {
 			b.wg.Go(func() { b.serve(&fakeLink{conn: conn}) })
 		}
 	})
-	t.Cleanup(func() {
-		l.Close()
-		b.mu.Lock()
-		for link := range b.links {
-			link.conn.Close()
-		}
-		b.mu.Unlock()
-		b.wg.Wait()
-	})
+	t.Cleanup(b.stop)
 	return b
+}
+
+// stop ends everything; after it the counters may be read.
+func (b *fakeBroker) stop() {
+	b.listener.Close()
+	b.mu.Lock()
+	for link := range b.links {
+		link.conn.Close()
+	}
+	b.mu.Unlock()
+	b.wg.Wait()
 }
 
 func (b *fakeBroker) port() int { return b.listener.Addr().(*net.TCPAddr).Port }

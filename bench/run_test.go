@@ -71,6 +71,7 @@ func TestRoundtrip(t *testing.T) {
 				t.Errorf("%s: sent %d", line, res.Sent)
 			}
 		}
+		b.stop()
 		if b.goodbyes == 0 || b.goodbyes != len(b.clients) {
 			t.Errorf("%d of %d clients said goodbye", b.goodbyes, len(b.clients))
 		}
@@ -120,6 +121,8 @@ func TestPubAndSub(t *testing.T) {
 		}()
 		waitFor(t, func() bool { return b.subscribers() == 2 })
 		res := good(t, b.port(), "pub -c 5 -t x/%i -q 1 -I 1 -L 100 -i 1 -s 20 -r"+flags)
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		if res.Sent != 100 || res.Acked != 100 || b.retained != 100 {
 			t.Errorf("pub: sent %d, acknowledged %d, retained %d", res.Sent, res.Acked, b.retained)
 		}
@@ -152,6 +155,7 @@ func waitFor(t *testing.T, what func() bool) {
 func TestClientIDs(t *testing.T) {
 	b := (&fakeBroker{}).start(t, nil)
 	good(t, b.port(), "conn -c 3 -n 10 --prefix p -i 1 --seconds 0.05")
+	b.stop()
 	if got := strings.Join(b.clients, " "); got != "p-idle-10 p-idle-11 p-idle-12" {
 		t.Errorf("client ids are %s", got)
 	}
@@ -168,6 +172,7 @@ func TestConnRate(t *testing.T) {
 func TestKeepAliveWhileHolding(t *testing.T) {
 	b := (&fakeBroker{}).start(t, nil)
 	good(t, b.port(), "conn -c 4 -k 1 -i 0 --hold 1.3 --seconds 0.01")
+	b.stop()
 	if b.pings < 4 {
 		t.Errorf("%d pings of 4 clients in 1.3 s with a keep alive of 1 s", b.pings)
 	}
@@ -177,6 +182,7 @@ func TestCutConnectionsComeBack(t *testing.T) {
 	engines(t, func(t *testing.T, l net.Listener, flags string) {
 		b := (&fakeBroker{}).start(t, l)
 		res, code, _ := bench(t, b.port(), "roundtrip -c 3 -i 0 --rate 200 --warmup 0 --seconds 1 --kill-every 0.2 --drain 0.3 --filter all"+flags)
+		b.stop()
 		if code != 0 || res.Killed < 3 || res.Dropped > 0 || len(b.clients) != 6+int(res.Killed) {
 			t.Errorf("%d connections for 6 clients, %+v", len(b.clients), res)
 		}
