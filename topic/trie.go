@@ -72,7 +72,8 @@ func (n *node[K, V]) put(filter string, k K, v V) (added, fresh bool) {
 // newNode makes a node for one filter, which goes on with rest if there is more, or ends.
 func newNode[K comparable, V any](rest string, more bool, s set[K, V]) *node[K, V] {
 	if !more {
-		return &node[K, V]{here: &s}
+		here := s // &s would move s to the heap in the other case too
+		return &node[K, V]{here: &here}
 	}
 	// One piece of memory for both: a match that comes to the node reads the tail next.
 	var leaf struct {
