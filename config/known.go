@@ -82,14 +82,8 @@ func (k *Known) accepts(text string) (err error) {
 // knownType translates a word of Known.Type into the field that would be declared for it.
 func knownType(name string) (fieldType, bool) {
 	word, args, _ := strings.Cut(strings.TrimSpace(name), " ")
-	types := map[string]reflect.Type{
-		"": reflect.TypeFor[string](), "any": reflect.TypeFor[string](), "oneof": reflect.TypeFor[string](),
-		"int": reflect.TypeFor[int64](), "float": reflect.TypeFor[float64](), "flag": reflect.TypeFor[bool](),
-		"size": reflect.TypeFor[Bytes](), "duration": reflect.TypeFor[time.Duration](),
-		"percent": reflect.TypeFor[Percent](), "address": reflect.TypeFor[Address](),
-		"rate": reflect.TypeFor[Rate](), "counts": reflect.TypeFor[CountBytes](), "list": reflect.TypeFor[[]string](),
-	}
-	t, ok := types[word]
+	t := typeNamed(word)
+	ok := t != nil
 	var tag string
 	switch {
 	case word == "oneof":
@@ -99,4 +93,32 @@ func knownType(name string) (fieldType, bool) {
 		ok = ok && word == "int"
 	}
 	return fieldType{t, reflect.StructTag(tag)}, ok
+}
+
+func typeNamed(word string) reflect.Type {
+	switch word {
+	case "", "any", "oneof":
+		return reflect.TypeFor[string]()
+	case "int":
+		return reflect.TypeFor[int64]()
+	case "float":
+		return reflect.TypeFor[float64]()
+	case "flag":
+		return reflect.TypeFor[bool]()
+	case "size":
+		return reflect.TypeFor[Bytes]()
+	case "duration":
+		return reflect.TypeFor[time.Duration]()
+	case "percent":
+		return reflect.TypeFor[Percent]()
+	case "address":
+		return reflect.TypeFor[Address]()
+	case "rate":
+		return reflect.TypeFor[Rate]()
+	case "counts":
+		return reflect.TypeFor[CountBytes]()
+	case "list":
+		return reflect.TypeFor[[]string]()
+	}
+	return nil
 }

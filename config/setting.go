@@ -99,6 +99,9 @@ func originOf(err error) Origin {
 
 // Words splits a key at its dots; `\.` stands for a dot inside a word.
 func Words(key string) []string {
+	if !strings.Contains(key, `\.`) {
+		return strings.Split(key, ".")
+	}
 	var words []string
 	var word strings.Builder
 	for i := 0; i < len(key); i++ {

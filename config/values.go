@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -36,24 +37,6 @@ func (t fieldType) parse(v reflect.Value, text string) error {
 			return Expected("true, false, on or off", text)
 		}
 		v.SetBool(on)
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
-		if err != nil {
-			return Expected("a whole number"+t.rangeText(), text)
-		}
-		v.SetInt(n)
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		n, err := strconv.ParseUint(text, 10, v.Type().Bits())
-		if err != nil {
-			return Expected("a whole number"+t.rangeText(), text)
-		}
-		v.SetUint(n)
-	case reflect.Float64:
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || n != n || n-n != 0 { // neither NaN nor infinite
-			return Expected("a number such as 0.75", text)
-		}
-		v.SetFloat(n)
 	case reflect.String:
 		if err := t.checkOneOf(text); err != nil {
 			return err
@@ -63,6 +46,32 @@ func (t fieldType) parse(v reflect.Value, text string) error {
 		return t.parseList(v, text)
 	case reflect.Map:
 		return t.parsePriorities(v, text)
+	default:
+		return t.parseNumber(v, text)
+	}
+	return nil
+}
+
+func (t fieldType) parseNumber(v reflect.Value, text string) error {
+	switch {
+	case v.CanInt():
+		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
+		if err != nil {
+			return Expected("a whole number"+t.rangeText(), text)
+		}
+		v.SetInt(n)
+	case v.CanUint():
+		n, err := strconv.ParseUint(text, 10, v.Type().Bits())
+		if err != nil {
+			return Expected("a whole number"+t.rangeText(), text)
+		}
+		v.SetUint(n)
+	case v.CanFloat():
+		n, err := strconv.ParseFloat(text, v.Type().Bits())
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return Expected("a number such as 0.75", text)
+		}
+		v.SetFloat(n)
 	default:
 		return fmt.Errorf("config: a field of type %s cannot be bound", v.Type())
 	}

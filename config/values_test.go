@@ -144,7 +144,7 @@ func TestAddress(t *testing.T) {
 	for _, bad := range []string{"", "localhost", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "[::1:1883", "[x]:1", "::z:1", "http://h:1", "a b:1"} {
 		refuses[Address](t, "", bad, "expected an address such as 1883, 127.0.0.1:1883 or [::1]:1883, or off")
 	}
-	if (Address{}).Off() == false || NewAddress("", 0).Off() {
+	if !(Address{}).Off() || NewAddress("", 0).Off() {
 		t.Error("only the zero address is off")
 	}
 }
