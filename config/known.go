@@ -11,8 +11,8 @@ import (
 type Known struct {
 	Pattern string // "zone.$name.force_gc_policy"
 	// Type says which values are accepted, alternatives separated by ` | `: any, int, `int 1..255`, float, flag
-	// (on, off, true, false), size, duration, percent, address, rate, count|size written as `counts`, list,
-	// or `oneof a b c`. Empty means any.
+	// (on, off, true, false), size, duration, percent, address, rate, counts (`1000|1MB`), list, or `oneof a b c`.
+	// Empty means any.
 	Type   string
 	Kind   Kind
 	Reason string // why it has no effect, as the end of the sentence "… has no effect: "

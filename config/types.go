@@ -125,7 +125,8 @@ func (a Address) String() string {
 }
 
 // Rate is a token bucket: Limit tokens come back evenly in each Window, and at most Burst gather. It is written
-// `rate,burst` (EMQ X 3: per second, 0 < rate <= burst) or `limit,window` (EMQ X 4: `100KB,10s`, burst = limit). The zero Rate is no limit.
+// `rate,burst` (EMQ X 3: per second, 0 < rate <= burst) or `limit,window` (EMQ X 4: `100KB,10s`, burst = limit). The
+// zero Rate is no limit.
 type Rate struct {
 	Limit  int64
 	Window time.Duration
