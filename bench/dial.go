@@ -41,16 +41,22 @@ func (r *run) dial(c *client) {
 	r.engine.dial(c)
 }
 
-// abandon gives up what is still being opened.
-func (r *run) abandon(why string) {
-	if r.dials.pending == 0 {
-		return
-	}
+// errNoAnswer is the end of a connection that took too long to come up.
+var errNoAnswer = errors.New("no answer in time")
+
+// abandon gives up what is still being opened; late says whether that is the
+// broker's fault or the run has just no use for more.
+func (r *run) abandon(late bool) {
 	for i := range r.clients {
 		switch c := &r.clients[i]; c.state {
 		case dialing, greeting, subscribing:
 			r.engine.close(c)
-			r.closed(c, errors.New(why))
+			if late {
+				r.closed(c, errNoAnswer)
+				continue
+			}
+			c.state = gone
+			r.dials.pending--
 		}
 	}
 }

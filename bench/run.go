@@ -109,7 +109,7 @@ func connecting(r *run, now int64) phase {
 	if !settled && now < r.phaseEnd && !r.stopping && !r.limitReached() {
 		return connecting
 	}
-	r.abandon("no answer in time")
+	r.abandon(now >= r.phaseEnd)
 	r.markConnected(now)
 	r.phaseEnd = now + int64(r.o.hold)
 	return holding
