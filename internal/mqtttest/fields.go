@@ -280,6 +280,8 @@ func (f field) String() string {
 		return f.key + "=*"
 	case f.match == variable:
 		return f.key + "=?" + f.val
+	case f.match == between:
+		return f.key + "=" + f.val
 	case f.key == "code":
 		n, _ := strconv.Atoi(f.val)
 		return fmt.Sprintf("code=0x%02x", n)

@@ -9,7 +9,7 @@ type laws struct {
 	connect   packet // what the client asked for
 	connacks  int
 	accepted  bool
-	over      bool           // DISCONNECT was sent by either side
+	over      bool           // the server sent DISCONNECT
 	aliases   map[int]string // the server's topic aliases
 	inflight  map[int]bool   // packet ids of the server's PUBLISH without PUBACK, PUBCOMP or a refusal
 	requested map[int]string // packet ids of our SUBSCRIBE and UNSUBSCRIBE
@@ -24,8 +24,6 @@ func (l *laws) sent(p packet) {
 	switch p.kind {
 	case "CONNECT":
 		l.connect = p
-	case "DISCONNECT":
-		l.over = true
 	case "PUBACK", "PUBCOMP":
 		delete(l.inflight, p.num("id"))
 	case "PUBREC":
@@ -63,7 +61,7 @@ func (l *laws) received(p *packet, size int) error {
 // order: CONNACK first and once, DISCONNECT last.
 func (l *laws) order(p packet) error {
 	switch {
-	case l.over && p.kind != "":
+	case l.over:
 		return fmt.Errorf("%s after DISCONNECT", p.kind)
 	case p.kind == "CONNACK":
 		l.connacks++

@@ -86,6 +86,8 @@ func (r *runner) do(st step) error {
 		return r.receive(st)
 	case "closed":
 		return r.closed(st.conn[0])
+	case "ends":
+		return r.ends(st.conn[0])
 	case "silent":
 		return r.silent(st)
 	}
@@ -128,6 +130,8 @@ func (r *runner) act(st step) error {
 		return r.connect(c, st.text)
 	case "subscribe":
 		return r.subscribe(c, st.text)
+	case "publish":
+		return r.publish(c, st.text)
 	}
 	return r.send(c, st.text, st.hold)
 }
@@ -183,7 +187,7 @@ func (r *runner) connect(c *conn, words string) error {
 	if err := r.send(c, text, false); err != nil {
 		return err
 	}
-	return r.want(c, packet{kind: "CONNACK", more: true, fields: []field{{key: "present", match: anything}}})
+	return r.wantText(c, "CONNACK present=* …")
 }
 
 // subscribe sends the filters in one SUBSCRIBE and wants each granted with the QoS asked for.
@@ -204,11 +208,44 @@ func (r *runner) subscribe(c *conn, words string) error {
 	if err := r.send(c, text, false); err != nil {
 		return err
 	}
-	ack, err := parsePacket("SUBACK id=65000 codes=" + strings.Join(codes, ","))
+	return r.wantText(c, "SUBACK id=65000 codes="+strings.Join(codes, ","))
+}
+
+// publish sends one message and goes through the whole of its handshake, with any code that is no failure; after QoS 0 it
+// waits for a PINGRESP, so that the broker has taken the message in any case.
+func (r *runner) publish(c *conn, words string) error {
+	p, err := parsePacket("PUBLISH " + words)
 	if err != nil {
 		return err
 	}
-	return r.want(c, ack)
+	const id = " id=65001"
+	flow := []string{"> PUBLISH " + words, "> PINGREQ", "< PINGRESP"}
+	switch p.num("qos") {
+	case 1:
+		flow = []string{"> PUBLISH " + words + id, "< PUBACK code=0..127" + id}
+	case 2:
+		flow = []string{"> PUBLISH " + words + id, "< PUBREC code=0..127" + id, "> PUBREL" + id, "< PUBCOMP" + id}
+	}
+	for _, line := range flow {
+		text, out := strings.CutPrefix(line, "> ")
+		if out {
+			err = r.send(c, text, false)
+		} else {
+			err = r.wantText(c, strings.TrimPrefix(line, "< "))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) wantText(c *conn, text string) error {
+	want, err := parsePacket(text)
+	if err != nil {
+		return err
+	}
+	return r.want(c, want)
 }
 
 func (r *runner) want(c *conn, want packet) error {
@@ -224,16 +261,16 @@ func (r *runner) want(c *conn, want packet) error {
 
 // receive wants the packet on the connection, or on exactly one of several.
 func (r *runner) receive(st step) error {
-	want, err := parsePacket(st.text)
-	if err != nil {
-		return err
-	}
 	conns, err := r.known(st.conn)
 	if err != nil {
 		return err
 	}
 	if len(conns) == 1 {
-		return r.want(conns[0], want)
+		return r.wantText(conns[0], st.text)
+	}
+	want, err := parsePacket(st.text)
+	if err != nil {
+		return err
 	}
 	for deadline := time.Now().Add(r.wait); time.Now().Before(deadline); {
 		for i, c := range conns {
@@ -320,6 +357,27 @@ func (r *runner) closed(name string) error {
 		return fmt.Errorf("%s should be closed: %w", name, err)
 	default:
 		return fmt.Errorf("%s should be closed, but got %s", name, got)
+	}
+}
+
+// ends wants the peer to end the connection, whatever it says before.
+func (r *runner) ends(name string) error {
+	conns, err := r.known([]string{name})
+	if err != nil {
+		return err
+	}
+	deadline := time.After(r.wait)
+	for {
+		select {
+		case _, more := <-conns[0].frames:
+			if !more {
+				conns[0].close(false)
+				delete(r.conns, name)
+				return nil
+			}
+		case <-deadline:
+			return fmt.Errorf("%s should be closed", name)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ type Tag struct {
 // step is one line, parsed as far as it goes without running it.
 type step struct {
 	line int
-	verb string   // send recv set raw connect subscribe open close abort closed silent text wait timeout stop
+	verb string   // send recv set raw connect subscribe publish open close abort closed ends silent text wait timeout stop
 	conn []string // several: whichever gets it
 	as   string   // "w" or "w/l": names for the one that got it and the other
 	text string
@@ -77,9 +77,10 @@ func Parse(file, text string) ([]Scenario, error) {
 	}
 	var out []Scenario
 	for _, s := range all {
+		name := s.Name
 		for _, s.Version = range s.versions {
 			if len(s.versions) > 1 {
-				s.Name = strings.TrimSuffix(s.Name, fmt.Sprintf(" (v%d)", s.versions[0])) + fmt.Sprintf(" (v%d)", s.Version)
+				s.Name = fmt.Sprintf("%s (v%d)", name, s.Version)
 			}
 			out = append(out, s)
 		}
@@ -94,8 +95,8 @@ var (
 
 // The verbs that stand before a connection's name, and those that stand after it.
 var (
-	verbsBefore = strings.Fields("connect subscribe")
-	verbsAfter  = strings.Fields("open close abort closed silent text")
+	verbsBefore = strings.Fields("connect subscribe publish")
+	verbsAfter  = strings.Fields("open close abort closed ends silent text")
 )
 
 func (s *Scenario) add(line int, text string) error {
