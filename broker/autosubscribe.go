@@ -23,7 +23,7 @@ func (br *Broker) autoSubscribe(b *Batch, c *Client) {
 	c.mu.Unlock()
 	for _, id := range slices.SortedFunc(maps.Keys(entries), byNumber) {
 		e := entries[id]
-		filter := fill(e.Topic, &info)
+		filter := fill(e.Topic, info)
 		if strings.Contains(filter, "%u") {
 			continue
 		}

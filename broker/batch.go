@@ -56,7 +56,7 @@ func (b *Batch) End() {
 func (b *Batch) Publish(d session.Delivery, id uint16, dup bool) bool {
 	c, m := b.client, d.Msg
 	if h := &b.broker.Hooks.MessageDelivered; !h.Empty() {
-		e := hook.MessageDelivered{Client: &c.info, Message: m}
+		e := hook.MessageDelivered{Client: c.info, Message: m}
 		h.Run(&e)
 		m = e.Message
 	}
@@ -100,5 +100,5 @@ func (b *Batch) Full() bool { return b.client.conn != nil && b.client.conn.Full(
 
 // Dropped is session.Sender's.
 func (b *Batch) Dropped(d session.Delivery, why session.Drop) {
-	b.broker.dropped(&b.client.info, d.Msg, why)
+	b.broker.dropped(b.client.info, d.Msg, why)
 }

@@ -113,7 +113,6 @@ func fire[E any](chain *hook.Chain[E], e *E) {
 func (br *Broker) fireSession(chain *hook.Chain[hook.SessionEvent], n *metrics.Counter, c *Client, reason string) {
 	n.Inc()
 	if !chain.Empty() {
-		info := c.Info()
-		chain.Run(&hook.SessionEvent{Client: &info, Reason: reason})
+		chain.Run(&hook.SessionEvent{Client: c.Info(), Reason: reason})
 	}
 }

@@ -23,7 +23,7 @@ type Client struct {
 	zone *Zone
 	conn Conn // nil: offline
 	sess *session.Session
-	info hook.ClientInfo
+	info *hook.ClientInfo // of the present connection or the last; never changed, only replaced
 
 	replay *replay
 	timer  int64 // when the wheel will fire for us; 0: not scheduled
@@ -69,11 +69,11 @@ func (c *Client) Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription) {
 // deliver hands one message to the session; the client is entered.
 func (c *Client) deliver(b *Batch, m *mqtt.Message, sub *session.Subscription, retain bool) {
 	if c.ended {
-		c.broker.dropped(&c.info, m, session.SessionEnded)
+		c.broker.dropped(c.info, m, session.SessionEnded)
 		return
 	}
 	if sub.NoLocal && m.From == c.info.ClientID {
-		c.broker.dropped(&c.info, m, session.NoLocal)
+		c.broker.dropped(c.info, m, session.NoLocal)
 		return
 	}
 	c.sess.Deliver(session.Delivery{Msg: m, Sub: sub, QoS: c.sess.Grant(m, sub), Retain: retain}, b, b.Now())
@@ -110,7 +110,7 @@ func (c *Client) acknowledge(b *Batch, conn Conn, ack func() (session.Delivery, 
 	d, err := ack()
 	c.feedReplay(b)
 	if err == nil {
-		c.broker.acked(&c.info, d.Msg)
+		c.broker.acked(c.info, d.Msg)
 	}
 	return err
 }
@@ -145,8 +145,8 @@ func (c *Client) Released(b *Batch, conn Conn, id uint16) bool {
 	return c.owns(conn) && c.sess.Released(id)
 }
 
-// Info is the client's identity. It is a copy.
-func (c *Client) Info() hook.ClientInfo {
+// Info is the client's identity, which must not be changed.
+func (c *Client) Info() *hook.ClientInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.info
@@ -157,6 +157,13 @@ func (c *Client) Connected() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.conn != nil
+}
+
+// ExpiryInterval is how long the session outlives its connection, seconds.
+func (c *Client) ExpiryInterval() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sess.ExpiryInterval()
 }
 
 // Subscriptions are the session's, as they were when the call was made.

@@ -10,7 +10,7 @@ import (
 type Opening struct {
 	Conn Conn
 	Zone *Zone
-	Info hook.ClientInfo
+	Info *hook.ClientInfo // must not change any more
 
 	CleanStart     bool
 	KeepAlive      uint16        // seconds, in force
@@ -77,7 +77,7 @@ func (br *Broker) resume(b *Batch, c *Client, o *Opening) bool {
 	c.leave(b)
 	if taken {
 		br.count.sessionTakenOver.Inc()
-		fire(&br.Hooks.SessionTakenOver, &hook.SessionEvent{Client: &before, Reason: endTakenOver.Word})
+		fire(&br.Hooks.SessionTakenOver, &hook.SessionEvent{Client: before, Reason: endTakenOver.Word})
 	}
 	br.fireSession(&br.Hooks.SessionResumed, br.count.sessionResumed, c, "")
 	br.connected(b, c, o)
@@ -117,9 +117,8 @@ func (br *Broker) connected(b *Batch, c *Client, o *Opening) {
 	br.autoSubscribe(b, c)
 	br.presenceConnected(b, c, o)
 	if !br.Hooks.ClientConnected.Empty() {
-		info := o.Info
 		br.Hooks.ClientConnected.Run(&hook.ConnInfo{
-			Client: &info, CleanStart: o.CleanStart, KeepAlive: o.KeepAlive, ReceiveMaximum: o.ReceiveMaximum,
+			Client: o.Info, CleanStart: o.CleanStart, KeepAlive: o.KeepAlive, ReceiveMaximum: o.ReceiveMaximum,
 			ExpiryInterval: o.ExpiryInterval, ConnectedAt: c.connectedAt,
 		})
 	}
@@ -155,7 +154,7 @@ func (c *Client) Close(b *Batch, conn Conn, reason string, expiry *uint32, withW
 	c.leave(b)
 
 	br.publishWill(b, c, w)
-	br.disconnected(b, c, &info, connectedAt, reason)
+	br.disconnected(b, c, info, connectedAt, reason)
 	if over {
 		br.end(b, c, reason)
 	} else {
@@ -199,7 +198,7 @@ func (br *Broker) Kick(b *Batch, id string) bool {
 	had := c.detach(b, endKicked)
 	c.mu.Unlock()
 	if had {
-		br.disconnected(b, c, &info, connectedAt, endKicked.Word)
+		br.disconnected(b, c, info, connectedAt, endKicked.Word)
 	}
 	br.end(b, c, endKicked.Word)
 	return true

@@ -57,7 +57,7 @@ func (br *Broker) presenceConnected(b *Batch, c *Client, o *Opening) {
 		return
 	}
 	br.publishPresence(b, name, connectedEvent{
-		presence: br.presenceOf(&o.Info, b.Now(), b.Now()), KeepAlive: o.KeepAlive,
+		presence: br.presenceOf(o.Info, b.Now(), b.Now()), KeepAlive: o.KeepAlive,
 		CleanStart: o.CleanStart, ExpiryInterval: o.ExpiryInterval,
 	})
 }

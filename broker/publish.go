@@ -12,8 +12,9 @@ import (
 // topic is mounted. m may be borrowed (mqtt.Message); it is changed.
 //
 // The code is what the publisher is told: Success, NoMatchingSubscribers when
-// nobody gets the message now, or the failure with which a hook refused it.
-func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) mqtt.ReasonCode {
+// nobody gets the message now, or the failure with which a hook refused it;
+// deliveries is how many subscriptions matched.
+func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (code mqtt.ReasonCode, deliveries int) {
 	if !m.Sys {
 		br.count.published.Inc()
 	}
@@ -22,21 +23,22 @@ func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) mqtt
 		e := hook.MessagePublish{Client: from, Message: m}
 		h.Run(&e)
 		if e.Refuse {
-			return e.Code
+			return e.Code, 0
 		}
 		m = e.Message
 	}
 	if isDelayed(m.Topic) && br.delayed.take(br, m, b.Now()) {
-		return mqtt.NoMatchingSubscribers
+		return mqtt.NoMatchingSubscribers, 0
 	}
 	if m.Retain && !br.retain(m, b.Now()) {
-		return mqtt.Success
+		return mqtt.Success, 0
 	}
-	if br.route(b, m) == 0 {
+	n := br.route(b, m)
+	if n == 0 {
 		br.unroutable(m)
-		return mqtt.NoMatchingSubscribers
+		return mqtt.NoMatchingSubscribers, 0
 	}
-	return mqtt.Success
+	return mqtt.Success, n
 }
 
 // route delivers m to everybody whose filter matches its topic and returns

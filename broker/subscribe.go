@@ -51,8 +51,7 @@ func (br *Broker) Subscribe(b *Batch, c *Client, conn Conn, f topic.Filter, o mq
 		}
 	}
 	if h := &br.Hooks.SessionSubscribed; !h.Empty() {
-		info := c.Info()
-		h.Run(&hook.SessionSubscription{Client: &info, SubscribeFilter: o, New: old == nil})
+		h.Run(&hook.SessionSubscription{Client: c.Info(), SubscribeFilter: o, New: old == nil})
 	}
 	return mqtt.ReasonCode(o.QoS), old == nil
 }
@@ -72,8 +71,7 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 	br.unroute(c, sub)
 	c.leave(b)
 	if h := &br.Hooks.SessionUnsubscribed; !h.Empty() {
-		info := c.Info()
-		h.Run(&hook.SessionSubscription{Client: &info, SubscribeFilter: mqtt.SubscribeFilter{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions}})
+		h.Run(&hook.SessionSubscription{Client: c.Info(), SubscribeFilter: mqtt.SubscribeFilter{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions}})
 	}
 	return mqtt.Success
 }

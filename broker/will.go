@@ -31,7 +31,7 @@ func (br *Broker) publishWill(b *Batch, c *Client, w *session.Will) {
 	info, zone := c.info, c.zone
 	c.mu.Unlock()
 	name := strings.TrimPrefix(w.Msg.Topic, info.Mountpoint)
-	if !br.Authorize(zone, &info, hook.Publish, name) {
+	if !br.Authorize(zone, info, hook.Publish, name) {
 		br.log.Info("a will is not published: the ACL denies it", "client", info.ClientID, "topic", name)
 		return
 	}
@@ -40,5 +40,5 @@ func (br *Broker) publishWill(b *Batch, c *Client, w *session.Will) {
 	if m.Props.Has(mqtt.PropMessageExpiry) && m.Props.MessageExpiry > 0 {
 		m.ExpiresAt = b.Now() + int64(m.Props.MessageExpiry)*1000
 	}
-	br.Publish(b, &info, m)
+	br.Publish(b, info, m)
 }

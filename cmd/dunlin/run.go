@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/node"
+)
+
+// runCommand runs the broker in the foreground until SIGTERM or SIGINT.
+func runCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "dunlin",
+		Short: "Dunlin is an MQTT broker, a drop-in replacement for EMQ X",
+		Long: "Dunlin is an MQTT broker, a drop-in replacement for EMQ X.\n\n" +
+			"Without a verb it runs the broker. Without a configuration it listens on this machine only.",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(c *cobra.Command, _ []string) error { return run(c.OutOrStdout(), file) },
+	}
+	configFlag(c, &file)
+	return c
+}
+
+// configFlag gives a command the flag --config, for which DUNLIN_CONFIG stands
+// in.
+func configFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", os.Getenv("DUNLIN_CONFIG"), "the emqx.conf to read; its folder's plugins/*.conf are read too (also: DUNLIN_CONFIG)")
+}
+
+// load reads the configuration and prints what is wrong with it.
+func load(stderr io.Writer, file string) (*node.Config, *config.Report, error) {
+	c, report, err := node.LoadConfig(file, os.Environ())
+	if err != nil {
+		fmt.Fprintf(stderr, "The configuration has errors:\n%s\n", indent(err.Error()))
+	}
+	return c, report, err
+}
+
+func run(stdout io.Writer, file string) error {
+	c, report, err := load(os.Stderr, file)
+	if err != nil {
+		return err
+	}
+	log, closeLog, err := c.Log.Open(os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return err
+	}
+	defer closeLog()
+	n, err := node.Start(c, log)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Dunlin can't start:", err)
+		return err
+	}
+	greet(stdout, n, report, file)
+
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	for sig := range signals {
+		if sig != syscall.SIGHUP {
+			break
+		}
+		if err := n.Server.ReloadCertificates(); err != nil {
+			log.Error("certificates are not reloaded; those in use stay", "err", err)
+		} else {
+			log.Info("certificates are reloaded")
+		}
+	}
+	fmt.Fprintln(stdout, "Stopping: clients are told to reconnect elsewhere.")
+	n.Stop()
+	return nil
+}

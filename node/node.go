@@ -1,0 +1,103 @@
+// Package node builds one Dunlin process out of its configuration: every part
+// in the order in which they need each other, and stops them in reverse.
+//
+// It is the only place that knows all parts. It has no behaviour of its own
+// beside reading the configuration (config.go) and writing the log (log.go).
+package node
+
+import (
+	"log/slog"
+	"os"
+
+	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/metrics"
+	"github.com/dunlin-mq/dunlin/retain"
+	"github.com/dunlin-mq/dunlin/server"
+)
+
+// Version is what `dunlin version` and $SYS/brokers/<node>/version say.
+const Version = "0.1.0"
+
+// Node is one running broker.
+type Node struct {
+	Config  *Config
+	Hooks   *hook.Points
+	Metrics *metrics.Registry
+	Broker  *broker.Broker
+	Server  *server.Server
+	log     *slog.Logger
+}
+
+// Start builds a node and opens its listeners. After an error nothing is left
+// running. log may be nil for none.
+func Start(c *Config, log *slog.Logger) (*Node, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(c.Node.DataDir, 0o750); err != nil {
+		return nil, &DataDirError{c.Node.DataDir, err}
+	}
+	n := &Node{Config: c, Hooks: new(hook.Points), Metrics: new(metrics.Registry), log: log}
+	n.Broker = broker.New(broker.Options{
+		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
+		Retained: retain.New(c.Retainer), Log: log,
+	})
+	var err error
+	n.Server, err = server.New(server.Options{
+		Broker: n.Broker, Hooks: n.Hooks, Metrics: n.Metrics, Log: log,
+		Listeners: c.Listeners(), Zone: c.zones(), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients,
+	})
+	if err == nil {
+		err = n.Server.Start()
+	}
+	if err != nil {
+		n.Broker.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// zones finds each listener's zone, one Zone for each name.
+func (c *Config) zones() func(*server.Named) (string, *broker.Zone) {
+	zones := make(map[string]*broker.Zone)
+	return func(l *server.Named) (string, *broker.Zone) {
+		name := c.ZoneOf(l)
+		if zones[name] == nil {
+			z := c.Zone(name)
+			zones[name] = &z
+		}
+		return name, zones[name]
+	}
+}
+
+// Stop ends all connections, telling version 5 clients that the server shuts
+// down, and then the rest.
+func (n *Node) Stop() {
+	n.Server.Stop()
+	n.Broker.Close()
+}
+
+// DataDirError says that the data directory can't be used.
+type DataDirError struct {
+	Dir string
+	Err error
+}
+
+// Error is one sentence for the operator.
+func (e *DataDirError) Error() string {
+	return "node.data_dir = " + e.Dir + ": can't be used: " + e.Err.Error()
+}
+
+// Unwrap is the system's error.
+func (e *DataDirError) Unwrap() error { return e.Err }
+
+// WebSocketPath is the path of a ws or wss listener.
+func (c *Config) WebSocketPath(kind, name string) string {
+	for _, l := range c.Listener.All() {
+		if l.Kind == kind && l.Name == name && l.WS != nil {
+			return l.WS.Path
+		}
+	}
+	return ""
+}

@@ -1,0 +1,296 @@
+package server
+
+import (
+	"crypto/rand"
+	"math"
+	"strings"
+
+	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
+	"github.com/dunlin-mq/dunlin/topic"
+)
+
+// handleConnect takes a CONNECT through its checks to a session, in this
+// order: hook client.connect, the packet's own fields, authentication, the
+// session, CONNACK. Whatever fails is answered with a CONNACK of its code.
+func (c *conn) handleConnect(p *pass, k *mqtt.Connect) {
+	if c.exchange != nil { // a CONNECT in the middle of its authentication
+		c.fail(mqtt.ProtocolError, "proto_unexpected_c", "a second CONNECT on one connection")
+		return
+	}
+	ask := c.ask(k)
+	if code, say := c.enrich(k, ask); code.Failed() {
+		c.refuseConnect(p, ask, code, say)
+		return
+	}
+	if code, say := c.authenticate(k, ask); code.Failed() {
+		c.refuseConnect(p, ask, code, say)
+		return
+	}
+	if k.Props.Has(mqtt.PropAuthMethod) {
+		c.beginExchange(p, k, ask)
+		return
+	}
+	c.accept(p, k, ask, nil)
+}
+
+// ask is what the CONNECT asks for, as the hooks see it.
+func (c *conn) ask(k *mqtt.Connect) *hook.ConnInfo {
+	info := c.info
+	info.ClientID, info.Version, info.Bridge = k.ClientID, k.Version, k.Bridge
+	if k.Username != nil {
+		info.Username = *k.Username
+	}
+	ask := &hook.ConnInfo{
+		Client: info, CleanStart: k.CleanStart, KeepAlive: k.KeepAlive, ReceiveMaximum: math.MaxUint16, Props: k.Props,
+	}
+	return ask
+}
+
+// enrich completes the client's identity and checks what it asked for.
+func (c *conn) enrich(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, string) {
+	z, info := c.listener.zone, ask.Client
+	c.mu.Lock()
+	c.version = k.Version
+	c.problem = k.Version == mqtt.V5 && (!k.Props.Has(mqtt.PropRequestProblemInfo) || k.Props.RequestProblemInfo == 1)
+	c.mu.Unlock()
+
+	if s := c.listener.server; s.options.MaxClients > 0 && s.open.Load() > int64(s.options.MaxClients) {
+		return mqtt.QuotaExceeded, "node.max_clients are connected"
+	}
+	if h := &c.listener.server.hooks.ClientConnect; !h.Empty() {
+		e := hook.ClientConnect{Conn: ask}
+		h.Run(&e)
+		if e.Refuse.Failed() {
+			return e.Refuse, "refused by a hook"
+		}
+	}
+	c.listener.nameByCert(c, info)
+	if z.UsernameAsClientID {
+		info.ClientID = info.Username
+	}
+	if code, say := c.checkClientID(k, info); code.Failed() {
+		return code, say
+	}
+	info.Mountpoint = mountpoint(z.Mountpoint, info)
+	if ask.Props.Has(mqtt.PropReceiveMaximum) {
+		ask.ReceiveMaximum = ask.Props.ReceiveMaximum
+	}
+	if k.Version == mqtt.V5 && z.ServerKeepalive > 0 {
+		ask.KeepAlive = z.ServerKeepalive
+	}
+	switch {
+	case k.Version == mqtt.V5 && ask.Props.Has(mqtt.PropSessionExpiry):
+		ask.ExpiryInterval = ask.Props.SessionExpiry
+	case k.Version < mqtt.V5 && !k.CleanStart:
+		ask.ExpiryInterval = uint32(z.SessionExpiryInterval.Seconds())
+	}
+	return c.checkWill(k.Will)
+}
+
+func (c *conn) checkClientID(k *mqtt.Connect, info *hook.ClientInfo) (mqtt.ReasonCode, string) {
+	z := c.listener.zone
+	switch {
+	case info.ClientID == "" && z.UsernameAsClientID:
+		return mqtt.ClientIdentifierNotValid, "use_username_as_clientid is on and there is no user name"
+	case info.ClientID == "" && k.Version == mqtt.V31:
+		return mqtt.ClientIdentifierNotValid, "MQTT 3.1 needs a client identifier"
+	case info.ClientID == "" && !k.CleanStart: // [MQTT-3.1.3-8@311]
+		return mqtt.ClientIdentifierNotValid, "a session that is to be kept needs a client identifier"
+	case info.ClientID == "": // [MQTT-3.1.3-6]
+		info.ClientID = "dunlin_" + rand.Text()
+	case len(info.ClientID) > z.MaxClientIDLen:
+		return mqtt.ClientIdentifierNotValid, "the client identifier is longer than max_clientid_len"
+	}
+	return mqtt.Success, ""
+}
+
+func (c *conn) checkWill(w *mqtt.Will) (mqtt.ReasonCode, string) {
+	z := c.listener.zone
+	switch {
+	case w == nil:
+	case w.Retain && !z.RetainAvailable: // [MQTT-3.2.2-13]
+		return mqtt.RetainNotSupported, "the will is to be retained, and retain_available is false"
+	case byte(w.QoS) > z.MaxQoSAllowed: // [MQTT-3.2.2-12]
+		return mqtt.QoSNotSupported, "the will's QoS is above max_qos_allowed"
+	case topic.ValidName(w.Topic) != nil:
+		return mqtt.TopicNameInvalid, "the will's topic is no topic name"
+	case w.Props.Has(mqtt.PropResponseTopic) && topic.ValidName(w.Props.ResponseTopic) != nil:
+		return mqtt.ProtocolError, "the will's response topic is no topic name"
+	}
+	return mqtt.Success, ""
+}
+
+// mountpoint fills in %c and %u.
+func mountpoint(text string, info *hook.ClientInfo) string {
+	if !strings.Contains(text, "%") {
+		return text
+	}
+	text = strings.ReplaceAll(text, "%c", info.ClientID)
+	return strings.ReplaceAll(text, "%u", info.Username)
+}
+
+// authenticate asks who the client is: allow_anonymous, unless a hook knows
+// better.
+func (c *conn) authenticate(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, string) {
+	z, info := c.listener.zone, ask.Client
+	e := hook.ClientAuthenticate{Client: info, Password: k.Password, Result: mqtt.NotAuthorized, Anonymous: true}
+	if z.AllowAnonymous == broker.AnonymousAllowed {
+		e.Result = mqtt.Success
+	}
+	quick := z.AllowAnonymous == broker.AnonymousQuickDeny && info.Username == ""
+	if h := &c.listener.server.hooks.ClientAuthenticate; !h.Empty() && !quick {
+		h.Run(&e)
+	}
+	info.Anonymous = e.Anonymous
+	c.listener.server.count.authenticated(e.Result, e.Anonymous)
+	if e.Result.Failed() {
+		return e.Result, "not authenticated"
+	}
+	return mqtt.Success, ""
+}
+
+// accept opens the session and answers the CONNECT.
+func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, auth *hook.ClientEnhancedAuthenticate) {
+	z, s := c.listener.zone, c.listener.server
+	o := broker.Opening{
+		Conn: c, Zone: z, Info: ask.Client, CleanStart: k.CleanStart, KeepAlive: ask.KeepAlive,
+		ReceiveMaximum: ask.ReceiveMaximum, ExpiryInterval: ask.ExpiryInterval, Will: c.will(p, k.Will, ask.Client),
+	}
+	o.Accept = func(client *broker.Client, present bool) {
+		c.client = client
+		c.settle(ask)
+		c.connack(p, ask, present, connackProps(z, k, ask, auth))
+	}
+	s.broker.Open(p.batch, &o)
+}
+
+// settle makes what was agreed on the connection's rules.
+func (c *conn) settle(ask *hook.ConnInfo) {
+	z := c.listener.zone
+	c.accepted.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened = c.client
+	if ask.Props.Has(mqtt.PropMaximumPacketSize) {
+		c.maxOut = ask.Props.MaximumPacketSize
+	}
+	if ask.Props.Has(mqtt.PropTopicAliasMaximum) {
+		c.unsent.max = min(ask.Props.TopicAliasMaximum, maxAliases)
+	}
+	c.silence = int64(float64(ask.KeepAlive) * z.KeepaliveBackoff * 2 * 1000)
+	if c.silence > 0 {
+		c.wake(broker.Now() + c.silence)
+	}
+}
+
+// will is the CONNECT's will as the session keeps it, mounted.
+func (c *conn) will(p *pass, w *mqtt.Will, info *hook.ClientInfo) *session.Will {
+	if w == nil {
+		return nil
+	}
+	out := &session.Will{}
+	if w.Props.Has(mqtt.PropWillDelay) {
+		out.Delay = w.Props.WillDelay
+	}
+	m := &mqtt.Message{}
+	m.SetPublish(&mqtt.Publish{Topic: info.Mountpoint + w.Topic, QoS: w.QoS, Retain: w.Retain, Payload: w.Payload, Props: w.Props}, p.batch.Now())
+	m.From, m.Username, m.Peer = info.ClientID, info.Username, info.Peer
+	out.Msg = m.Keep()
+	return out
+}
+
+// connack sends the CONNACK of an accepted connection.
+func (c *conn) connack(p *pass, ask *hook.ConnInfo, present bool, props *mqtt.Properties) {
+	props = c.hookConnack(ask, mqtt.Success, props)
+	c.send(p, &mqtt.Connack{SessionPresent: present, Props: props})
+}
+
+func (c *conn) hookConnack(ask *hook.ConnInfo, code mqtt.ReasonCode, props *mqtt.Properties) *mqtt.Properties {
+	h := &c.listener.server.hooks.ClientConnack
+	if h.Empty() || ask == nil {
+		return props
+	}
+	e := hook.ClientConnack{Conn: ask, Code: code, Props: props}
+	h.Run(&e)
+	return e.Props
+}
+
+// connackProps announces to a version 5 client what it may do here, MQTT 5
+// clause 3.2.2.3; the same properties always that EMQ X always sends.
+func connackProps(z *broker.Zone, k *mqtt.Connect, ask *hook.ConnInfo, auth *hook.ClientEnhancedAuthenticate) *mqtt.Properties {
+	if k.Version < mqtt.V5 {
+		return nil
+	}
+	props := &mqtt.Properties{
+		Present: mqtt.PropRetainAvailable | mqtt.PropMaximumPacketSize | mqtt.PropTopicAliasMaximum |
+			mqtt.PropWildcardSubAvailable | mqtt.PropSubscriptionIDAvailable | mqtt.PropSharedSubAvailable,
+		RetainAvailable: flag(z.RetainAvailable), MaximumPacketSize: uint32(z.MaxPacketSize), TopicAliasMaximum: z.MaxTopicAlias,
+		WildcardSubAvailable: flag(z.WildcardSubscription), SubscriptionIDAvailable: 1, SharedSubAvailable: flag(z.SharedSubscription),
+	}
+	if n := z.Session.MaxAwaitingRel; n > 0 && n < math.MaxUint16 {
+		props.Present |= mqtt.PropReceiveMaximum
+		props.ReceiveMaximum = uint16(n)
+	}
+	if z.MaxQoSAllowed < 2 {
+		props.Present |= mqtt.PropMaximumQoS
+		props.MaximumQoS = z.MaxQoSAllowed
+	}
+	if k.ClientID != ask.Client.ClientID {
+		props.Present |= mqtt.PropAssignedClientID
+		props.AssignedClientID = ask.Client.ClientID
+	}
+	if z.ServerKeepalive > 0 {
+		props.Present |= mqtt.PropServerKeepAlive
+		props.ServerKeepAlive = z.ServerKeepalive
+	}
+	if k.Props.Has(mqtt.PropRequestResponseInfo) && k.Props.RequestResponseInfo == 1 && z.ResponseInformation != "" {
+		props.Present |= mqtt.PropResponseInfo
+		props.ResponseInfo = z.ResponseInformation
+	}
+	if auth != nil {
+		props.Present |= mqtt.PropAuthMethod
+		props.AuthMethod = auth.Method
+		if auth.Reply != nil {
+			props.Present |= mqtt.PropAuthData
+			props.AuthData = auth.Reply
+		}
+	}
+	return props
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// refuseConnect answers a CONNECT that was understood with a failure.
+func (c *conn) refuseConnect(p *pass, ask *hook.ConnInfo, code mqtt.ReasonCode, say string) {
+	var props *mqtt.Properties
+	if c.problem && say != "" {
+		props = &mqtt.Properties{Present: mqtt.PropReasonString, ReasonString: say}
+	}
+	props = c.hookConnack(ask, code, props)
+	c.refuse(p, ask.Client.Version, code, code.String(), say, props)
+}
+
+// refuse sends a CONNACK with a failure and ends the connection.
+func (c *conn) refuse(p *pass, v mqtt.Version, code mqtt.ReasonCode, word, say string, props *mqtt.Properties) {
+	s := c.listener.server
+	s.log.Info("a CONNECT is refused", "peer", c.info.Peer, "reason", word, "why", say)
+	s.count.refused(code)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.end.Word != "" {
+		return
+	}
+	c.version = v
+	c.append(&mqtt.Connack{Code: code, Props: props})
+	c.end = broker.Ending{Word: word}
+	c.over.Store(true)
+	c.shut()
+}

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"unicode/utf8"
+
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/topic"
+)
+
+// handlePublish checks a PUBLISH in EMQ X's order (quota, alias, topic name,
+// ACL, QoS, retain), passes it to the broker and acknowledges it. QoS 2
+// messages are routed when they arrive; until PUBREL their identifier keeps
+// them from being routed again [MQTT-4.3.3-10..12].
+func (c *conn) handlePublish(p *pass, k *mqtt.Publish) {
+	if c.limits != nil && !c.withinQuota(p, k) {
+		return
+	}
+	if code := c.resolveAlias(k); code.Failed() {
+		c.fail(code, code.String(), "the topic alias names no topic")
+		return
+	}
+	if k.Topic != c.topic && !c.checkTopic(k) {
+		return
+	}
+	z, s := c.listener.zone, c.listener.server
+	switch {
+	case z.EnableACL && !s.broker.Authorize(z, c.info, hook.Publish, k.Topic):
+		c.deny(p, k)
+		return
+	case byte(k.QoS) > z.MaxQoSAllowed: // [MQTT-3.2.2-11]
+		c.fail(mqtt.QoSNotSupported, "qos_not_supported", "PUBLISH above max_qos_allowed")
+		return
+	case k.Retain && !z.RetainAvailable: // [MQTT-3.2.2-14]
+		c.fail(mqtt.RetainNotSupported, "retain_not_supported", "PUBLISH with the retain flag, and retain_available is false")
+		return
+	case k.Props != nil && !c.checkProps(p, k):
+		return
+	case k.QoS == 2 && !c.receive(p, k):
+		return
+	}
+	m := &p.msg
+	m.SetPublish(k, p.batch.Now())
+	m.From, m.Username, m.Peer = c.info.ClientID, c.info.Username, c.info.Peer
+	if c.info.Mountpoint != "" {
+		m.Topic = c.info.Mountpoint + k.Topic
+	}
+	code, n := s.broker.Publish(p.batch, c.info, m)
+	c.acknowledge(p, k, code)
+	if c.limits != nil {
+		c.limits.message(c, p)
+		c.limits.routed(c, p, n)
+	}
+}
+
+// checkTopic checks a topic name, once for each run of equal ones.
+func (c *conn) checkTopic(k *mqtt.Publish) bool {
+	z := c.listener.zone
+	if err := topic.ValidName(k.Topic); err != nil { // [MQTT-3.3.2-2]
+		c.fail(mqtt.TopicNameInvalid, "topic_name_invalid", "PUBLISH: "+err.Error())
+		return false
+	}
+	if z.MaxTopicLevels > 0 && topic.Levels(k.Topic) > z.MaxTopicLevels {
+		c.fail(mqtt.TopicNameInvalid, "topic_name_invalid", "PUBLISH to a topic with more than max_topic_levels levels")
+		return false
+	}
+	c.topic = k.Topic
+	return true
+}
+
+// checkProps checks the properties that say something about the message.
+func (c *conn) checkProps(p *pass, k *mqtt.Publish) bool {
+	switch {
+	case k.Props.Has(mqtt.PropResponseTopic) && topic.ValidName(k.Props.ResponseTopic) != nil: // [MQTT-3.3.2-14]
+		c.fail(mqtt.ProtocolError, "protocol_error", "PUBLISH: the response topic is no topic name")
+		return false
+	case c.stream.Strict && k.Props.Has(mqtt.PropPayloadFormat) && k.Props.PayloadFormat == 1 && !utf8.Valid(k.Payload):
+		c.acknowledge(p, k, mqtt.PayloadFormatInvalid)
+		return false
+	}
+	return true
+}
+
+// receive notes a QoS 2 identifier; false: the message must not be routed.
+func (c *conn) receive(p *pass, k *mqtt.Publish) bool {
+	dup, err := c.client.Received(p.batch, c, k.PacketID)
+	switch {
+	case err != nil: // [MQTT-3.3.4-7]
+		c.listener.server.count.publishDropped.Inc()
+		c.fail(mqtt.ReceiveMaximumExceeded, "receive_maximum_exceeded", "more QoS 2 messages without PUBREL than max_awaiting_rel")
+		return false
+	case !dup:
+		return true
+	}
+	code := mqtt.PacketIdentifierInUse
+	if k.Dup { // the client sends again what it has seen no PUBREC for
+		code = mqtt.Success
+	} else {
+		c.listener.server.count.publishInuse.Inc()
+	}
+	c.SendAck(p.batch, mqtt.TypePubrec, k.PacketID, code)
+	return false
+}
+
+// acknowledge answers a PUBLISH above QoS 0.
+func (c *conn) acknowledge(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
+	if code.Failed() {
+		c.listener.server.count.publishFailed(code)
+	}
+	switch k.QoS {
+	case 1:
+		c.SendAck(p.batch, mqtt.TypePuback, k.PacketID, code)
+	case 2:
+		if code.Failed() {
+			c.client.Released(p.batch, c, k.PacketID) // a failed PUBREC ends the flow [MQTT-4.3.3-9]
+		}
+		c.SendAck(p.batch, mqtt.TypePubrec, k.PacketID, code)
+	}
+}
+
+// deny answers a PUBLISH that the ACL forbids, as acl_deny_action has it. A
+// client before version 5 can't be told and gets an ordinary acknowledgement.
+func (c *conn) deny(p *pass, k *mqtt.Publish) {
+	if c.listener.zone.ACLDenyAction == "disconnect" {
+		c.fail(mqtt.NotAuthorized, "not_authorized", "PUBLISH to a topic that the ACL forbids")
+		return
+	}
+	c.acknowledge(p, k, mqtt.NotAuthorized)
+}

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"strings"
+
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/topic"
+)
+
+// handleSubscribe judges each filter on its own (rewriting, ACL, hook
+// client.subscribe, limits), subscribes to those that pass, answers with one
+// code for each [MQTT-3.8.4-6], and then sends the retained messages.
+func (c *conn) handleSubscribe(p *pass, k *mqtt.Subscribe) {
+	s := c.listener.server
+	e := hook.ClientSubscribe{Client: c.info, Props: k.Props, Filters: k.Filters, Refused: make([]mqtt.ReasonCode, len(k.Filters))}
+	for i := range e.Filters {
+		f := &e.Filters[i]
+		f.Filter = s.broker.RewriteFilter(c.info, f.Filter)
+		e.Refused[i] = c.checkFilter(f)
+		if e.Refused[i] == mqtt.NotAuthorized && c.listener.zone.ACLDenyAction == "disconnect" {
+			c.fail(mqtt.NotAuthorized, "not_authorized", "SUBSCRIBE to a filter that the ACL forbids")
+			return
+		}
+		if e.Refused[i] == mqtt.ProtocolError { // [MQTT-3.8.3-4]
+			c.fail(mqtt.ProtocolError, "protocol_error", "SUBSCRIBE with No Local to a shared subscription")
+			return
+		}
+	}
+	if h := &s.hooks.ClientSubscribe; !h.Empty() {
+		h.Run(&e)
+	}
+	id := uint32(0)
+	if k.Props.Has(mqtt.PropSubscriptionID) {
+		id = k.Props.SubscriptionIDs[0]
+	}
+	ack := &mqtt.Suback{PacketID: k.PacketID, Codes: e.Refused}
+	fresh := make([]bool, len(e.Filters))
+	for i := range e.Filters {
+		if !ack.Codes[i].Failed() {
+			ack.Codes[i], fresh[i] = c.subscribe(p, &e.Filters[i], id)
+		}
+	}
+	s.count.subscribed(ack.Codes)
+	c.send(p, ack)
+	for i, f := range e.Filters {
+		if !ack.Codes[i].Failed() {
+			s.broker.Replay(p.batch, c.client, c, f.Filter, fresh[i])
+		}
+	}
+}
+
+// checkFilter judges one filter, as the client knows it.
+func (c *conn) checkFilter(o *mqtt.SubscribeFilter) mqtt.ReasonCode {
+	z := c.listener.zone
+	f, err := topic.Parse(o.Filter)
+	switch {
+	case err != nil:
+		return mqtt.TopicFilterInvalid
+	case z.MaxTopicLevels > 0 && topic.Levels(f.Bare) > z.MaxTopicLevels:
+		return mqtt.TopicFilterInvalid
+	case !z.WildcardSubscription && topic.HasWildcard(f.Bare):
+		return mqtt.WildcardSubscriptionsNotSupported
+	case !z.SharedSubscription && f.Kind == topic.Shared:
+		return mqtt.SharedSubscriptionsNotSupported
+	case !z.ExclusiveSubscription && f.Kind == topic.Exclusive:
+		return mqtt.TopicFilterInvalid
+	case o.NoLocal && f.Kind == topic.Shared:
+		return mqtt.ProtocolError
+	case !c.listener.server.broker.Authorize(z, c.info, hook.Subscribe, f.Bare):
+		return mqtt.NotAuthorized
+	}
+	return mqtt.Success
+}
+
+// subscribe mounts a filter that passed, in place, and subscribes to it.
+func (c *conn) subscribe(p *pass, o *mqtt.SubscribeFilter, id uint32) (code mqtt.ReasonCode, fresh bool) {
+	z := c.listener.zone
+	f, err := topic.Parse(o.Filter)
+	if err != nil { // a hook has changed it
+		return mqtt.TopicFilterInvalid, false
+	}
+	if c.info.Version < mqtt.V5 {
+		o.NoLocal = z.IgnoreLoopDeliver
+		o.RetainAsPublished = c.info.Bridge
+	}
+	o.QoS = min(o.QoS, mqtt.QoS(z.MaxQoSAllowed))
+	o.Filter, f = c.mount(o.Filter, f)
+	return c.listener.server.broker.Subscribe(p.batch, c.client, c, f, *o, id)
+}
+
+// mount puts the mountpoint in front of the bare filter.
+func (c *conn) mount(filter string, f topic.Filter) (string, topic.Filter) {
+	if c.info.Mountpoint == "" {
+		return filter, f
+	}
+	bare := c.info.Mountpoint + f.Bare
+	filter = strings.TrimSuffix(filter, f.Bare) + bare
+	f.Bare = bare
+	return filter, f
+}

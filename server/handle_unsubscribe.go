@@ -1,0 +1,35 @@
+package server
+
+import (
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/topic"
+)
+
+// handleUnsubscribe gives the filters up and answers with one code for each
+// [MQTT-3.10.4-5].
+func (c *conn) handleUnsubscribe(p *pass, k *mqtt.Unsubscribe) {
+	s := c.listener.server
+	e := hook.ClientUnsubscribe{Client: c.info, Props: k.Props, Filters: k.Filters}
+	for i, filter := range e.Filters {
+		e.Filters[i] = s.broker.RewriteFilter(c.info, filter)
+	}
+	if h := &s.hooks.ClientUnsubscribe; !h.Empty() {
+		h.Run(&e)
+	}
+	ack := &mqtt.Unsuback{PacketID: k.PacketID}
+	failed := false
+	for _, filter := range e.Filters {
+		code := mqtt.TopicFilterInvalid
+		if f, err := topic.Parse(filter); err == nil {
+			filter, _ = c.mount(filter, f)
+			code = s.broker.Unsubscribe(p.batch, c.client, c, filter)
+		}
+		failed = failed || code.Failed()
+		ack.Codes = append(ack.Codes, code)
+	}
+	if failed {
+		s.count.unsubscribeError.Inc()
+	}
+	c.send(p, ack)
+}

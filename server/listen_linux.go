@@ -1,0 +1,33 @@
+package server
+
+import (
+	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/server/netloop"
+)
+
+// loops carry the plain connections: on Linux, the epoll loops.
+type loops struct{ group *netloop.Group }
+
+func newLoops(br *broker.Broker) (*loops, error) {
+	g, err := netloop.New(netloop.Config{NewPass: func() netloop.Pass { return newPass(br) }})
+	return &loops{g}, err
+}
+
+// listen has l accept plain connections.
+func (g *loops) listen(l *listener) error {
+	socket, err := g.group.Listen(netloop.ListenOptions{
+		Address: l.cfg.Address.String(), Backlog: l.cfg.Backlog, NoDelay: true, ReuseAddr: true,
+		SendBuffer: int(l.cfg.SndBuf), RecvBuffer: int(l.cfg.RecBuf), MaxRate: l.cfg.MaxConnRate,
+		OnError: func(err error) {
+			l.server.log.Error("a connection can't be accepted", "listener", l.cfg.Key(), "err", err)
+		},
+	}, l.accept)
+	if err != nil {
+		return cantListen(l, err)
+	}
+	l.socket = socket
+	l.info.Addr = socket.Addr()
+	return nil
+}
+
+func (g *loops) close() { g.group.Close() }

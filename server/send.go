@@ -1,0 +1,128 @@
+package server
+
+import (
+	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// Send is broker.Conn's.
+func (c *conn) Send(b *broker.Batch, t *mqtt.Template, o *mqtt.PublishOptions) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.end.Word != "" {
+		return true // too late, and nobody's fault: the session resends what matters
+	}
+	m := t.Message()
+	if c.unsent.max > 0 {
+		c.unsent.use(m.Topic, o)
+	}
+	if c.maxOut > 0 && t.Size(c.version, o) > int(c.maxOut) {
+		c.unsent.forget(m.Topic, o)
+		return false
+	}
+	w := c.writer(b)
+	before := len(w.tail)
+	if len(m.Payload) < largePayload {
+		w.tail = t.Append(w.tail, c.version, o)
+		w.size += len(w.tail) - before
+	} else {
+		w.tail = t.AppendHead(w.tail, c.version, o)
+		w.size += len(w.tail) - before + len(m.Payload)
+		w.attach(m.Keep().Payload)
+	}
+	c.listener.server.count.sentPublish(o.QoS, m.Sys)
+	return true
+}
+
+// SendAck is broker.Conn's.
+func (c *conn) SendAck(b *broker.Batch, kind mqtt.Type, id uint16, code mqtt.ReasonCode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.end.Word != "" {
+		return
+	}
+	w := c.writer(b)
+	before := len(w.tail)
+	w.tail = mqtt.AppendAck(w.tail, kind, id, code, c.version)
+	w.size += len(w.tail) - before
+	c.listener.server.count.sent(kind)
+}
+
+// send appends any other packet.
+func (c *conn) send(p *pass, packet mqtt.Packet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.end.Word == "" {
+		c.writer(p.batch)
+		c.append(packet)
+	}
+}
+
+// append puts a packet into the output; mu is held.
+func (c *conn) append(packet mqtt.Packet) {
+	if c.out == nil {
+		c.out = outputs.Get().(*output)
+	}
+	before := len(c.out.tail)
+	c.out.tail = mqtt.Append(c.out.tail, packet, c.version)
+	c.out.size += len(c.out.tail) - before
+	c.listener.server.count.sent(packet.Type())
+}
+
+// writer is the output, which b will flush; mu is held.
+func (c *conn) writer(b *broker.Batch) *output {
+	if c.out == nil {
+		c.out = outputs.Get().(*output)
+	}
+	if !c.touched {
+		c.touched = true
+		b.Touch(c)
+	}
+	return c.out
+}
+
+// Full is broker.Conn's.
+func (c *conn) Full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out != nil && c.out.size >= c.listener.highWater
+}
+
+// Flush is broker.Conn's.
+func (c *conn) Flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.touched = false
+	if c.stalled == 0 {
+		c.flush()
+	}
+}
+
+// flush writes the output; mu is held, and no write is being waited for.
+func (c *conn) flush() {
+	if c.out == nil {
+		return
+	}
+	size := c.out.size
+	if c.framing != nil {
+		c.framing.seal(c.out)
+		size = c.out.size
+	}
+	err := c.out.write(c.link)
+	c.listener.server.count.bytesSent.Add(uint64(max(size-c.out.size, 0)))
+	switch {
+	case err != nil:
+		c.link.Close(err)
+		fallthrough
+	case c.out.size == 0:
+		c.out.free()
+		c.out = nil
+	default:
+		if c.framing != nil {
+			c.out.freeze()
+		}
+		c.stalled = broker.Now()
+		c.link.WantWrite()
+		c.wake(c.stalled + c.listener.sendTimeout)
+	}
+}

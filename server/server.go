@@ -1,0 +1,158 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/metrics"
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// Options are what a Server is made of.
+type Options struct {
+	Broker    *broker.Broker
+	Hooks     *hook.Points
+	Metrics   *metrics.Registry
+	Log       *slog.Logger
+	Listeners []Named
+	// Zone finds the zone of a listener; always the same one for one name.
+	Zone func(*Named) (name string, z *broker.Zone)
+	// MaxClients bounds the connections of all listeners together.
+	MaxClients int
+	// DataDir is where the certificate is that was made at the first start.
+	DataDir string
+}
+
+// Server is all listeners of a node with their connections.
+type Server struct {
+	broker *broker.Broker
+	hooks  *hook.Points
+	log    *slog.Logger
+	count  *counters
+
+	open      atomic.Int64 // connections of all listeners
+	loops     *loops
+	listeners []*listener
+	options   Options
+	quotas    map[*broker.Zone]*sharedBucket
+	tls       certificates
+}
+
+// New makes a server that listens nowhere yet.
+func New(o Options) (*Server, error) {
+	s := &Server{
+		broker: o.Broker, hooks: o.Hooks, log: o.Log, count: newCounters(o.Metrics),
+		options: o, quotas: make(map[*broker.Zone]*sharedBucket),
+	}
+	var err error
+	s.loops, err = newLoops(o.Broker)
+	return s, err
+}
+
+// Start opens every listener. After an error none is open.
+func (s *Server) Start() error {
+	for _, n := range s.options.Listeners {
+		l := s.newListener(n)
+		if err := l.start(); err != nil {
+			s.Stop()
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+// newListener is a listener that doesn't listen yet.
+func (s *Server) newListener(n Named) *listener {
+	zoneName, zone := s.options.Zone(&n)
+	return &listener{
+		server: s, cfg: n, zone: zone, access: n.Rules(),
+		info:        &hook.ListenerInfo{Name: n.Name, Protocol: n.Kind, Zone: zoneName},
+		routing:     s.quota(zone),
+		highWater:   int(n.HighWatermark),
+		sendTimeout: n.SendTimeout.Milliseconds(),
+		conns:       make(map[*conn]struct{}),
+	}
+}
+
+// quota is the bucket that all connections of a zone share.
+func (s *Server) quota(z *broker.Zone) *sharedBucket {
+	if z.ZoneRouting.Limit == 0 {
+		return nil
+	}
+	if s.quotas[z] == nil {
+		s.quotas[z] = &sharedBucket{bucket: newBucket(z.ZoneRouting)}
+	}
+	return s.quotas[z]
+}
+
+// cantListen is the sentence for an operator whose address isn't to be had.
+func cantListen(l *listener, err error) error {
+	addr := l.cfg.Address
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s = %v: the port is taken by another program; choose another one, or set it to off", l.cfg.Key(), addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s = %v: opening this port needs more rights than the program has", l.cfg.Key(), addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s = %v: this machine has no such address", l.cfg.Key(), addr)
+	}
+	return fmt.Errorf("%s = %v: can't listen: %w", l.cfg.Key(), addr, err)
+}
+
+// stopTime is how long Stop waits for the connections to end.
+const stopTime = 3 * time.Second
+
+// Stop closes all listeners, tells every version 5 client that the server goes
+// down, and waits until the connections have ended, 3 seconds at most.
+func (s *Server) Stop() {
+	for _, l := range s.listeners {
+		l.stop(broker.Ending{Code: mqtt.ServerShuttingDown, Word: "shutdown"})
+	}
+	for until := time.Now().Add(stopTime); time.Now().Before(until) && s.open.Load() > 0; {
+		time.Sleep(5 * time.Millisecond)
+	}
+	s.loops.close()
+}
+
+// ListenerStatus is what there is to know of one listener.
+type ListenerStatus struct {
+	Protocol       string // tcp, ssl, ws, wss, quic
+	Name           string
+	Zone           string
+	Addr           netip.AddrPort // port 0 of the configuration resolved
+	MaxConnections int
+	Connections    int64
+	Ended          map[string]uint64 // why connections ended, by word
+}
+
+// Listeners are the open listeners with their counts.
+func (s *Server) Listeners() []ListenerStatus {
+	all := make([]ListenerStatus, len(s.listeners))
+	for i, l := range s.listeners {
+		all[i] = ListenerStatus{
+			Protocol: l.info.Protocol, Name: l.info.Name, Zone: l.info.Zone, Addr: l.info.Addr,
+			MaxConnections: l.cfg.MaxConnections, Connections: l.open.Load(), Ended: l.ends.all(),
+		}
+	}
+	return all
+}
+
+// addrPort is the address of a net.Addr of TCP or UDP.
+func addrPort(a net.Addr) netip.AddrPort {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.AddrPort()
+	case *net.UDPAddr:
+		return a.AddrPort()
+	}
+	return netip.AddrPort{}
+}
