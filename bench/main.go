@@ -65,8 +65,8 @@ func execute(o *options, stdout, stderr io.Writer) error {
 	if err := rep.finish(o, res); err != nil {
 		return err
 	}
-	if r.stats.connected == 0 {
-		return fmt.Errorf("no connection to %s:%d came to be ready: %s", o.host, o.port, mostCommon(r.stats.refused))
+	if len(r.stats.connect) == 0 {
+		return fmt.Errorf("no connection to %s:%d was accepted: %s", o.host, o.port, mostCommon(r.stats.refused))
 	}
 	return nil
 }
