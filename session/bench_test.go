@@ -133,7 +133,7 @@ func TestMemory(t *testing.T) {
 	cfg := &Config{}
 	shared := &Subscription{Filter: "f"}
 	const sessions = 20_000
-	is("a session with one subscription", 160, bytesEach(sessions, func() any {
+	is("a session with one subscription", 168, bytesEach(sessions, func() any {
 		all := make([]*Session, sessions)
 		for i := range all {
 			all[i] = New(cfg, epoch)

@@ -87,6 +87,9 @@ func checkInflight(t *testing.T, f *inflight, live []uint16, repeated int) {
 	if !slices.Equal(got, live) || int(f.live) != len(live) || int(f.sent) != repeated {
 		t.Fatalf("holds %v (%d, %d sent), want %v (%d sent)", got, f.live, f.sent, live, repeated)
 	}
+	if f.unsent > f.slots.n {
+		t.Fatalf("%d of %d slots aren't sent", f.unsent, f.slots.n)
+	}
 	if f.slots.n > 0 && f.slots.at(0).phase == done {
 		t.Fatal("the first slot is done")
 	}
@@ -167,7 +170,21 @@ func TestRingAgainstASlice(t *testing.T) {
 	for ring.n > 0 {
 		ring.pop()
 	}
+	if slices.ContainsFunc(ring.buf, func(v int) bool { return v != 0 }) {
+		t.Error("empty slots hold on to what was in them")
+	}
 	if len(ring.buf) > ringKeep {
 		t.Errorf("an empty ring holds %d slots", len(ring.buf))
+	}
+}
+
+func TestFilteredRingForgets(t *testing.T) {
+	var ring ring[int]
+	for v := range 8 {
+		ring.push(v + 1)
+	}
+	ring.filter(func(v *int) bool { return *v > 6 })
+	if !slices.Equal(ring.buf, []int{7, 8, 0, 0, 0, 0, 0, 0}) {
+		t.Errorf("the slots hold %v", ring.buf)
 	}
 }

@@ -34,7 +34,7 @@ func (c *Config) rank(topic string) int32 {
 		return 0
 	}
 	if p, listed := c.MqueuePriorities[topic]; listed {
-		return int32(p)
+		return int32(max(0, min(p, highestRank-1)))
 	}
 	if c.MqueueDefaultPriority == "lowest" {
 		return 0
@@ -96,12 +96,12 @@ func (q *mqueue) victim(i int, size int64, cfg *Config) *level {
 	if most := int64(cfg.MaxMqueueBytes); most == 0 || q.bytes+size <= most {
 		return nil
 	}
-	for j := len(q.levels) - 1; j > i; j-- {
+	for j := len(q.levels) - 1; j >= i; j-- {
 		if q.levels[j].waiting.n > 0 {
 			return &q.levels[j]
 		}
 	}
-	return &q.levels[i]
+	return nil
 }
 
 // next is the level that the next message comes from; there must be one. It

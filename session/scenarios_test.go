@@ -1,8 +1,11 @@
 package session
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
 func TestQoS0(t *testing.T) {
@@ -250,6 +253,15 @@ func TestPriorities(t *testing.T) {
 	`)
 }
 
+func TestPrioritiesOutOfRange(t *testing.T) {
+	play(t, Config{MqueuePriorities: map[string]int{"low": -7, "high": 1000}}, `
+		q1 l topic=low > queued
+		q1 h topic=high > queued
+		q1 x           > queued
+		connect        > x#1 h#2 l#3
+	`)
+}
+
 func TestLowerPrioritiesGetTheirTurn(t *testing.T) {
 	// 11 of priority 1, then 1 of priority 0, as EMQ X 4.3 counts.
 	play(t, Config{MqueuePriorities: map[string]int{"p": 1}, MqueueDefaultPriority: "lowest", MaxInflight: 1}, `
@@ -314,7 +326,29 @@ func TestOrder(t *testing.T) {
 		full
 		q1 a           > queued
 		q1 b           > queued
-		room           > a#1 b#2
+		sent
+		q1 c           > queued
+		room           > a#1 b#2 c#3
+	`)
+	// So does what a new connection has to repeat first.
+	play(t, Config{}, `
+		connect
+		q1 a           > a#1
+		disconnect
+		full
+		connect
+		sent
+		q1 b           > queued
+		room           > a#1! b#2
+	`)
+	// An acknowledgement doesn't make room in the output.
+	play(t, Config{MaxInflight: 1}, `
+		connect
+		q1 a           > a#1
+		q1 b           > queued
+		full
+		puback 1       > ok:a
+		room           > b#2
 	`)
 }
 
@@ -349,12 +383,15 @@ func TestRetry(t *testing.T) {
 		wait 1s
 		q2 b           > b#2
 		q2 c           > c#3
+		wait 1s
 		pubrec 3       > rel#3 ok:c
-		tick 4s        > a#1!
+		tick 3s        > a#1!
 		next           > 1s
 		puback 1       > ok:a
-		tick 1s        > b#2! rel#3
-		next           > 5s
+		tick 1s        > b#2!
+		next           > 1s
+		tick 1s        > rel#3
+		next           > 4s
 		full
 		tick 5s
 		next           > 5s
@@ -445,6 +482,15 @@ func TestSurrender(t *testing.T) {
 		connect        > b#2! c#3! rel#5 f#6 i#7
 		puback 1       > packet_identifier_not_found
 		puback 4       > packet_identifier_not_found
+	`)
+	play(t, Config{}, `
+		connect
+		q1 a group=g   > a#1
+		q1 b group=g   > b#2
+		q1 c           > c#3
+		q1 d group=g   > d#4
+		surrender g    > +a +b +d
+		counts         > queued=0/0 inflight=1 awaiting=0 dropped=0
 	`)
 	play(t, Config{MqueueStoreQoS0: true}, `
 		q0 a group=g   > queued
@@ -549,6 +595,22 @@ func TestExpiryAndWillTimes(t *testing.T) {
 	is(30, 60, 31000, 31000)
 	is(Never, 60, 0, 61000)
 	is(Never-1, 0, 1000+int64(Never-1)*1000, 1000)
+}
+
+// TestBorrowedMessages uses the publisher's buffer again, as a connection does.
+func TestBorrowedMessages(t *testing.T) {
+	s, out := New(&Config{MaxInflight: 1}, 1), &wire{}
+	s.Connected(0, out, 1)
+	buffer := []byte("ab")
+	for i := range buffer {
+		s.Deliver(Delivery{Msg: &mqtt.Message{Payload: buffer[i : i+1]}, QoS: 1}, out, 1)
+	}
+	copy(buffer, "xx")
+	s.Connected(0, out, 1)
+	d, err := s.Puback(1, 0, out, 1)
+	if got := strings.Join(out.log, " "); got != "a#1 a#1! b#2" || err != nil || string(d.Msg.Payload) != "a" {
+		t.Errorf("sent %s, acknowledged %s, %v", got, d.Msg.Payload, err)
+	}
 }
 
 func TestDropWords(t *testing.T) {

@@ -119,6 +119,8 @@ func (p *player) do(words []string) {
 		p.note(!p.Released(id()), "unknown")
 	case "full":
 		p.full = true
+	case "sent": // the output has room, and nobody has called Drain yet
+		p.full = false
 	case "room":
 		p.full = false
 		p.Drain(&p.wire, p.now)

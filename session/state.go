@@ -142,7 +142,6 @@ func (s *Session) restoreInflight(st *State, shared map[Subscription]*Subscripti
 		return fmt.Errorf("session state: the last packet identifier is %d, want %d or one after it", st.LastID, f.lastID)
 	}
 	f.lastID = st.LastID
-	f.reconnected()
 	return nil
 }
 

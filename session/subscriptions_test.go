@@ -75,9 +75,27 @@ func TestSubscriptionsAgainstAMap(t *testing.T) {
 			}
 		}
 	}
-	if s.subs.one != nil && s.subs.many != nil {
-		t.Error("a map beside the one subscription")
+}
+
+func TestAMapOnlyForMany(t *testing.T) {
+	s := New(&Config{}, 1)
+	is := func(change func(filter string) *Subscription, filter string, want bool) {
+		t.Helper()
+		if change(filter); (s.subs.many != nil) != want || s.subs.one != nil && want {
+			t.Errorf("with %v, one is %v and the map %v", filters(s), s.subs.one, s.subs.many)
+		}
 	}
+	add := func(filter string) *Subscription {
+		old, _ := s.Subscribe(&Subscription{Filter: filter})
+		return old
+	}
+	is(add, "a", false)
+	is(add, "a", false)
+	is(add, "b", true)
+	is(s.Unsubscribe, "a", true)
+	is(s.Unsubscribe, "b", false)
+	is(add, "c", false)
+	is(s.Unsubscribe, "c", false)
 }
 
 func TestMaxSubscriptions(t *testing.T) {
