@@ -8,9 +8,9 @@ import "github.com/dunlin-mq/dunlin/mqtt"
 // identifier belongs to a flow that doesn't wait for PUBACK; nothing has
 // changed then.
 func (s *Session) Puback(id uint16, _ mqtt.ReasonCode, out Sender, now int64) (Delivery, error) {
-	pos, err := s.flights.expect(id, awaitPuback)
-	if err != nil {
-		return Delivery{}, err
+	pos, fault := s.flights.expect(id, awaitPuback)
+	if fault != mqtt.Success {
+		return Delivery{}, fault
 	}
 	d := s.flights.slots.at(pos).delivery()
 	s.finish(pos, out, now)
@@ -23,17 +23,17 @@ func (s *Session) Puback(id uint16, _ mqtt.ReasonCode, out Sender, now int64) (D
 // an unknown identifier is answered too, with 0x92, and a repeated PUBREC with
 // another PUBREL.
 func (s *Session) Pubrec(id uint16, code mqtt.ReasonCode, out Sender, now int64) (Delivery, error) {
-	pos, err := s.flights.expect(id, awaitPubrec)
-	if err == mqtt.PacketIdentifierNotFound {
-		out.Ack(mqtt.TypePubrel, id, mqtt.PacketIdentifierNotFound)
-		return Delivery{}, err
+	pos, fault := s.flights.expect(id, awaitPubrec)
+	if fault == mqtt.PacketIdentifierNotFound {
+		out.Ack(mqtt.TypePubrel, id, fault)
+		return Delivery{}, fault
 	}
 	e := s.flights.slots.at(pos)
-	if err != nil {
+	if fault != mqtt.Success {
 		if e.phase == awaitPubcomp {
 			out.Ack(mqtt.TypePubrel, id, mqtt.Success)
 		}
-		return Delivery{}, err
+		return Delivery{}, fault
 	}
 	d := e.delivery()
 	if code.Failed() {
@@ -48,11 +48,12 @@ func (s *Session) Pubrec(id uint16, code mqtt.ReasonCode, out Sender, now int64)
 // Pubcomp ends a QoS 2 delivery and drains the queue. The errors are those of
 // Puback.
 func (s *Session) Pubcomp(id uint16, _ mqtt.ReasonCode, out Sender, now int64) error {
-	pos, err := s.flights.expect(id, awaitPubcomp)
-	if err == nil {
-		s.finish(pos, out, now)
+	pos, fault := s.flights.expect(id, awaitPubcomp)
+	if fault != mqtt.Success {
+		return fault
 	}
-	return err
+	s.finish(pos, out, now)
+	return nil
 }
 
 // finish ends a flight and uses the room in the window.

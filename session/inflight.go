@@ -101,9 +101,9 @@ func (f *inflight) find(id uint16) (pos uint32, ok bool) {
 	return 0, false
 }
 
-// expect is find for a packet that acknowledges the phase want. The error is
-// the reason code that tells why it doesn't.
-func (f *inflight) expect(id uint16, want phase) (pos uint32, err error) {
+// expect is find for a packet that acknowledges the phase want; fault tells
+// why it doesn't.
+func (f *inflight) expect(id uint16, want phase) (pos uint32, fault mqtt.ReasonCode) {
 	pos, ok := f.find(id)
 	if !ok {
 		return 0, mqtt.PacketIdentifierNotFound
@@ -111,7 +111,7 @@ func (f *inflight) expect(id uint16, want phase) (pos uint32, err error) {
 	if f.slots.at(pos).phase != want {
 		return pos, mqtt.PacketIdentifierInUse
 	}
-	return pos, nil
+	return pos, mqtt.Success
 }
 
 // end takes the flight at pos out and frees its identifier.

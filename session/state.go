@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -79,7 +80,7 @@ func Restore(cfg *Config, st *State) (*Session, error) {
 	s.offlineAt, s.expiry, s.will, s.dropped = st.OfflineAt, st.ExpiryInterval, st.Will, st.Dropped
 	if s.will != nil {
 		if s.will.Msg == nil {
-			return nil, fmt.Errorf("session state: the will has no message")
+			return nil, errors.New("session state: the will has no message")
 		}
 		s.will.Msg = s.will.Msg.Keep()
 	}
@@ -106,7 +107,7 @@ func Restore(cfg *Config, st *State) (*Session, error) {
 	}
 	for _, a := range st.AwaitingRel {
 		if a.ID == 0 {
-			return nil, fmt.Errorf("session state: a message awaiting release has packet identifier 0")
+			return nil, errors.New("session state: a message awaiting release has packet identifier 0")
 		}
 		if s.awaiting == nil {
 			s.awaiting = make(map[uint16]int64, len(st.AwaitingRel))
