@@ -101,7 +101,7 @@ func TestAgainstMosquitto(t *testing.T) {
 			t.Errorf("%s: %d large messages arrived", to.name, big.Delivered)
 		}
 	}
-	res := good(t, plain, fmt.Sprintf("roundtrip --publishers 50 --subscribers 5 --filter shared --kill-every 0.3 -q 0 -V 5 -i 0 --rate 5000 --warmup 0.1 --seconds 0.2 --pid %d", pid))
+	res := good(t, plain, fmt.Sprintf("roundtrip --publishers 50 --subscribers 5 --filter shared --kill-every 0.3 -q 0 -V 5 -i 0 --rate 10000 --warmup 0.1 --seconds 1 --pid %d", pid))
 	if res.BrokerCPUS <= 0 || res.RSSBefore < 1000 || res.RSSPeak < res.RSSBefore || res.LoadCPUS <= 0 {
 		t.Errorf("accounting for the broker's process: %+v", res)
 	}

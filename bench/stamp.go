@@ -59,7 +59,7 @@ type gap struct {
 
 // maxGaps bounds the ledger: when more messages are missing than that, one that
 // comes late after all is taken for a repeated one.
-const maxGaps = 1 << 20
+const maxGaps = 1 << 18
 
 func newLedger() *ledger {
 	return &ledger{next: map[uint64]uint32{}, gaps: map[gap]struct{}{}}
