@@ -18,9 +18,9 @@ import (
 
 // Broker starts brokers for scenarios.
 type Broker interface {
-	// Start runs a broker with the settings "key = value" on free ports of the loopback and returns when it answers. It lives
-	// until Stop or the end of the test. ErrUnsupported: this kind of broker does not have such settings.
-	Start(t testing.TB, settings []string) (Node, error)
+	// Start runs a broker with the settings "key = value" on free ports of the loopback, with a WebSocket listener if ws, and
+	// returns when it answers. It lives until Stop or the end of the test. ErrUnsupported: it can't have these settings.
+	Start(t testing.TB, settings []string, ws bool) (Node, error)
 }
 
 // ErrUnsupported is returned for settings that a broker does not know.
@@ -47,20 +47,17 @@ func (d *Dunlin) Build(root, dir string) error {
 }
 
 // Start implements Broker.
-func (d *Dunlin) Start(t testing.TB, settings []string) (Node, error) {
-	ports, err := freePorts(2)
+func (d *Dunlin) Start(t testing.TB, settings []string, ws bool) (Node, error) {
+	node, err := freeNode(ws)
 	if err != nil {
 		return Node{}, err
 	}
-	node := Node{TCP: ports[0], WS: ports[1]}
+	base := []string{"node.data_dir = " + t.TempDir(), "listener.tcp.external = " + node.TCP, "listener.tcp.external.zone = external"}
+	if ws {
+		base = append(base, "listener.ws.external = "+node.WS, "listener.ws.external.zone = external")
+	}
 	cmd := exec.Command(d.bin)
-	cmd.Env = append(os.Environ(), envSettings(append([]string{
-		"node.data_dir = " + t.TempDir(),
-		"listener.tcp.external = " + node.TCP,
-		"listener.tcp.external.zone = external",
-		"listener.ws.external = " + node.WS,
-		"listener.ws.external.zone = external",
-	}, settings...))...)
+	cmd.Env = append(os.Environ(), envSettings(append(base, settings...))...)
 	err = start(t, &node, cmd)
 	return node, err
 }
@@ -82,21 +79,23 @@ func envSettings(settings []string) []string {
 type Mosquitto struct{}
 
 // Start implements Broker.
-func (Mosquitto) Start(t testing.TB, settings []string) (Node, error) {
+func (Mosquitto) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 	if len(settings) > 0 {
 		return Node{}, ErrUnsupported
 	}
-	ports, err := freePorts(2)
+	node, err := freeNode(ws)
 	if err != nil {
 		return Node{}, err
 	}
-	node := Node{TCP: ports[0], WS: ports[1]}
 	listener := func(addr string) string {
 		host, port, _ := net.SplitHostPort(addr)
 		return "listener " + port + " " + host + "\n"
 	}
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
-	text := "allow_anonymous true\nmax_queued_messages 1000\n" + listener(node.TCP) + listener(node.WS) + "protocol websockets\n"
+	text := "allow_anonymous true\n" + listener(node.TCP)
+	if ws {
+		text += listener(node.WS) + "protocol websockets\n"
+	}
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return Node{}, err
 	}
@@ -161,18 +160,21 @@ func answers(addr string) bool {
 	return true
 }
 
-// freePorts asks the kernel for addresses nobody listens on; all are held until all are known, so they differ.
-func freePorts(n int) ([]string, error) {
-	var addrs []string
-	for range n {
+// freeNode asks the kernel for addresses nobody listens on; both are held until both are known, so they differ.
+func freeNode(ws bool) (node Node, err error) {
+	addrs := []*string{&node.TCP}
+	if ws {
+		addrs = append(addrs, &node.WS)
+	}
+	for _, addr := range addrs {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, err
+			return Node{}, err
 		}
 		defer ln.Close()
-		addrs = append(addrs, ln.Addr().String())
+		*addr = ln.Addr().String()
 	}
-	return addrs, nil
+	return node, nil
 }
 
 // lockedBuffer takes a process's output while a test may read it.
@@ -203,18 +205,19 @@ type Farm struct {
 
 // For returns a broker with the settings of the scenario.
 func (f *Farm) For(s Scenario) (Node, error) {
+	ws := slices.ContainsFunc(s.steps, func(st step) bool { return st.verb == "open" && strings.HasPrefix(st.text, "ws") })
 	if s.Alone {
-		return f.Broker.Start(f.T, s.Config)
+		return f.Broker.Start(f.T, s.Config, ws)
 	}
 	config := slices.Sorted(slices.Values(s.Config))
-	key := strings.Join(config, "\n")
+	key := fmt.Sprint(ws, config)
 	f.mu.Lock()
 	if f.nodes == nil {
 		f.nodes = map[string]func() (Node, error){}
 	}
 	start, ok := f.nodes[key]
 	if !ok {
-		start = sync.OnceValues(func() (Node, error) { return f.Broker.Start(f.T, config) })
+		start = sync.OnceValues(func() (Node, error) { return f.Broker.Start(f.T, config, ws) })
 		f.nodes[key] = start
 	}
 	f.mu.Unlock()

@@ -5,11 +5,13 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
 var (
-	against = flag.String("broker", "dunlin", "what the scenarios run against: dunlin, mosquitto, or the host:port of a running broker")
+	against = flag.String("broker", "dunlin", "what the scenarios run against: dunlin, a dunlin binary's path, mosquitto, or the host:port of a running broker")
+	from    = flag.String("from", "testdata", "the folder whose scenarios are played")
 	update  = flag.Bool("update", false, "write the generated index")
 )
 
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // TestConformance plays every scenario against a broker.
 func TestConformance(t *testing.T) {
-	scenarios, err := Load(os.DirFS("testdata"))
+	scenarios, err := Load(os.DirFS(*from))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,14 +63,17 @@ func brokerUnderTest(t *testing.T) Broker {
 		}
 		return Mosquitto{}
 	}
+	if strings.Contains(*against, "/") {
+		return &Dunlin{bin: *against}
+	}
 	return running(*against)
 }
 
 // running is a broker that somebody else started: it has the settings it has.
 type running string
 
-func (addr running) Start(_ testing.TB, settings []string) (Node, error) {
-	if len(settings) > 0 {
+func (addr running) Start(_ testing.TB, settings []string, ws bool) (Node, error) {
+	if len(settings) > 0 || ws {
 		return Node{}, ErrUnsupported
 	}
 	return Node{TCP: string(addr)}, nil

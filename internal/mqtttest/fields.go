@@ -33,6 +33,7 @@ const (
 	anything         // *
 	variable         // ?name: binds at first sight, must be equal later, is filled in when sent
 	between          // 3..5, numbers only
+	absent           // !name: must not be there, whatever … allows
 )
 
 // parsePacket reads "KIND word word…". Errors name the word.
@@ -101,6 +102,9 @@ func wordLen(text string) (int, error) {
 
 func parseWord(word string) (field, error) {
 	at := strings.IndexAny(word, "={")
+	if name, not := strings.CutPrefix(word, "!"); not {
+		return field{key: name, match: absent}, nil
+	}
 	if at < 0 {
 		return field{key: word, val: "1"}, nil
 	}
@@ -280,6 +284,8 @@ func (f field) String() string {
 		return f.key + "=*"
 	case f.match == variable:
 		return f.key + "=?" + f.val
+	case f.match == absent:
+		return "!" + f.key
 	case f.match == between:
 		return f.key + "=" + f.val
 	case f.key == "code":

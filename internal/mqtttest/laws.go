@@ -40,7 +40,7 @@ func (l *laws) received(p *packet, size int) error {
 	if err := l.order(*p); err != nil {
 		return err
 	}
-	if limit := l.connect.prop("max-packet", 1<<30); size > limit {
+	if limit := l.connect.prop("max-packet", 0); limit > 0 && size > limit {
 		return fmt.Errorf("%d bytes, but the client takes %d", size, limit)
 	}
 	if err := l.problemInfo(*p); err != nil {

@@ -33,7 +33,12 @@ func compareFields(want, got []field, bound, trial vars, more bool) string {
 	left := slices.Clone(got)
 	for _, w := range want {
 		at := slices.IndexFunc(left, func(g field) bool { return g.key == w.key })
-		if at < 0 && w.match == literal {
+		switch {
+		case w.match == absent && at < 0:
+			continue
+		case w.match == absent:
+			return "unexpected " + left[at].String()
+		case w.match == literal && at < 0:
 			return w.key + " is missing"
 		}
 		val := "0" // an absent number is zero
