@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	window    = 100 * time.Millisecond // one measurement of a loop's load
-	patience  = 10                     // windows in a row before anything is changed: a second
-	hotLoad   = 800                    // per mille of the time a loop works: it needs help
-	coldLoad  = 500                    // per mille of all loops together: the first can do it alone
-	worthwile = 300                    // the difference, per mille, that moving connections is worth
-	timeEvery = 32                     // passes without a wait between two looks at the clock
+	window     = 100 * time.Millisecond // one measurement of a loop's load
+	patience   = 10                     // windows in a row before anything is changed: a second
+	hotLoad    = 800                    // per mille of the time a loop works: it needs help
+	coldLoad   = 500                    // per mille of all loops together: the first can do it alone
+	worthwhile = 300                    // the difference, per mille, that moving connections is worth
+	timeEvery  = 32                     // passes without a wait between two looks at the clock
 )
 
 // meter measures which part of the time a loop is working.
@@ -66,11 +66,35 @@ func (l *loop) balance(events []unix.EpollEvent) {
 	}
 	m.passes = 0
 	now := l.group.now()
-	if !m.window(now) || l.group.config.MaxLoops == 1 {
+	if l.group.config.MaxLoops == 1 || !m.window(now) {
 		return
 	}
+	switch action, to := l.verdict(now); action {
+	case spread:
+		l.shed(events, to, 2)
+	case gather:
+		l.shed(events, to, 1)
+	case grow:
+		m.hot = 0
+		if to, err := l.group.addLoop(); err == nil && to != nil {
+			l.shed(events, to, 2)
+		}
+	}
+}
+
+type action int
+
+const (
+	nothing action = iota
+	spread         // give half of what is active to a loop with room
+	grow           // the same, to a new loop
+	gather         // give all that is active back to the first loop
+)
+
+// verdict looks at all loops at the end of a window and says what to do.
+func (l *loop) verdict(now time.Duration) (action, *loop) {
 	loops := *l.group.loops.Load()
-	all, coolest := int64(0), l
+	own, all, coolest := l.meter.load.Load(), int64(0), l
 	for _, o := range loops {
 		load := o.meter.recent(now)
 		all += load
@@ -78,19 +102,18 @@ func (l *loop) balance(events []unix.EpollEvent) {
 			coolest = o
 		}
 	}
-	m.hot = runOf(m.hot, m.load.Load() >= hotLoad)
+	m := &l.meter
+	m.hot = runOf(m.hot, own >= hotLoad)
 	m.cold = runOf(m.cold, all < coldLoad)
 	switch {
-	case m.hot >= patience && m.load.Load()-coolest.meter.recent(now) >= worthwile:
-		l.shed(events, coolest, 2)
+	case m.hot >= patience && own-coolest.meter.recent(now) >= worthwhile:
+		return spread, coolest
 	case m.hot >= patience && len(loops) < l.group.config.MaxLoops:
-		m.hot = 0
-		if o, err := l.group.addLoop(); err == nil && o != nil {
-			l.shed(events, o, 2)
-		}
+		return grow, nil
 	case m.cold >= patience && l != loops[0]:
-		l.shed(events, loops[0], 1)
+		return gather, loops[0]
 	}
+	return nothing, nil
 }
 
 func runOf(n int, goesOn bool) int {
@@ -137,7 +160,7 @@ func (g *Group) pick() *loop {
 	now := g.now()
 	best := loops[0]
 	for _, l := range loops {
-		if l.meter.recent(now) < hotLoad-worthwile {
+		if l.meter.recent(now) < hotLoad-worthwhile {
 			return l
 		}
 		if l.meter.recent(now) < best.meter.recent(now) {
