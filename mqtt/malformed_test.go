@@ -92,7 +92,7 @@ func TestMalformed(t *testing.T) {
 	}
 	unsupported("10 0C 00 04 'MQTT' 03 02 00 00 00 00")
 	unsupported("10 0C 00 04 'MQTT' 06 02 00 00 00 00")
-	unsupported("10 0C 00 04 'mqtt' 04 02 00 00 00 00")
+	bad(fresh, "10 0C 00 04 'mqtt' 04 02 00 00 00 00", "expected MQTT or MQIsdp")
 	unsupported("10 0E 00 06 'MQIsdp' 04 02 00 00 00 00")
 	unsupported("10 07 00 04 'MQTT' 00")
 	short(fresh, "10 00", "CONNECT ends inside its protocol name")

@@ -73,6 +73,10 @@ func (m *Message) Copy() *Message {
 // milliseconds [MQTT-3.3.2-5].
 func (m *Message) Expired(now int64) bool { return m.ExpiresAt != 0 && m.ExpiresAt <= now }
 
+// expiryTravels reports whether receivers are told of the expiry: when the
+// publisher gave one, not when the broker limits how long it keeps a message.
+func (m *Message) expiryTravels() bool { return m.ExpiresAt != 0 && m.Props.Has(PropMessageExpiry) }
+
 // remainingExpiry is what is left of the expiry at now in seconds, rounded up:
 // a message that is still alive must not look expired to its receiver.
 func (m *Message) remainingExpiry(now int64) uint32 {

@@ -53,7 +53,7 @@ func (t *Template) AppendHead(dst []byte, v Version, o *PublishOptions) []byte {
 		return dst
 	}
 	dst = appendVarint(dst, uint32(t.properties(o)))
-	if t.msg.ExpiresAt != 0 {
+	if t.msg.expiryTravels() {
 		dst = appendUint32(append(dst, idMessageExpiry), t.msg.remainingExpiry(o.Now))
 	}
 	if o.SubscriptionID != 0 {
@@ -98,7 +98,7 @@ func (t *Template) properties(o *PublishOptions) int {
 		t.encodeShared()
 	}
 	n := len(t.shared)
-	if t.msg.ExpiresAt != 0 {
+	if t.msg.expiryTravels() {
 		n += 5
 	}
 	if o.SubscriptionID != 0 {

@@ -78,7 +78,7 @@ func (c *conn) feed(p *pass, data []byte) {
 	for len(data) > 0 && !c.waiting.Load() {
 		packet, n, err := p.decoder.Next(&c.stream, data)
 		if err != nil {
-			c.malformed(p, err)
+			c.malformed(err)
 			return
 		}
 		if n == 0 {
@@ -198,7 +198,11 @@ func (c *conn) endWith(why broker.Ending, props *mqtt.Properties) {
 	c.end = why
 	c.over.Store(true)
 	if why.Code != mqtt.Success && c.version == mqtt.V5 && c.accepted.Load() {
-		c.append(&mqtt.Disconnect{Code: why.Code, Props: props})
+		k := &mqtt.Disconnect{Code: why.Code, Props: props}
+		if !c.fits(k) {
+			k.Props = nil // [MQTT-3.14.2-3]
+		}
+		c.append(k)
 	}
 	c.shut()
 }
@@ -232,12 +236,17 @@ func (c *conn) fail(code mqtt.ReasonCode, word, say string) {
 }
 
 // malformed ends the connection because its bytes are no packet.
-func (c *conn) malformed(p *pass, err error) {
+func (c *conn) malformed(err error) {
 	e := &mqtt.Error{Code: mqtt.MalformedPacket, Word: "malformed_packet", Msg: err.Error()}
 	errors.As(err, &e)
-	if c.client == nil && c.stream.Version != 0 {
-		c.refuse(p, c.stream.Version, e.Code, e.Word, e.Msg, nil)
-		return
+	switch {
+	case c.client != nil:
+		c.fail(e.Code, e.Word, e.Msg)
+	case e.Code == mqtt.UnsupportedProtocolVersion: // [MQTT-3.1.2-2]
+		c.refuse(max(c.stream.Version, mqtt.V311), e.Code, e.Word, e.Msg, nil)
+	case c.stream.Version == mqtt.V5:
+		c.refuse(mqtt.V5, e.Code, e.Word, e.Msg, nil)
+	default: // before version 5 there is no CONNACK for bytes that are none [MQTT-3.1.4-1@311]
+		c.fail(mqtt.Success, e.Word, e.Msg)
 	}
-	c.fail(e.Code, e.Word, e.Msg)
 }

@@ -54,6 +54,9 @@ func (c *conn) enrich(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, str
 	z, info := c.listener.zone, ask.Client
 	c.mu.Lock()
 	c.version = k.Version
+	if k.Props.Has(mqtt.PropMaximumPacketSize) {
+		c.maxOut = k.Props.MaximumPacketSize
+	}
 	c.problem = k.Version == mqtt.V5 && (!k.Props.Has(mqtt.PropRequestProblemInfo) || k.Props.RequestProblemInfo == 1)
 	c.mu.Unlock()
 
@@ -174,9 +177,6 @@ func (c *conn) settle(ask *hook.ConnInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.opened = c.client
-	if ask.Props.Has(mqtt.PropMaximumPacketSize) {
-		c.maxOut = ask.Props.MaximumPacketSize
-	}
 	if ask.Props.Has(mqtt.PropTopicAliasMaximum) {
 		c.unsent.max = min(ask.Props.TopicAliasMaximum, maxAliases)
 	}
@@ -204,8 +204,7 @@ func (c *conn) will(p *pass, w *mqtt.Will, info *hook.ClientInfo) *session.Will 
 
 // connack sends the CONNACK of an accepted connection.
 func (c *conn) connack(p *pass, ask *hook.ConnInfo, present bool, props *mqtt.Properties) {
-	props = c.hookConnack(ask, mqtt.Success, props)
-	c.send(p, &mqtt.Connack{SessionPresent: present, Props: props})
+	c.send(p, &mqtt.Connack{SessionPresent: present, Props: c.hookConnack(ask, mqtt.Success, props)})
 }
 
 func (c *conn) hookConnack(ask *hook.ConnInfo, code mqtt.ReasonCode, props *mqtt.Properties) *mqtt.Properties {
@@ -275,11 +274,11 @@ func (c *conn) refuseConnect(p *pass, ask *hook.ConnInfo, code mqtt.ReasonCode, 
 		props = &mqtt.Properties{Present: mqtt.PropReasonString, ReasonString: say}
 	}
 	props = c.hookConnack(ask, code, props)
-	c.refuse(p, ask.Client.Version, code, code.String(), say, props)
+	c.refuse(ask.Client.Version, code, code.String(), say, props)
 }
 
-// refuse sends a CONNACK with a failure and ends the connection.
-func (c *conn) refuse(p *pass, v mqtt.Version, code mqtt.ReasonCode, word, say string, props *mqtt.Properties) {
+// refuse answers a CONNECT with a failure and ends the connection.
+func (c *conn) refuse(v mqtt.Version, code mqtt.ReasonCode, word, say string, props *mqtt.Properties) {
 	s := c.listener.server
 	s.log.Info("a CONNECT is refused", "peer", c.info.Peer, "reason", word, "why", say)
 	s.count.refused(code)
@@ -289,7 +288,13 @@ func (c *conn) refuse(p *pass, v mqtt.Version, code mqtt.ReasonCode, word, say s
 		return
 	}
 	c.version = v
-	c.append(&mqtt.Connack{Code: code, Props: props})
+	k := &mqtt.Connack{Code: code, Props: props}
+	if !c.fits(k) {
+		k.Props = nil
+	}
+	if c.fits(k) {
+		c.append(k)
+	}
 	c.end = broker.Ending{Word: word}
 	c.over.Store(true)
 	c.shut()

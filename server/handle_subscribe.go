@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/dunlin-mq/dunlin/hook"
@@ -16,6 +17,9 @@ func (c *conn) handleSubscribe(p *pass, k *mqtt.Subscribe) {
 	e := hook.ClientSubscribe{Client: c.info, Props: k.Props, Filters: k.Filters, Refused: make([]mqtt.ReasonCode, len(k.Filters))}
 	for i := range e.Filters {
 		f := &e.Filters[i]
+		if !c.checkSyntax(f.Filter) {
+			return
+		}
 		f.Filter = s.broker.RewriteFilter(c.info, f.Filter)
 		e.Refused[i] = c.checkFilter(f)
 		if e.Refused[i] == mqtt.NotAuthorized && c.listener.zone.ACLDenyAction == "disconnect" {
@@ -50,7 +54,16 @@ func (c *conn) handleSubscribe(p *pass, k *mqtt.Subscribe) {
 	}
 }
 
-// checkFilter judges one filter, as the client knows it.
+// checkSyntax ends the connection if a filter is none [MQTT-4.7.1-1].
+func (c *conn) checkSyntax(filter string) bool {
+	_, err := topic.Parse(filter)
+	if err != nil {
+		c.fail(mqtt.TopicFilterInvalid, "topic_filter_invalid", fmt.Sprintf("%.100q: %v", filter, err))
+	}
+	return err == nil
+}
+
+// checkFilter judges one valid filter, as the client knows it.
 func (c *conn) checkFilter(o *mqtt.SubscribeFilter) mqtt.ReasonCode {
 	z := c.listener.zone
 	f, err := topic.Parse(o.Filter)

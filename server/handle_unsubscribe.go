@@ -12,6 +12,9 @@ func (c *conn) handleUnsubscribe(p *pass, k *mqtt.Unsubscribe) {
 	s := c.listener.server
 	e := hook.ClientUnsubscribe{Client: c.info, Props: k.Props, Filters: k.Filters}
 	for i, filter := range e.Filters {
+		if !c.checkSyntax(filter) {
+			return
+		}
 		e.Filters[i] = s.broker.RewriteFilter(c.info, filter)
 	}
 	if h := &s.hooks.ClientUnsubscribe; !h.Empty() {

@@ -48,14 +48,24 @@ func (c *conn) SendAck(b *broker.Batch, kind mqtt.Type, id uint16, code mqtt.Rea
 	c.listener.server.count.sent(kind)
 }
 
-// send appends any other packet.
+// send appends any other packet. A client that can't take an answer it needs
+// can't be served.
 func (c *conn) send(p *pass, packet mqtt.Packet) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.end.Word == "" {
+	fits := c.fits(packet)
+	if fits && c.end.Word == "" {
 		c.writer(p.batch)
 		c.append(packet)
 	}
+	c.mu.Unlock()
+	if !fits {
+		c.fail(mqtt.Success, "packet_too_large", packet.Type().String()+" exceeds the client's maximum packet size")
+	}
+}
+
+// fits reports whether the client takes a packet of this size [MQTT-3.1.2-24].
+func (c *conn) fits(packet mqtt.Packet) bool {
+	return c.maxOut == 0 || len(mqtt.Append(nil, packet, c.version)) <= int(c.maxOut)
 }
 
 // append puts a packet into the output; mu is held.

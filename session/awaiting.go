@@ -20,6 +20,9 @@ func (s *Session) Received(id uint16, now int64) (dup bool, err error) {
 	}
 	s.awaiting[id] = now
 	s.touch(now)
+	if timeout := s.cfg.AwaitRelTimeout.Milliseconds(); timeout > 0 {
+		s.wakeBy(now + timeout)
+	}
 	return false, nil
 }
 
