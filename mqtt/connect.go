@@ -53,7 +53,7 @@ func (c *Connect) readProtocol(r *reader) {
 	switch {
 	case r.err != nil:
 	case string(name) != V31.protocol() && string(name) != V5.protocol(): // [MQTT-3.1.2-1]
-		r.fail(malformed("", "CONNECT: protocol name %.20q, expected MQTT or MQIsdp", name))
+		r.fail(malformed(wordMalformed, "CONNECT: protocol name %.20q, expected MQTT or MQIsdp", name))
 	case c.Version < V31 || c.Version > V5 || string(name) != c.Version.protocol():
 		r.fail(broken(UnsupportedProtocolVersion,
 			"CONNECT: protocol %s level %d, expected MQIsdp 3, MQTT 4 or MQTT 5", name, level))
