@@ -6,12 +6,12 @@ import (
 )
 
 // propDef is one property of MQTT 5 clause 2.2.2.2: its identifier, its name in scenarios, the form of its value and the
-// packets it may stand in.
+// packets from a server that it may stand in.
 type propDef struct {
 	id   byte
 	name string
 	form string // byte u16 u32 varint text binary pair
-	in   string // kinds; WILL are the will properties of CONNECT
+	in   string // kinds; * all, "" none
 }
 
 func (d propDef) isNumber() bool { return !slices.Contains([]string{"text", "binary", "pair"}, d.form) }
@@ -24,30 +24,30 @@ func (d propDef) allowedIn(kind string) bool {
 }
 
 var propDefs = []propDef{
-	{0x01, "payload-format", "byte", "PUBLISH WILL"},
-	{0x02, "message-expiry", "u32", "PUBLISH WILL"},
-	{0x03, "content-type", "text", "PUBLISH WILL"},
-	{0x08, "response-topic", "text", "PUBLISH WILL"},
-	{0x09, "correlation", "binary", "PUBLISH WILL"},
-	{0x0b, "sub-id", "varint", "PUBLISH SUBSCRIBE"},
-	{0x11, "session-expiry", "u32", "CONNECT CONNACK DISCONNECT"},
+	{0x01, "payload-format", "byte", "PUBLISH"},
+	{0x02, "message-expiry", "u32", "PUBLISH"},
+	{0x03, "content-type", "text", "PUBLISH"},
+	{0x08, "response-topic", "text", "PUBLISH"},
+	{0x09, "correlation", "binary", "PUBLISH"},
+	{0x0b, "sub-id", "varint", "PUBLISH"},
+	{0x11, "session-expiry", "u32", "CONNACK"},
 	{0x12, "assigned-id", "text", "CONNACK"},
 	{0x13, "server-keepalive", "u16", "CONNACK"},
-	{0x15, "auth-method", "text", "CONNECT CONNACK AUTH"},
-	{0x16, "auth-data", "binary", "CONNECT CONNACK AUTH"},
-	{0x17, "request-problem", "byte", "CONNECT"},
-	{0x18, "will-delay", "u32", "WILL"},
-	{0x19, "request-response", "byte", "CONNECT"},
+	{0x15, "auth-method", "text", "CONNACK AUTH"},
+	{0x16, "auth-data", "binary", "CONNACK AUTH"},
+	{0x17, "request-problem", "byte", ""},
+	{0x18, "will-delay", "u32", ""},
+	{0x19, "request-response", "byte", ""},
 	{0x1a, "response-info", "text", "CONNACK"},
 	{0x1c, "server-reference", "text", "CONNACK DISCONNECT"},
 	{0x1f, "reason", "text", "CONNACK PUBACK PUBREC PUBREL PUBCOMP SUBACK UNSUBACK DISCONNECT AUTH"},
-	{0x21, "receive-max", "u16", "CONNECT CONNACK"},
-	{0x22, "alias-max", "u16", "CONNECT CONNACK"},
+	{0x21, "receive-max", "u16", "CONNACK"},
+	{0x22, "alias-max", "u16", "CONNACK"},
 	{0x23, "alias", "u16", "PUBLISH"},
 	{0x24, "max-qos", "byte", "CONNACK"},
 	{0x25, "retain-available", "byte", "CONNACK"},
 	{0x26, "user", "pair", "*"},
-	{0x27, "max-packet", "u32", "CONNECT CONNACK"},
+	{0x27, "max-packet", "u32", "CONNACK"},
 	{0x28, "wildcard-available", "byte", "CONNACK"},
 	{0x29, "subid-available", "byte", "CONNACK"},
 	{0x2a, "shared-available", "byte", "CONNACK"},

@@ -30,6 +30,13 @@ type Node struct {
 // stands for letters of this run alone, so runs share a broker without meeting.
 func Run(t *testing.T, node Node, s Scenario) {
 	t.Helper()
+	if err := play(node, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// play returns what does not hold, with its place.
+func play(node Node, s Scenario) error {
 	r := &runner{node: node, version: s.Version, token: strings.ToLower(rand.Text()[:4]), conns: map[string]*conn{}, vars: vars{}, wait: answerTime}
 	defer r.closeAll()
 	for i := 0; i < len(s.steps); i++ {
@@ -45,9 +52,10 @@ func Run(t *testing.T, node Node, s Scenario) {
 			err = r.do(st)
 		}
 		if err != nil {
-			t.Fatalf("%s:%d: %v", s.File, st.line, err)
+			return fmt.Errorf("%s:%d: %w", s.File, st.line, err)
 		}
 	}
+	return nil
 }
 
 type runner struct {
