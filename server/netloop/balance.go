@@ -23,6 +23,7 @@ type meter struct {
 	idle   time.Duration // slept in this window
 	since  time.Duration // begin of this window
 	passes int           // since the last look at the clock
+	seen   int           // connections considered for moving
 	hot    int           // windows in a row above hotLoad
 	cold   int           // windows in a row in which all loops together were below coldLoad
 
@@ -123,9 +124,9 @@ func runOf(n int, goesOn bool) int {
 	return 0
 }
 
-// shed gives every nth connection that was active in this pass to another loop.
+// shed gives every nth connection that was active in this pass to another loop. It
+// counts on from one time to the next, as a pass may have a single connection.
 func (l *loop) shed(events []unix.EpollEvent, to *loop, nth int) {
-	seen := 0
 	for i := range events {
 		if events[i].Pad != tagConn {
 			continue
@@ -134,7 +135,7 @@ func (l *loop) shed(events []unix.EpollEvent, to *loop, nth int) {
 		if c == nil || c.loop.Load() != l || c.state.Load()&closing != 0 {
 			continue
 		}
-		if seen++; seen%nth == 0 {
+		if l.meter.seen++; l.meter.seen%nth == 0 {
 			l.move(c, to)
 		}
 	}

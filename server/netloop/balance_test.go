@@ -147,7 +147,7 @@ func TestVerdict(t *testing.T) {
 // is gone they come back. The work is slept: it counts as busy all the same.
 func TestHotLoopGetsHelp(t *testing.T) {
 	var work atomic.Int64
-	work.Store(int64(2 * time.Millisecond))
+	work.Store(int64(10 * time.Millisecond))
 	w := serve(t, 2, ListenOptions{}, func(h *peer) {
 		h.readable = func(p Pass, data []byte) {
 			time.Sleep(time.Duration(work.Load()))

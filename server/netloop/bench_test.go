@@ -110,6 +110,18 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
+func BenchmarkWritev(b *testing.B) {
+	l, others := stillLoop(b, 1, false)
+	c := l.group.table.get(connOf(l))
+	bufs, back := [][]byte{make([]byte, 5), make([]byte, 20), make([]byte, 64)}, make([]byte, 64<<10)
+	b.ReportAllocs()
+	for b.Loop() {
+		if n, _ := c.Writev(bufs); n == 0 {
+			recv(others[0], back)
+		}
+	}
+}
+
 // connOf is the descriptor of some connection of the loop.
 func connOf(l *loop) (fd int32) {
 	l.group.table.all(func(c *Conn) { fd = c.fd })

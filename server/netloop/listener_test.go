@@ -21,6 +21,8 @@ func TestRefusedByAccept(t *testing.T) {
 		if !c.RemoteAddr().IsValid() {
 			t.Error("no RemoteAddr while accepting")
 		}
+		c.Wake()
+		c.Close(nil)
 		return nil
 	})
 	if err != nil {

@@ -39,9 +39,9 @@ const (
 	maxEvents  = 512         // connections served in one pass: bounds the time between two flushes
 	lingerTime = time.Second // what Shutdown waits for the peer's end of stream
 
-	// yieldEvery is how long goroutines that wait for this loop's processor may wait
-	// when there is no other: a loop that blocks keeps it until the scheduler notices.
-	// Yielding before each block would wake a thread each time, for a fifth more CPU.
+	// yieldEvery is how often other goroutines get the processor before the loop blocks.
+	// Each time may wake a thread, so not before every wait; but more often than every
+	// 10 ms, after which the scheduler preempts by signals whoever has not yielded.
 	yieldEvery = 5 * time.Millisecond
 )
 
@@ -377,6 +377,7 @@ func (l *loop) workNotes() {
 		switch {
 		case owner != l: // it has moved
 			owner.post(n)
+		case n.conn.handler == nil: // refused
 		case n.kind != noteWake:
 			l.finish(n)
 		case n.conn.state.And(^uint32(woken))&closing == 0:
