@@ -32,10 +32,10 @@ type conn struct {
 	exchange *authExchange    // nil: no enhanced authentication
 	topic    string           // the last topic that passed the checks of PUBLISH
 
-	lastRead atomic.Int64 // Unix milliseconds
-	waiting  atomic.Bool  // input must wait: the rest lies in `in`
-	over     atomic.Bool  // end is set
-	accepted atomic.Bool  // CONNECT is
+	lastRead atomic.Int64  // Unix milliseconds
+	held     atomic.Uint32 // why input must wait, see hold.go: the rest lies in `in`
+	over     atomic.Bool   // end is set
+	accepted atomic.Bool   // CONNECT is
 
 	mu       sync.Mutex
 	opened   *broker.Client // client, for other goroutines
@@ -59,14 +59,16 @@ func (c *conn) Readable(np netloop.Pass, data []byte) {
 	p := np.(*pass)
 	c.lastRead.Store(p.batch.Now())
 	c.listener.server.count.bytesReceived.Add(uint64(len(data)))
-	if c.limits != nil {
-		c.limits.bytes(c, p, len(data))
-	}
+	size := len(data)
 	if c.framing != nil {
 		c.framing.feed(c, p, data)
-		return
+	} else {
+		c.feed(p, data)
 	}
-	c.feed(p, data)
+	if c.limits != nil {
+		c.limits.bytes(c, p, size)
+	}
+	c.holdIfCongested()
 }
 
 // feed takes bytes of the MQTT stream and handles every packet that is whole.
@@ -75,7 +77,7 @@ func (c *conn) feed(p *pass, data []byte) {
 		c.in = append(c.in, data...)
 		data = c.in
 	}
-	for len(data) > 0 && !c.waiting.Load() {
+	for len(data) > 0 && c.held.Load() == 0 {
 		packet, n, err := p.decoder.Next(&c.stream, data)
 		if err != nil {
 			c.malformed(err)
@@ -105,24 +107,9 @@ func (c *conn) keep(rest []byte) {
 	}
 }
 
-// hold stops the input until release; for the waiting that TCP does for us.
-func (c *conn) hold() {
-	if !c.waiting.Swap(true) {
-		c.link.PauseRead()
-	}
-}
-
-// release lets the input go on, on the connection's own goroutine.
-func (c *conn) release() {
-	if c.waiting.Swap(false) {
-		c.link.Wake()
-		c.link.ResumeRead()
-	}
-}
-
 // Woken is netloop.Handler's: what had to wait goes on.
 func (c *conn) Woken(np netloop.Pass) {
-	if len(c.in) > 0 && !c.waiting.Load() && !c.ended() {
+	if len(c.in) > 0 && c.held.Load() == 0 && !c.ended() {
 		c.feed(np.(*pass), nil)
 	}
 }
@@ -139,7 +126,7 @@ func (c *conn) Writable(np netloop.Pass) {
 		return
 	}
 	client.Drain(np.(*pass).batch, c)
-	c.release()
+	c.release(heldByOutput)
 }
 
 // Closed is netloop.Handler's: the link is gone, for whatever reason.
@@ -213,10 +200,10 @@ func (c *conn) shut() {
 		c.link.Close(errEnded)
 		return
 	}
-	c.flush()
 	if c.framing != nil {
-		c.link.Write(c.framing.goodbye(nil))
+		c.appendSealed(c.framing.goodbye(nil))
 	}
+	c.flush()
 	c.link.Shutdown(errEnded)
 }
 

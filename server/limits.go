@@ -65,7 +65,7 @@ func (c *conn) holdUntil(at int64) {
 	if at == 0 {
 		return
 	}
-	c.hold()
+	c.hold(heldByRate)
 	c.mu.Lock()
 	c.resume = max(c.resume, at)
 	c.wake(c.resume)

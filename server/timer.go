@@ -27,8 +27,8 @@ func (c *conn) Fire(_ *broker.Batch, at int64) {
 	now := broker.Now()
 	silentUntil := c.lastRead.Load() + c.silence
 	tookUntil := c.stalled + c.listener.sendTimeout
-	stuck := c.stalled != 0 && tookUntil <= now
-	held := c.waiting.Load()
+	stuck := c.stalled != 0 && tookUntil <= now && bool(c.listener.cfg.SendTimeoutClose)
+	held := c.held.Load() != 0
 	silent := c.silence != 0 && silentUntil <= now && !held
 	resume := c.resume != 0 && c.resume <= now
 	switch {
@@ -41,7 +41,7 @@ func (c *conn) Fire(_ *broker.Batch, at int64) {
 	case c.silence != 0:
 		c.wake(silentUntil)
 	}
-	if c.stalled != 0 {
+	if c.stalled != 0 && tookUntil > now {
 		c.wake(tookUntil)
 	}
 	if resume {
@@ -51,7 +51,7 @@ func (c *conn) Fire(_ *broker.Batch, at int64) {
 	}
 	c.mu.Unlock()
 	if resume {
-		c.release()
+		c.release(heldByRate)
 	}
 }
 

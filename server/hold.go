@@ -1,0 +1,36 @@
+package server
+
+// Why a connection doesn't read at present: bits of conn.held. While there is
+// one, what the client sends stays with TCP, and at last with the client.
+const (
+	heldByRate   uint32 = 1 << iota // it has used up a rate limit
+	heldByOutput                    // it takes no answers
+)
+
+// hold stops the input until every reason has been released.
+func (c *conn) hold(why uint32) {
+	if c.held.Or(why) == 0 {
+		c.link.PauseRead()
+	}
+}
+
+// release takes a reason back; with the last one the input goes on, on the
+// connection's own goroutine.
+func (c *conn) release(why uint32) {
+	if old := c.held.And(^why); old&why != 0 && old&^why == 0 {
+		c.link.Wake()
+		c.link.ResumeRead()
+	}
+}
+
+// holdIfCongested stops the input of a client that makes the broker answer and
+// doesn't take the answers. Deliveries stop at the high-water mark, so only
+// answers can bring the output to twice as much. The client that is stuck
+// because it writes before it reads is freed by the listener's send_timeout.
+func (c *conn) holdIfCongested() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out != nil && c.out.size >= 2*c.listener.highWater {
+		c.hold(heldByOutput)
+	}
+}
