@@ -29,11 +29,12 @@ type field struct {
 type matcher byte
 
 const (
-	literal  matcher = iota
-	anything         // *
-	variable         // ?name: binds at first sight, must be equal later, is filled in when sent
-	between          // 3..5, numbers only
-	absent           // !name: must not be there, whatever … allows
+	literal    matcher = iota
+	anything           // *
+	variable           // ?name: binds at first sight, must be equal later, is filled in when sent
+	between            // 3..5, numbers only
+	containing         // *text*
+	absent             // !name: must not be there, whatever … allows
 )
 
 // parsePacket reads "KIND word word…". Errors name the word.
@@ -122,6 +123,8 @@ func parseWord(word string) (field, error) {
 	switch {
 	case text == "*":
 		f.match = anything
+	case len(text) > 2 && text[0] == '*' && text[len(text)-1] == '*':
+		f.match, f.val = containing, text[1:len(text)-1]
 	case strings.HasPrefix(text, "?"):
 		f.match, f.val = variable, text[1:]
 	case isRange && isNumber(lo) && isNumber(hi):
@@ -282,6 +285,8 @@ func (f field) String() string {
 		return f.key + "{" + b.String() + "}"
 	case f.match == anything:
 		return f.key + "=*"
+	case f.match == containing:
+		return f.key + "=*" + f.val + "*"
 	case f.match == variable:
 		return f.key + "=?" + f.val
 	case f.match == absent:

@@ -100,6 +100,8 @@ func TestCompare(t *testing.T) {
 	equal("PUBACK id=1 code=0..0x7f", "PUBACK id=1")
 	equal("PUBACK id=1 code=0..0x7f", "PUBACK id=1 code=0x10")
 	equal("CONNACK …", "CONNACK props{alias-max=1}")
+	equal(`PUBLISH topic=* payload=*"b":2*`, `PUBLISH topic=t payload="{\"a\":1,\"b\":2}"`)
+	differs("PUBLISH topic=t payload=*x*", "PUBLISH topic=t payload=abc", "payload lacks x")
 	equal("CONNACK props{!reason} …", "CONNACK props{alias-max=1}")
 	equal("PUBLISH topic=a props{user=a:b alias=1 user=c:d}", "PUBLISH topic=a props{alias=1 user=a:b user=c:d}")
 	equal("CONNACK present=* …", "CONNACK")

@@ -60,6 +60,11 @@ func compareValue(want field, val string, bound, trial vars) string {
 	switch want.match {
 	case anything:
 		return ""
+	case containing:
+		if !strings.Contains(val, want.val) {
+			return fmt.Sprintf("%s lacks %s", want.key, want.val)
+		}
+		return ""
 	case between:
 		lo, hi, _ := strings.Cut(want.val, "..")
 		if n := number(val); n < number(lo) || n > number(hi) {
