@@ -11,22 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Handler is what a connection's owner implements. The loop that owns the
-// connection calls it, one call at a time; no call may block.
-type Handler interface {
-	// Readable brings bytes that have arrived. They stand in the loop's shared
-	// buffer and are valid during the call only.
-	Readable(p Pass, data []byte)
-	// Writable says that the socket takes bytes again after WantWrite.
-	Writable(p Pass)
-	// Woken answers Wake. Several calls of Wake may bring one of Woken.
-	Woken(p Pass)
-	// Closed is the last call, made exactly once: io.EOF when the peer ended its
-	// stream, a system error when the connection broke, or what Close was given.
-	// The socket is closed after the pass; Write fails from now on.
-	Closed(p Pass, err error)
-}
-
 // Conn is one accepted connection. All methods may be called by any goroutine
 // and none of them blocks.
 type Conn struct {

@@ -10,5 +10,6 @@
 // output (what the socket does not take stays with the caller) and has no
 // deadlines of its own. Connections that need more than plain TCP run one
 // goroutine each over net.Conn, which is no business of this package. On other
-// systems than Linux it is empty. DESIGN.md has the reasons and the figures.
+// systems than Linux it has the interfaces alone. DESIGN.md has the reasons and the
+// figures.
 package netloop

@@ -13,21 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pass is what a loop gives its handlers; each loop has one of its own, made by
-// Config.NewPass. The owner collects in it the connections a pass has touched.
-type Pass interface {
-	// End is called once at the end of each pass, on the loop: flush what was touched.
-	End()
-}
-
-// Timed is an optional power of a Pass: a deadline, so that a timing wheel can
-// live beside the connections of its loop.
-type Timed interface {
-	// Next returns how long the loop may wait before it makes the next pass even
-	// though nothing has happened; negative: for ever. It is called after End.
-	Next() time.Duration
-}
-
 // What an epoll event belongs to, stored beside the descriptor.
 const (
 	tagConn = iota
