@@ -8,8 +8,11 @@ import (
 
 // Batch is the work of one pass of a loop, or of one event elsewhere: it
 // gathers the connections that got output, so that each is flushed once at
-// the end, and holds the scratch space that routing needs. A Batch belongs to
-// one goroutine.
+// the end, and holds the scratch space that routing needs. It is also the
+// Sender of whichever session is being driven.
+//
+// A Batch belongs to one goroutine, and to one call of the broker at a time:
+// a function on a hook that publishes needs another one.
 type Batch struct {
 	broker *Broker
 	now    int64 // 0: not asked for in this pass
@@ -17,12 +20,15 @@ type Batch struct {
 	touched []Conn
 	routes  []*route
 
-	client   *Client // whose session is being driven
-	queued   int     // what its session had queued before
+	client *Client // the one that is entered
+	queued int     // what its session had queued before
+	drops  []hook.DeliveryDropped
+
 	template mqtt.Template
 	encoded  *mqtt.Message // what template holds
 	options  mqtt.PublishOptions
-	stripped mqtt.Message // a delivery without its mountpoint
+	mounted  *mqtt.Message // what stripped was made of
+	stripped mqtt.Message  // mounted without its mountpoint
 }
 
 // NewBatch makes a batch for one goroutine to use again and again.
@@ -41,7 +47,7 @@ func (b *Batch) Now() int64 {
 func (b *Batch) Touch(c Conn) { b.touched = append(b.touched, c) }
 
 // End flushes every touched connection and makes the batch ready for the next
-// pass.
+// pass. Nothing that the batch has sent is on its way before.
 func (b *Batch) End() {
 	for i, c := range b.touched {
 		c.Flush()
@@ -49,6 +55,17 @@ func (b *Batch) End() {
 	}
 	b.touched = b.touched[:0]
 	b.now = 0
+	b.forget()
+}
+
+// forget lets go of the message that was sent last, which may be large, and if
+// it was borrowed is another one soon.
+func (b *Batch) forget() {
+	if b.encoded != nil {
+		b.template.Reset(nil)
+		b.encoded = nil
+		b.mounted, b.stripped = nil, mqtt.Message{}
+	}
 }
 
 // Publish is session.Sender's: it writes one delivery to the client's
@@ -60,7 +77,9 @@ func (b *Batch) Publish(d session.Delivery, id uint16, dup bool) bool {
 		h.Run(&e)
 		m = e.Message
 	}
-	m = b.unmount(m)
+	if c.info.Mountpoint != "" {
+		m = b.unmount(m, c.info.Mountpoint)
+	}
 	if b.encoded != m {
 		b.template.Reset(m)
 		b.encoded = m
@@ -78,13 +97,16 @@ func (b *Batch) Publish(d session.Delivery, id uint16, dup bool) bool {
 	return true
 }
 
-// unmount takes the client's mountpoint off the topic of a delivery.
-func (b *Batch) unmount(m *mqtt.Message) *mqtt.Message {
-	mount := b.client.info.Mountpoint
-	if mount == "" || len(m.Topic) < len(mount) || m.Topic[:len(mount)] != mount {
+// unmount takes a mountpoint off the topic of a delivery, once for all clients
+// that have it as they follow each other.
+func (b *Batch) unmount(m *mqtt.Message, mount string) *mqtt.Message {
+	if len(m.Topic) < len(mount) || m.Topic[:len(mount)] != mount {
 		return m
 	}
-	b.stripped = *m
+	if b.mounted == m && b.encoded == &b.stripped && len(b.stripped.Topic) == len(m.Topic)-len(mount) {
+		return &b.stripped
+	}
+	b.mounted, b.stripped = m, *m
 	b.stripped.Topic = m.Topic[len(mount):]
 	b.encoded = nil
 	return &b.stripped
@@ -98,7 +120,22 @@ func (b *Batch) Ack(kind mqtt.Type, id uint16, code mqtt.ReasonCode) {
 // Full is session.Sender's.
 func (b *Batch) Full() bool { return b.client.conn != nil && b.client.conn.Full() }
 
-// Dropped is session.Sender's.
+// Dropped is session.Sender's. It counts the drop; the hook hears of it when
+// the client is left.
 func (b *Batch) Dropped(d session.Delivery, why session.Drop) {
-	b.broker.dropped(b.client.info, d.Msg, why)
+	b.broker.count.drop(why)
+	if b.broker.Hooks.DeliveryDropped.Empty() {
+		return
+	}
+	b.drops = append(b.drops, hook.DeliveryDropped{Client: b.client.info, Message: d.Msg, Reason: why.String()})
+}
+
+// tellDrops runs the hook delivery.dropped for what was dropped while a client
+// was entered.
+func (b *Batch) tellDrops() {
+	for i := range b.drops {
+		b.broker.Hooks.DeliveryDropped.Run(&b.drops[i])
+	}
+	clear(b.drops)
+	b.drops = b.drops[:0]
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/hook"
@@ -44,9 +45,12 @@ type Broker struct {
 
 	publishRules   []rewrite
 	subscribeRules []rewrite
+	subscriptions  []Subscription // that every client gets
 
-	stop chan struct{}
-	done sync.WaitGroup
+	logs     throttles
+	stopping atomic.Bool
+	stop     chan struct{}
+	done     sync.WaitGroup
 }
 
 // New makes a broker and starts its clock. Close stops it.
@@ -60,11 +64,12 @@ func New(o Options) *Broker {
 	br.clients.clients = make(map[string]*Client)
 	br.groups.all = make(map[groupKey]*group)
 	br.exclusive.holders = make(map[string]*Client)
-	br.delayed.br, br.delayed.limit = br, o.Config.Broker.MaxDelayed
+	br.delayed.br, br.delayed.limit, br.delayed.maxBytes = br, o.Config.Broker.MaxDelayed, int64(o.Config.Broker.MaxDelayedBytes)
 	if m := &o.Config.Modules; bool(m.Rewrite) {
 		br.publishRules = rewrites(m.PublishRules, m.Rules)
 		br.subscribeRules = rewrites(m.SubRules, m.Rules)
 	}
+	br.subscriptions = autoSubscriptions(&o.Config.Modules)
 	br.newCounters(o.Metrics)
 	br.startSys()
 	br.done.Go(br.turn)
@@ -88,13 +93,24 @@ func (br *Broker) turn() {
 	}
 }
 
-// Schedule has t fired at the given time, Unix milliseconds, or at most a
-// tenth of a second later.
-func (br *Broker) Schedule(t Timer, at int64) { br.wheel.schedule(t, at) }
+// Schedule has t fired at the given time, Unix milliseconds, or at most a tenth
+// of a second later.
+func (br *Broker) Schedule(t Timer, at int64) { br.wheel.set(t, 0, at) }
+
+// Reschedule moves t from the time old, for which it is scheduled, to at.
+// Either may be 0 for none. Who goes away must take itself off the schedule,
+// or the schedule holds on to it until its time has come.
+func (br *Broker) Reschedule(t Timer, old, at int64) { br.wheel.set(t, old, at) }
+
+// BeginStop is called before the listeners end their connections because the
+// process stops: from now on wills are kept, not published, since no client
+// has failed.
+func (br *Broker) BeginStop() { br.stopping.Store(true) }
 
 // Close stops the broker's clock. Connections are ended by their listeners
 // before.
 func (br *Broker) Close() {
+	br.stopping.Store(true)
 	close(br.stop)
 	br.done.Wait()
 }
@@ -110,9 +126,9 @@ func fire[E any](chain *hook.Chain[E], e *E) {
 }
 
 // fireSession counts and tells of a session's beginning or end.
-func (br *Broker) fireSession(chain *hook.Chain[hook.SessionEvent], n *metrics.Counter, c *Client, reason string) {
+func (br *Broker) fireSession(chain *hook.Chain[hook.SessionEvent], n *metrics.Counter, who *hook.ClientInfo, reason string) {
 	n.Inc()
 	if !chain.Empty() {
-		chain.Run(&hook.SessionEvent{Client: c.Info(), Reason: reason})
+		chain.Run(&hook.SessionEvent{Client: who, Reason: reason})
 	}
 }

@@ -2,10 +2,11 @@ package broker
 
 import (
 	"iter"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dunlin-mq/dunlin/hook"
-	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 )
 
@@ -17,25 +18,26 @@ import (
 // is no longer the client's.
 type Client struct {
 	broker *Broker
-	id     string
 
-	mu   sync.Mutex // guards all below
-	zone *Zone
-	conn Conn // nil: offline
-	sess *session.Session
-	info *hook.ClientInfo // of the present connection or the last; never changed, only replaced
-
+	mu     sync.Mutex // guards all below but online
+	zone   *Zone
+	conn   Conn // nil: offline
+	sess   *session.Session
+	info   *hook.ClientInfo // of the present connection or the last; never changed, only replaced
 	replay *replay
-	timer  int64 // when the wheel will fire for us; 0: not scheduled
-	shared int32 // subscriptions in shared groups
-	ended  bool  // the session is gone; only the memory is left
 
-	keepAlive   uint16
-	cleanStart  bool
+	timer       int64 // when the wheel will fire for us; 0: not scheduled
 	connectedAt int64
+	shared      int32       // subscriptions in shared groups
+	online      atomic.Bool // conn isn't nil; changed under mu, read by anybody
+	ended       bool        // the session is gone; only the memory is left
+	cleanStart  bool
+	keepAlive   uint16
+	receiveMax  uint16
 }
 
-// enter locks the client and makes it the one that b's output goes to.
+// enter locks the client and makes it the one that b's output goes to. Nobody
+// enters a client while another is entered.
 func (c *Client) enter(b *Batch) {
 	c.mu.Lock()
 	b.client = c
@@ -43,7 +45,7 @@ func (c *Client) enter(b *Batch) {
 }
 
 // leave is the end of enter: it books what the session's queue gained or
-// lost, and sees that unacknowledged packets have a timer.
+// lost, sees that unacknowledged packets have a timer, and tells of drops.
 func (c *Client) leave(b *Batch) {
 	if d := c.sess.Queued() - b.queued; d != 0 {
 		c.broker.count.queued.Add(int64(d))
@@ -53,96 +55,51 @@ func (c *Client) leave(b *Batch) {
 	}
 	b.client = nil
 	c.mu.Unlock()
+	if len(b.drops) > 0 {
+		b.tellDrops()
+	}
 }
 
 // owns reports whether conn may still act for the client.
 func (c *Client) owns(conn Conn) bool { return !c.ended && c.conn == conn }
 
-// Deliver is Subscriber's.
-func (c *Client) Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription) {
-	c.broker.count.matched.Inc()
-	c.enter(b)
-	c.deliver(b, m, sub, m.Retain && sub.RetainAsPublished)
-	c.leave(b)
-}
-
-// deliver hands one message to the session; the client is entered.
-func (c *Client) deliver(b *Batch, m *mqtt.Message, sub *session.Subscription, retain bool) {
-	if c.ended {
-		c.broker.dropped(c.info, m, session.SessionEnded)
+// wake schedules the client's timer for at, unless it fires earlier anyway.
+// The client is locked.
+func (c *Client) wake(at int64) {
+	if at == 0 || (c.timer != 0 && c.timer <= at) {
 		return
 	}
-	if sub.NoLocal && m.From == c.info.ClientID {
-		c.broker.dropped(c.info, m, session.NoLocal)
+	c.broker.wheel.set(c, c.timer, at)
+	c.timer = at
+}
+
+// Fire is Timer's: retries, the will's delay, the session's expiry.
+func (c *Client) Fire(b *Batch, at int64) {
+	c.enter(b)
+	if c.timer != at || c.ended {
+		c.leave(b)
 		return
 	}
-	c.sess.Deliver(session.Delivery{Msg: m, Sub: sub, QoS: c.sess.Grant(m, sub), Retain: retain}, b, b.Now())
-}
-
-// Drain sends what waits; the connection calls it when its output has room
-// again.
-func (c *Client) Drain(b *Batch, conn Conn) {
-	c.enter(b)
-	if c.owns(conn) {
-		c.sess.Drain(b, b.Now())
-		c.feedReplay(b)
+	c.timer = 0
+	late := c.sess.AwaitRelTimeouts()
+	c.sess.Tick(b, b.Now())
+	c.broker.count.awaitRelTimeouts.Add(uint64(c.sess.AwaitRelTimeouts() - late))
+	d := c.departure("expired")
+	d.will = c.dueWill(b.Now())
+	if c.expired(b.Now()) {
+		c.finish(b, d)
+	} else {
+		c.wake(c.sess.ExpiresAt())
+		c.wake(c.sess.WillAt())
 	}
 	c.leave(b)
+	c.broker.carryOut(b, d)
 }
 
-// Puback handles the client's PUBACK. The error says that the packet id is
-// unknown or belongs to another flow; it is counted, not answered.
-func (c *Client) Puback(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) error {
-	return c.acknowledge(b, conn, func() (session.Delivery, error) { return c.sess.Puback(id, code, b, b.Now()) })
-}
-
-// Pubrec handles the client's PUBREC and answers with PUBREL.
-func (c *Client) Pubrec(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) error {
-	return c.acknowledge(b, conn, func() (session.Delivery, error) { return c.sess.Pubrec(id, code, b, b.Now()) })
-}
-
-func (c *Client) acknowledge(b *Batch, conn Conn, ack func() (session.Delivery, error)) error {
-	c.enter(b)
-	defer c.leave(b)
-	if !c.owns(conn) {
-		return nil
-	}
-	d, err := ack()
-	c.feedReplay(b)
-	if err == nil {
-		c.broker.acked(c.info, d.Msg)
-	}
-	return err
-}
-
-// Pubcomp handles the client's PUBCOMP.
-func (c *Client) Pubcomp(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) error {
-	c.enter(b)
-	defer c.leave(b)
-	if !c.owns(conn) {
-		return nil
-	}
-	err := c.sess.Pubcomp(id, code, b, b.Now())
-	c.feedReplay(b)
-	return err
-}
-
-// Received notes the packet id of a QoS 2 PUBLISH from the client. dup: it
-// was received before and must not be routed again [MQTT-4.3.3-10].
-func (c *Client) Received(b *Batch, conn Conn, id uint16) (dup bool, err error) {
-	c.enter(b)
-	defer c.leave(b)
-	if !c.owns(conn) {
-		return true, nil
-	}
-	return c.sess.Received(id, b.Now())
-}
-
-// Released handles the client's PUBREL; false: nothing waited for it.
-func (c *Client) Released(b *Batch, conn Conn, id uint16) bool {
-	c.enter(b)
-	defer c.leave(b)
-	return c.owns(conn) && c.sess.Released(id)
+// expired reports whether the offline session's time is over.
+func (c *Client) expired(now int64) bool {
+	at := c.sess.ExpiresAt()
+	return c.conn == nil && at != 0 && at <= now
 }
 
 // Info is the client's identity, which must not be changed.
@@ -153,11 +110,7 @@ func (c *Client) Info() *hook.ClientInfo {
 }
 
 // Connected reports whether the client has a connection now.
-func (c *Client) Connected() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.conn != nil
-}
+func (c *Client) Connected() bool { return c.online.Load() }
 
 // ExpiryInterval is how long the session outlives its connection, seconds.
 func (c *Client) ExpiryInterval() uint32 {
@@ -170,47 +123,40 @@ func (c *Client) ExpiryInterval() uint32 {
 func (c *Client) Subscriptions() iter.Seq[*session.Subscription] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var all []*session.Subscription
-	for s := range c.sess.Subscriptions() {
-		all = append(all, s)
-	}
-	return func(yield func(*session.Subscription) bool) {
-		for _, s := range all {
-			if !yield(s) {
-				return
-			}
-		}
+	return slices.Values(slices.Collect(c.sess.Subscriptions()))
+}
+
+// Status is what there is to know of a client at one moment.
+type Status struct {
+	hook.ConnInfo // of the present connection or the last; without Props
+
+	Zone        *Zone
+	Connected   bool
+	Created     int64 // of the session, Unix milliseconds
+	Subscribed  int   // subscriptions
+	Inflight    int   // deliveries sent and not acknowledged
+	Queued      int   // deliveries that wait
+	QueuedBytes int64 // their payloads
+	AwaitingRel int   // QoS 2 messages received and not released
+	Dropped     uint64
+}
+
+// Status looks at the client.
+func (c *Client) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.sess
+	return Status{
+		ConnInfo: *c.connInfo(), Zone: c.zone, Connected: c.conn != nil, Created: s.Created(), Subscribed: s.SubscriptionCount(),
+		Inflight: s.Inflight(), Queued: s.Queued(), QueuedBytes: s.QueuedBytes(), AwaitingRel: s.AwaitingRel(), Dropped: s.Dropped(),
 	}
 }
 
-// wake schedules the client's timer for at, unless it fires earlier anyway.
-// The client is locked.
-func (c *Client) wake(at int64) {
-	if at == 0 || (c.timer != 0 && c.timer <= at) {
-		return
-	}
-	c.timer = at
-	c.broker.wheel.schedule(c, at)
-}
-
-// Fire is Timer's: retries, the will's delay, the session's expiry.
-func (c *Client) Fire(b *Batch, at int64) {
-	c.enter(b)
-	if c.timer != at || c.ended {
-		c.leave(b)
-		return
-	}
-	c.timer = 0
-	c.sess.Tick(b, b.Now())
-	will := c.dueWill(b.Now())
-	expired := c.expired(b.Now())
-	if !expired {
-		c.wake(c.sess.ExpiresAt())
-		c.wake(c.sess.WillAt())
-	}
-	c.leave(b)
-	c.broker.publishWill(b, c, will)
-	if expired {
-		c.broker.end(b, c, "expired")
+// connInfo describes the present connection, or the last. The client is
+// locked.
+func (c *Client) connInfo() *hook.ConnInfo {
+	return &hook.ConnInfo{
+		Client: c.info, CleanStart: c.cleanStart, KeepAlive: c.keepAlive, ReceiveMaximum: c.receiveMax,
+		ExpiryInterval: c.sess.ExpiryInterval(), ConnectedAt: c.connectedAt,
 	}
 }

@@ -22,9 +22,15 @@ type BrokerConfig struct {
 	Strategy string                 `conf:"shared_subscription_strategy" oneof:"random round_robin round_robbin sticky hash hash_clientid hash_topic local"`
 	Groups   map[string]GroupConfig `conf:"$group"`
 
-	// MaxDelayed bounds the messages that wait in $delayed; 0 means no bound.
-	// EMQ X has no such key.
-	MaxDelayed int `conf:"max_delayed_messages" range:"0.."`
+	// TellTakenOver and TellDiscarded have client.disconnected and the presence
+	// topics tell also of connections that a newer one of the same client ended.
+	TellTakenOver config.Flag `conf:"client_disconnect_takeovered"`
+	TellDiscarded config.Flag `conf:"client_disconnect_discarded"`
+
+	// MaxDelayed and MaxDelayedBytes bound the messages that wait in $delayed
+	// and their payloads; 0 means no bound. EMQ X has no such keys.
+	MaxDelayed      int          `conf:"max_delayed_messages" range:"0.."`
+	MaxDelayedBytes config.Bytes `conf:"max_delayed_bytes"`
 }
 
 // GroupConfig is broker.<group>.*: what one share group does differently.
@@ -36,7 +42,7 @@ type GroupConfig struct {
 func (c *BrokerConfig) SetDefaults() {
 	c.SysInterval, c.SysHeartbeat = time.Minute, 30*time.Second
 	c.Strategy = string(RoundRobin)
-	c.MaxDelayed = 1_000_000
+	c.MaxDelayed, c.MaxDelayedBytes = 1_000_000, 256*config.MB
 }
 
 // strategy is the one of a share group, older spellings resolved.

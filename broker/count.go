@@ -23,6 +23,10 @@ type counters struct {
 	noSubscribers *metrics.Counter
 	retained      *metrics.Counter
 	acked         *metrics.Counter
+	delayed       *metrics.Counter
+	// awaitRelTimeouts are QoS 2 identifiers that were forgotten; EMQ X counts
+	// them as dropped messages, though they were routed when they came.
+	awaitRelTimeouts *metrics.Counter
 
 	matched         *metrics.Counter
 	redispatched    *metrics.Counter
@@ -30,6 +34,8 @@ type counters struct {
 	queued          *metrics.Gauge
 	deliveryDropped *metrics.Counter
 	drops           [session.SessionEnded + 1]*metrics.Counter // by session.Drop, which begins at 1
+
+	connect, authenticate, connack, subscribe, unsubscribe *metrics.Counter // runs of the client.* hooks
 
 	clientConnected    *metrics.Counter
 	clientDisconnected *metrics.Counter
@@ -65,11 +71,20 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		retained:      r.Counter("messages.retained", "messages that came with the retain flag"),
 		acked:         r.Counter("messages.acked", "deliveries that the client acknowledged by PUBACK or PUBREC"),
 
+		delayed:          r.Counter("messages.delayed", "messages put aside for later by $delayed"),
+		awaitRelTimeouts: r.Counter("messages.dropped.await_pubrel_timeout", "QoS 2 messages whose PUBREL didn't come in time"),
+
 		matched:         r.Counter("deliveries.matched", "matches of a message with a subscription"),
 		redispatched:    r.Counter("deliveries.redispatched", "deliveries taken back from a member of a shared group that went away"),
 		delivered:       r.Counter("messages.delivered", "deliveries handed to a connection for the first time"),
 		queued:          r.Gauge("deliveries.queued", "deliveries that wait in the queues of sessions"),
 		deliveryDropped: r.Counter("delivery.dropped", "deliveries dropped, for all reasons together"),
+
+		connect:      r.Counter("client.connect", "CONNECT packets before any check"),
+		authenticate: r.Counter("client.authenticate", "questions who a client is"),
+		connack:      r.Counter("client.connack", "CONNACK packets about to be sent"),
+		subscribe:    r.Counter("client.subscribe", "SUBSCRIBE packets"),
+		unsubscribe:  r.Counter("client.unsubscribe", "UNSUBSCRIBE packets"),
 
 		clientConnected:    r.Counter("client.connected", "connections accepted"),
 		clientDisconnected: r.Counter("client.disconnected", "accepted connections that ended"),
@@ -87,6 +102,12 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		sessions:            r.Stat("sessions", "sessions, of connected and absent clients"),
 		subscriptions:       r.Stat("subscriptions", "subscriptions of all sessions"),
 		sharedSubscriptions: r.Stat("subscriptions.shared", "subscriptions in shared groups"),
+	}
+	for name, help := range map[string]string{ // EMQ X has these, and nothing here raises them yet
+		"messages.forward":     "messages sent to another node",
+		"client.acl.cache_hit": "questions that a client's ACL cache answered",
+	} {
+		r.Counter(name, help)
 	}
 	for d := session.NoLocal; d <= session.SessionEnded; d++ {
 		c.drops[d] = r.Counter("delivery.dropped."+d.String(), "deliveries dropped for this reason")

@@ -19,80 +19,104 @@ func isDelayed(name string) bool { return strings.HasPrefix(name, delayedPrefix)
 // delayed holds the messages published to $delayed/<seconds>/<topic> until
 // their time has come. It is one Timer in the wheel, for the earliest.
 type delayed struct {
+	br       *Broker
+	limit    int   // messages; 0: no bound
+	maxBytes int64 // of payload; 0: no bound
+
 	mu    sync.Mutex
 	queue delayedQueue
+	bytes int64
 	seq   uint64
 	timer int64 // when the wheel will fire; 0: not scheduled
-	limit int   // messages; 0: no bound
-	br    *Broker
 }
 
-// take keeps m for later, if its topic is a valid delayed one; if not, it is a
-// topic like any other.
-func (d *delayed) take(br *Broker, m *mqtt.Message, now int64) bool {
+// delay puts m aside, if its topic is a valid delayed one; if not, it is a
+// topic like any other, as in EMQ X. The code is for the publisher: nobody
+// gets the message now, or it is refused because too many wait.
+func (br *Broker) delay(m *mqtt.Message, now int64) (code mqtt.ReasonCode, delayed bool) {
 	at, name, ok := parseDelayed(m.Topic, now)
 	if !ok {
-		br.log.Warn("a delayed message has no valid delay; it is routed to its literal topic",
+		br.logs.badDelay.warn(br.log, now, "a message has no valid delay and is routed to its literal topic",
 			"topic", m.Topic, "client", m.From, "expected", "$delayed/<seconds>/<topic>, seconds from 1 to 4294966 or a Unix time")
-		return false
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.limit > 0 && len(d.queue) >= d.limit {
-		br.count.dropped.Inc()
-		br.log.Warn("a delayed message is dropped: the table is full", "topic", m.Topic, "client", m.From, "limit", d.limit)
-		return true
+		return mqtt.Success, false
 	}
 	k := m.Keep().Copy()
 	k.Topic = name
-	d.seq++
-	heap.Push(&d.queue, delayedMessage{at, d.seq, k})
-	d.wake(d.queue[0].at)
-	return true
+	if !br.delayed.put(at, k) {
+		br.count.dropped.Inc()
+		br.logs.delayedFull.warn(br.log, now, "a delayed message is refused: broker.max_delayed_messages or broker.max_delayed_bytes wait already",
+			"topic", m.Topic, "client", m.From)
+		return mqtt.QuotaExceeded, true
+	}
+	br.count.delayed.Inc()
+	return mqtt.NoMatchingSubscribers, true
 }
 
+// parseDelayed finds the time, Unix milliseconds, and the topic in a topic
+// that begins with $delayed/. A point in time may lie in the past, by as much
+// as it may lie in the future: such a message is published at once.
 func parseDelayed(name string, now int64) (at int64, rest string, ok bool) {
-	digits, rest, found := strings.Cut(name[len(delayedPrefix):], "/")
+	digits, rest, _ := strings.Cut(name[len(delayedPrefix):], "/")
 	seconds, err := strconv.ParseInt(digits, 10, 64)
 	switch {
-	case err != nil || !found || rest == "" || seconds <= 0:
+	case err != nil || rest == "" || seconds <= 0:
 		return 0, "", false
 	case seconds < delayedMax:
 		return now + seconds*1000, rest, true
-	}
-	at = seconds * 1000
-	if seconds > 1<<40 || at < now || at-now > delayedMax*1000 {
+	case seconds < now/1000-delayedMax || seconds > now/1000+delayedMax:
 		return 0, "", false
 	}
-	return at, rest, true
+	return seconds * 1000, rest, true
 }
 
-func (d *delayed) wake(at int64) {
-	if d.timer == 0 || at < d.timer {
+// put lets m, a message of its own, wait until at; false: there is no room.
+func (d *delayed) put(at int64, m *mqtt.Message) bool {
+	size := int64(len(m.Payload))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.limit > 0 && len(d.queue) >= d.limit || d.maxBytes > 0 && d.bytes+size > d.maxBytes {
+		return false
+	}
+	d.seq++
+	d.bytes += size
+	heap.Push(&d.queue, delayedMessage{at, d.seq, m})
+	d.wake()
+	return true
+}
+
+// wake schedules the timer for the earliest message; mu is held.
+func (d *delayed) wake() {
+	if len(d.queue) == 0 {
+		return
+	}
+	if at := d.queue[0].at; d.timer == 0 || at < d.timer {
+		d.br.wheel.set(d, d.timer, at)
 		d.timer = at
-		d.br.wheel.schedule(d, at)
 	}
 }
 
 // Fire is Timer's: it publishes what is due.
 func (d *delayed) Fire(b *Batch, at int64) {
+	for _, m := range d.take(at, b.Now()) {
+		d.br.Publish(b, nil, m)
+	}
+}
+
+// take takes the messages out that are due at now, if the timer was set for at.
+func (d *delayed) take(at, now int64) (due []*mqtt.Message) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if at != d.timer {
-		d.mu.Unlock()
-		return
+		return nil
 	}
 	d.timer = 0
-	var due []*mqtt.Message
-	for len(d.queue) > 0 && d.queue[0].at <= b.Now() {
-		due = append(due, heap.Pop(&d.queue).(delayedMessage).msg)
+	for len(d.queue) > 0 && d.queue[0].at <= now {
+		m := heap.Pop(&d.queue).(delayedMessage).msg
+		d.bytes -= int64(len(m.Payload))
+		due = append(due, m)
 	}
-	if len(d.queue) > 0 {
-		d.wake(d.queue[0].at)
-	}
-	d.mu.Unlock()
-	for _, m := range due {
-		d.br.Publish(b, nil, m.Copy())
-	}
+	d.wake()
+	return due
 }
 
 func (d *delayed) len() int {

@@ -8,6 +8,9 @@
 // implemented by package server; and it knows neither cluster nor gateways:
 // those are Subscribers in the same index as local clients.
 //
-// Locks are taken in this order: group, client, then registry, index or wheel.
-// No lock is held while a function of another client is called.
+// Locks are taken in this order: one client, then one of registry, exclusive
+// topics and groups, then index or wheel. Nobody holds two clients. Functions
+// of hooks run with no lock held, but for message.delivered and
+// client.connack, which run under their client's lock and must therefore not
+// call the broker.
 package broker

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // connectedEvent and disconnectedEvent are the payloads of
@@ -34,10 +35,11 @@ type presence struct {
 	TS          int64  `json:"ts"`
 }
 
-func (br *Broker) presenceOf(info *hook.ClientInfo, connectedAt, now int64) presence {
+func presenceOf(conn *hook.ConnInfo, now int64) presence {
+	info := conn.Client
 	p := presence{
 		ClientID: info.ClientID, Username: info.Username, IPAddress: info.Peer.Addr().Unmap().String(),
-		ProtoName: "MQTT", ProtoVer: byte(info.Version), ConnectedAt: connectedAt, TS: now,
+		ProtoName: "MQTT", ProtoVer: byte(info.Version), ConnectedAt: conn.ConnectedAt, TS: now,
 	}
 	if p.Username == "" {
 		p.Username = "undefined"
@@ -51,33 +53,39 @@ func (br *Broker) presenceOf(info *hook.ClientInfo, connectedAt, now int64) pres
 	return p
 }
 
-func (br *Broker) presenceConnected(b *Batch, c *Client, o *Opening) {
-	name := br.presenceTopic(b, o.Info.ClientID, "connected")
+func (br *Broker) presenceConnected(b *Batch, conn *hook.ConnInfo) {
+	name := br.presenceTopic(b, conn.Client.ClientID, "connected")
 	if name == "" {
 		return
 	}
 	br.publishPresence(b, name, connectedEvent{
-		presence: br.presenceOf(o.Info, b.Now(), b.Now()), KeepAlive: o.KeepAlive,
-		CleanStart: o.CleanStart, ExpiryInterval: o.ExpiryInterval,
+		presence: presenceOf(conn, b.Now()), KeepAlive: conn.KeepAlive, CleanStart: conn.CleanStart, ExpiryInterval: conn.ExpiryInterval,
 	})
 }
 
-func (br *Broker) presenceDisconnected(b *Batch, info *hook.ClientInfo, connectedAt int64, reason string) {
-	name := br.presenceTopic(b, info.ClientID, "disconnected")
+func (br *Broker) presenceDisconnected(b *Batch, conn *hook.ConnInfo, reason string) {
+	name := br.presenceTopic(b, conn.Client.ClientID, "disconnected")
 	if name == "" {
 		return
 	}
-	br.publishPresence(b, name, disconnectedEvent{br.presenceOf(info, connectedAt, b.Now()), reason, b.Now()})
+	br.publishPresence(b, name, disconnectedEvent{presenceOf(conn, b.Now()), reason, conn.DisconnectedAt})
 }
 
 // presenceTopic is empty when nobody would hear the event: a storm of
-// reconnects then costs no JSON.
+// reconnects then costs no JSON. It is empty too for a client id with a
+// wildcard in it, which makes no topic name.
 func (br *Broker) presenceTopic(b *Batch, id, event string) string {
-	if !br.cfg.Modules.Presence {
+	if !br.cfg.Modules.Presence || topic.HasWildcard(id) {
 		return ""
 	}
 	name := br.sysPrefix + "clients/" + id + "/" + event
-	if br.Hooks.MessagePublish.Empty() && len(br.index.Match(name, b.routes[:0])) == 0 {
+	if !br.Hooks.MessagePublish.Empty() {
+		return name
+	}
+	b.routes = br.index.Match(name, b.routes[:0])
+	heard := len(b.routes) > 0
+	clear(b.routes)
+	if !heard {
 		return ""
 	}
 	return name

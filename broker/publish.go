@@ -3,7 +3,6 @@ package broker
 import (
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
-	"github.com/dunlin-mq/dunlin/session"
 )
 
 // Publish takes one message through the pipeline, in this fixed order: topic
@@ -27,8 +26,10 @@ func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (cod
 		}
 		m = e.Message
 	}
-	if isDelayed(m.Topic) && br.delayed.take(br, m, b.Now()) {
-		return mqtt.NoMatchingSubscribers, 0
+	if isDelayed(m.Topic) {
+		if code, delayed := br.delay(m, b.Now()); delayed {
+			return code, 0
+		}
 	}
 	if m.Retain && !br.retain(m, b.Now()) {
 		return mqtt.Success, 0
@@ -49,15 +50,12 @@ func (br *Broker) route(b *Batch, m *mqtt.Message) int {
 	if len(routes) == 0 {
 		return 0
 	}
-	if m.QoS > 0 {
-		m = m.Keep() // some window or queue will hold it
-	}
-	b.encoded = nil
+	b.forget() // the memory of m may have been that of another message before
 	for i, r := range routes {
 		r.to.Deliver(b, m, &r.Subscription)
 		routes[i] = nil
 	}
-	b.encoded = nil // m may be borrowed, and its memory another message's by the next call
+	b.forget()
 	b.routes = routes[:0]
 	return len(routes)
 }
@@ -71,7 +69,7 @@ func (br *Broker) retain(m *mqtt.Message, now int64) bool {
 		return !br.Retained.StopPublishClearMsg()
 	}
 	if err := br.Retained.Put(m, now); err != nil {
-		br.log.Warn("a retained message is not stored", "topic", m.Topic, "client", m.From, "err", err)
+		br.logs.notRetained.warn(br.log, now, "a retained message is not stored", "topic", m.Topic, "client", m.From, "err", err)
 	}
 	return true
 }
@@ -85,14 +83,6 @@ func (br *Broker) unroutable(m *mqtt.Message) {
 	br.count.noSubscribers.Inc()
 	if h := &br.Hooks.MessageDropped; !h.Empty() {
 		h.Run(&hook.MessageDropped{Message: m, Reason: "no_subscribers"})
-	}
-}
-
-// dropped books a delivery that a subscriber doesn't get.
-func (br *Broker) dropped(to *hook.ClientInfo, m *mqtt.Message, why session.Drop) {
-	br.count.drop(why)
-	if h := &br.Hooks.DeliveryDropped; !h.Empty() {
-		h.Run(&hook.DeliveryDropped{Client: to, Message: m, Reason: why.String()})
 	}
 }
 
@@ -110,15 +100,17 @@ func (br *Broker) Authorize(z *Zone, who *hook.ClientInfo, action hook.Action, t
 	if !z.EnableACL || who.Superuser {
 		return true
 	}
-	e := hook.ClientCheckACL{Client: who, Action: action, Topic: topic, Allow: z.ACLNomatch == "allow"}
+	br.count.checkACL.Inc()
+	allow := z.ACLNomatch == "allow"
 	if h := &br.Hooks.ClientCheckACL; !h.Empty() {
-		br.count.checkACL.Inc()
+		e := hook.ClientCheckACL{Client: who, Action: action, Topic: topic, Allow: allow}
 		h.Run(&e)
+		allow = e.Allow
 	}
-	if e.Allow {
+	if allow {
 		br.count.aclAllow.Inc()
 	} else {
 		br.count.aclDeny.Inc()
 	}
-	return e.Allow
+	return allow
 }

@@ -19,25 +19,22 @@ func (r *registry) get(id string) *Client {
 	return r.clients[id]
 }
 
-// add enters c under its id, unless somebody else is there: then it returns
-// that one.
-func (r *registry) add(c *Client) *Client {
+// add enters c under its id; false: somebody else has it.
+func (r *registry) add(c *Client) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if old := r.clients[c.id]; old != nil {
-		return old
+	if r.clients[c.info.ClientID] != nil {
+		return false
 	}
-	r.clients[c.id] = c
-	return nil
+	r.clients[c.info.ClientID] = c
+	return true
 }
 
-// remove takes c out, unless its id belongs to another by now.
+// remove takes c out; only who added it may.
 func (r *registry) remove(c *Client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.clients[c.id] == c {
-		delete(r.clients, c.id)
-	}
+	delete(r.clients, c.info.ClientID)
 }
 
 func (r *registry) len() int {

@@ -76,13 +76,46 @@ func apply(rules []rewrite, who *hook.ClientInfo, name string) string {
 		if groups == nil {
 			return name
 		}
-		out := r.target
-		for i := len(groups) - 1; i > 0; i-- { // $12 before $1
-			out = strings.ReplaceAll(out, "$"+strconv.Itoa(i), groups[i])
-		}
-		return fill(out, who)
+		return expand(r.target, groups, who)
 	}
 	return name
+}
+
+// expand replaces $1, $2 … and %c, %u in a target. It goes through it once, so
+// that what is filled in isn't replaced again.
+func expand(target string, groups []string, who *hook.ClientInfo) string {
+	var out strings.Builder
+	for {
+		at := strings.IndexAny(target, "$%")
+		if at < 0 {
+			out.WriteString(target)
+			return out.String()
+		}
+		out.WriteString(target[:at])
+		target = target[at:]
+		text, size := target[:1], 1
+		if target[0] == '%' && len(target) > 1 {
+			text, size = fill(target[:2], who), 2
+		} else if n, digits := groupNumber(target[1:], len(groups)); digits > 0 {
+			text, size = groups[n], 1+digits
+		}
+		out.WriteString(text)
+		target = target[size:]
+	}
+}
+
+// groupNumber reads the longest number that is one of the groups: with three
+// of them $12 is the first one and a 2.
+func groupNumber(text string, groups int) (n, digits int) {
+	for digits < len(text) && text[digits] >= '0' && text[digits] <= '9' {
+		next := n*10 + int(text[digits]-'0')
+		if next == 0 || next >= groups {
+			break
+		}
+		n = next
+		digits++
+	}
+	return n, digits
 }
 
 // fill replaces %c and %u; a client without a username keeps the %u.

@@ -14,49 +14,62 @@ import (
 // Retained messages are not sent here: the caller sends the SUBACK first and
 // then calls Replay.
 func (br *Broker) Subscribe(b *Batch, c *Client, conn Conn, f topic.Filter, o mqtt.SubscribeFilter, id uint32) (code mqtt.ReasonCode, isNew bool) {
-	r := &route{to: c, Subscription: session.Subscription{
-		Filter: o.Filter, SubscribeOptions: o.SubscribeOptions, ID: id, Group: f.Group, Bare: f.Bare,
-	}}
+	r := &route{to: c, Subscription: session.Subscription{Filter: o.Filter, SubscribeOptions: o.SubscribeOptions, ID: id}}
 	c.enter(b)
 	if !c.owns(conn) {
 		c.leave(b)
 		return mqtt.UnspecifiedError, false
 	}
-	if f.Kind == topic.Exclusive && !br.exclusive.claim(c, f.Bare) {
-		c.leave(b)
+	isNew, err := c.subscribe(r, f)
+	info := c.info
+	c.leave(b)
+	if err != nil {
 		return mqtt.QuotaExceeded, false
+	}
+	if f.Kind == topic.Shared {
+		br.settle(b, c)
+	}
+	if h := &br.Hooks.SessionSubscribed; !h.Empty() {
+		h.Run(&hook.SessionSubscription{Client: info, SubscribeFilter: o, New: isNew})
+	}
+	return mqtt.ReasonCode(o.QoS), isNew
+}
+
+// subscribe enters r into the session and the index; both at once, so that the
+// session can't end in between. The error says that the client may not have
+// any more, or not this one. The client is entered.
+func (c *Client) subscribe(r *route, f topic.Filter) (isNew bool, err error) {
+	br := c.broker
+	if f.Kind == topic.Exclusive && !br.exclusive.claim(c, f.Bare) {
+		return false, mqtt.QuotaExceeded
 	}
 	old, err := c.sess.Subscribe(&r.Subscription)
 	if err != nil {
-		c.leave(b)
-		return mqtt.QuotaExceeded, false
+		if f.Kind == topic.Exclusive {
+			br.exclusive.release(c, f.Bare)
+		}
+		return false, err
 	}
-	if old != nil && old.Filter != o.Filter {
-		br.unroute(c, old)
-	}
-	if f.Group == "" {
+	switch f.Kind {
+	case topic.Shared:
+		br.groups.join(br, f, member{c, r})
+	case topic.Exclusive:
+		br.index.Set(f.Bare, exclusiveRoute{c}, r)
+	default:
 		br.index.Set(f.Bare, c, r)
-	} else {
-		c.shared++
-	}
-	c.leave(b)
-	if f.Group != "" {
-		br.groups.join(br, c, r)
-		br.unpark(b, c)
 	}
 	if old == nil {
 		br.count.subscriptions.Add(1)
-		if f.Group != "" {
+		if f.Kind == topic.Shared {
 			br.count.sharedSubscriptions.Add(1)
+			c.shared++
 		}
 	}
-	if h := &br.Hooks.SessionSubscribed; !h.Empty() {
-		h.Run(&hook.SessionSubscription{Client: c.Info(), SubscribeFilter: o, New: old == nil})
-	}
-	return mqtt.ReasonCode(o.QoS), old == nil
+	return old == nil, nil
 }
 
-// Unsubscribe gives one subscription up; the filter is mounted.
+// Unsubscribe gives one subscription up; the filter is mounted. What is queued
+// or in flight for it still goes to the client [MQTT-3.10.4-3].
 func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqtt.ReasonCode {
 	c.enter(b)
 	if !c.owns(conn) {
@@ -69,9 +82,10 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 		return mqtt.NoSubscriptionExisted
 	}
 	br.unroute(c, sub)
+	info := c.info
 	c.leave(b)
 	if h := &br.Hooks.SessionUnsubscribed; !h.Empty() {
-		h.Run(&hook.SessionSubscription{Client: c.Info(), SubscribeFilter: mqtt.SubscribeFilter{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions}})
+		h.Run(&hook.SessionSubscription{Client: info, SubscribeFilter: mqtt.SubscribeFilter{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions}})
 	}
 	return mqtt.Success
 }
@@ -79,14 +93,25 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 // unroute takes a subscription out of the index. The client is entered.
 func (br *Broker) unroute(c *Client, sub *session.Subscription) {
 	br.count.subscriptions.Add(-1)
-	if f, err := topic.Parse(sub.Filter); err == nil && f.Kind == topic.Exclusive {
+	switch f := split(sub.Filter); f.Kind {
+	case topic.Shared:
+		br.groups.leave(br, f, c)
+		br.count.sharedSubscriptions.Add(-1)
+		c.shared--
+	case topic.Exclusive:
+		br.index.Delete(f.Bare, exclusiveRoute{c})
 		br.exclusive.release(c, f.Bare)
+	default:
+		br.index.Delete(f.Bare, c)
 	}
-	if sub.Group == "" {
-		br.index.Delete(sub.Bare, c)
-		return
+}
+
+// split takes apart a filter that is known to be valid.
+func split(filter string) topic.Filter {
+	if filter[0] == '$' {
+		if f, err := topic.Parse(filter); err == nil {
+			return f
+		}
 	}
-	c.shared--
-	br.count.sharedSubscriptions.Add(-1)
-	br.groups.leave(br, c, sub)
+	return topic.Filter{Bare: filter}
 }

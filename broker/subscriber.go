@@ -9,8 +9,8 @@ import (
 // of this node, a shared group, another node, a gateway's client.
 type Subscriber interface {
 	// Deliver hands over one message that sub's filter matched. It never
-	// blocks: what can't be taken is queued or dropped, and counted. m is
-	// borrowed unless its QoS is above 0; see mqtt.Message.
+	// blocks: what can't be taken is queued or dropped, and counted. m may be
+	// borrowed: who wants it longer than the call keeps it, see mqtt.Message.
 	Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription)
 }
 

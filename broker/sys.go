@@ -29,10 +29,18 @@ func (s *sysTopics) Fire(b *Batch, at int64) {
 	s.schedule(at)
 }
 
-func (s *sysTopics) schedule(now int64) {
-	if s.interval > 0 {
-		s.br.wheel.schedule(s, now+s.interval.Milliseconds())
+// schedule has the next one come an interval after the last one was due, or
+// after now if that has passed while the machine slept.
+func (s *sysTopics) schedule(last int64) {
+	if s.interval <= 0 {
+		return
 	}
+	step := s.interval.Milliseconds()
+	at := last + step
+	if now := Now(); at < now {
+		at = now + step
+	}
+	s.br.wheel.set(s, 0, at)
 }
 
 // startSys schedules the periodic topics; the first come one interval after

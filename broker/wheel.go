@@ -5,20 +5,23 @@ import "sync"
 const (
 	wheelTick  = 100  // milliseconds; how late a timer may be
 	wheelSlots = 1024 // the wheel turns once in 102 s; later timers stay on for another turn
+	wheelFlush = 64   // timers fired before their output is flushed
+	wheelKeep  = 16   // entries of memory that an empty slot keeps
 )
 
-// Timer is called when the time that it was scheduled for has come. It is
-// called on the wheel's goroutine and must not block.
+// Timer is called when the time that it was scheduled for has come, on the
+// goroutine of the wheel, and must not block. It must be a pointer. A timer
+// that is moved or stopped may still be fired for the old time, which is why
+// it is told at.
 type Timer interface {
 	Fire(b *Batch, at int64)
 }
 
 // wheel holds every timer of the broker: one goroutine for all instead of a
-// runtime timer for each connection and session. A timer can't be cancelled;
-// its owner remembers the time it asked for last and ignores any other.
+// runtime timer for each connection and session. The zero wheel is empty.
 type wheel struct {
 	mu    sync.Mutex
-	tick  int64 // the last tick that was handled
+	tick  int64 // the last tick that was handled; 0: none yet
 	slots [wheelSlots][]wheelEntry
 	due   []wheelEntry // scratch of advance
 }
@@ -28,48 +31,89 @@ type wheelEntry struct {
 	at    int64
 }
 
-func (w *wheel) schedule(t Timer, at int64) {
+// set schedules t for at, Unix milliseconds. old is the time that it was
+// scheduled for and hasn't been fired at; 0: none. With at 0 it is only taken
+// out, so that the wheel doesn't hold on to what is gone.
+func (w *wheel) set(t Timer, old, at int64) {
 	w.mu.Lock()
-	tick := max((at+wheelTick-1)/wheelTick, w.tick+1)
-	slot := &w.slots[tick%wheelSlots]
-	*slot = append(*slot, wheelEntry{t, at})
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	if old != 0 {
+		w.remove(wheelEntry{t, old})
+	}
+	if at != 0 {
+		tick := max(tickOf(at), w.tick+1)
+		slot := &w.slots[tick%wheelSlots]
+		*slot = append(*slot, wheelEntry{t, at})
+	}
+}
+
+// tickOf is the first tick at which a timer is due.
+func tickOf(at int64) int64 { return (at + wheelTick - 1) / wheelTick }
+
+// remove takes e out of its slot. It isn't there if it was late when it was
+// set; then it fires with the next tick anyway.
+func (w *wheel) remove(e wheelEntry) {
+	slot := &w.slots[tickOf(e.at)%wheelSlots]
+	for i := range *slot {
+		if (*slot)[i] == e {
+			last := len(*slot) - 1
+			(*slot)[i] = (*slot)[last]
+			*slot = shrunk(*slot, last)
+			return
+		}
+	}
 }
 
 // advance fires what is due at now.
 func (w *wheel) advance(now int64, b *Batch) {
-	w.mu.Lock()
-	target := now / wheelTick
-	if w.tick == 0 || target-w.tick > wheelSlots {
-		w.tick = target - wheelSlots // a long sleep: look at every slot once
+	due := w.take(now)
+	for i, e := range due {
+		due[i].timer = nil
+		e.timer.Fire(b, e.at)
+		if i%wheelFlush == wheelFlush-1 {
+			b.End()
+		}
 	}
-	due := w.due[:0]
+	w.due = shrunk(due, 0)
+}
+
+// take moves the wheel on to now and takes out what is due.
+func (w *wheel) take(now int64) []wheelEntry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	target := now / wheelTick
+	if target-w.tick > wheelSlots {
+		w.tick = target - wheelSlots // the start, or a long sleep: look at every slot once
+	}
+	due := w.due
 	for w.tick < target {
 		w.tick++
-		due = w.collect(&w.slots[w.tick%wheelSlots], now, due)
+		due = collect(&w.slots[w.tick%wheelSlots], now, due)
 	}
-	w.mu.Unlock()
-	for i, e := range due {
-		e.timer.Fire(b, e.at)
-		due[i].timer = nil
-	}
-	w.due = due[:0]
+	return due
 }
 
 // collect moves the due entries of one slot to due and keeps the others.
-func (w *wheel) collect(slot *[]wheelEntry, now int64, due []wheelEntry) []wheelEntry {
-	kept := (*slot)[:0]
+func collect(slot *[]wheelEntry, now int64, due []wheelEntry) []wheelEntry {
+	kept := 0
 	for _, e := range *slot {
 		if e.at <= now {
 			due = append(due, e)
 		} else {
-			kept = append(kept, e)
+			(*slot)[kept] = e
+			kept++
 		}
 	}
-	clear((*slot)[len(kept):])
-	if len(kept) == 0 && cap(kept) > 64 {
-		kept = nil
-	}
-	*slot = kept
+	*slot = shrunk(*slot, kept)
 	return due
+}
+
+// shrunk is s cut to n entries, in less memory if it has far too much.
+func shrunk(s []wheelEntry, n int) []wheelEntry {
+	clear(s[n:])
+	s = s[:n]
+	if cap(s) > wheelKeep && n <= cap(s)/4 {
+		return append([]wheelEntry(nil), s...)
+	}
+	return s
 }

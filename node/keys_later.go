@@ -59,9 +59,6 @@ func keysCore() []config.Known {
 		later("TCP keepalive settings per zone", `
 			zone.$name.tcp_keepalive
 		`),
-		later("switch for these events", `
-			broker.{client_disconnect_discarded,client_disconnect_takeovered} flag
-		`),
 		later("log file per level and limit of line length", `
 			log.{debug,info,notice,warning,error,critical,alert,emergency}.file
 			log.chars_limit                                     int

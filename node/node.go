@@ -74,6 +74,7 @@ func (c *Config) zones() func(*server.Named) (string, *broker.Zone) {
 // Stop ends all connections, telling version 5 clients that the server shuts
 // down, and then the rest.
 func (n *Node) Stop() {
+	n.Broker.BeginStop()
 	n.Server.Stop()
 	n.Broker.Close()
 }

@@ -137,6 +137,8 @@ func (c *conn) Closed(np netloop.Pass, err error) {
 		c.end = broker.Ending{Word: wordOf(err)}
 	}
 	why, expiry, dropWill := c.end.Word, c.expiry, c.dropWill
+	c.listener.server.broker.Reschedule(c, c.timer, 0)
+	c.timer = 0
 	if c.out != nil {
 		c.out.free()
 		c.out = nil

@@ -63,12 +63,10 @@ func (c *conn) enrich(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, str
 	if s := c.listener.server; s.options.MaxClients > 0 && s.open.Load() > int64(s.options.MaxClients) {
 		return mqtt.QuotaExceeded, "node.max_clients are connected"
 	}
-	if h := &c.listener.server.hooks.ClientConnect; !h.Empty() {
-		e := hook.ClientConnect{Conn: ask}
-		h.Run(&e)
-		if e.Refuse.Failed() {
-			return e.Refuse, "refused by a hook"
-		}
+	e := hook.ClientConnect{Conn: ask}
+	c.listener.server.broker.OnConnect(&e)
+	if e.Refuse.Failed() {
+		return e.Refuse, "refused by a hook"
 	}
 	c.listener.nameByCert(c, info)
 	if z.UsernameAsClientID {
@@ -144,8 +142,8 @@ func (c *conn) authenticate(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCod
 		e.Result = mqtt.Success
 	}
 	quick := z.AllowAnonymous == broker.AnonymousQuickDeny && info.Username == ""
-	if h := &c.listener.server.hooks.ClientAuthenticate; !h.Empty() && !quick {
-		h.Run(&e)
+	if !quick {
+		c.listener.server.broker.OnAuthenticate(&e)
 	}
 	info.Anonymous = e.Anonymous
 	c.listener.server.count.authenticated(e.Result, e.Anonymous)
@@ -158,10 +156,7 @@ func (c *conn) authenticate(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCod
 // accept opens the session and answers the CONNECT.
 func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, auth *hook.ClientEnhancedAuthenticate) {
 	z, s := c.listener.zone, c.listener.server
-	o := broker.Opening{
-		Conn: c, Zone: z, Info: ask.Client, CleanStart: k.CleanStart, KeepAlive: ask.KeepAlive,
-		ReceiveMaximum: ask.ReceiveMaximum, ExpiryInterval: ask.ExpiryInterval, Will: c.will(p, k.Will, ask.Client),
-	}
+	o := broker.Opening{Conn: c, Zone: z, Ask: ask, Will: c.will(p, k.Will, ask.Client)}
 	o.Accept = func(client *broker.Client, present bool) {
 		c.client = client
 		c.settle(ask)
@@ -208,12 +203,8 @@ func (c *conn) connack(p *pass, ask *hook.ConnInfo, present bool, props *mqtt.Pr
 }
 
 func (c *conn) hookConnack(ask *hook.ConnInfo, code mqtt.ReasonCode, props *mqtt.Properties) *mqtt.Properties {
-	h := &c.listener.server.hooks.ClientConnack
-	if h.Empty() || ask == nil {
-		return props
-	}
 	e := hook.ClientConnack{Conn: ask, Code: code, Props: props}
-	h.Run(&e)
+	c.listener.server.broker.OnConnack(&e)
 	return e.Props
 }
 

@@ -31,9 +31,7 @@ func (c *conn) handleSubscribe(p *pass, k *mqtt.Subscribe) {
 			return
 		}
 	}
-	if h := &s.hooks.ClientSubscribe; !h.Empty() {
-		h.Run(&e)
-	}
+	s.broker.OnSubscribe(&e)
 	id := uint32(0)
 	if k.Props.Has(mqtt.PropSubscriptionID) {
 		id = k.Props.SubscriptionIDs[0]

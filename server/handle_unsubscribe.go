@@ -17,9 +17,7 @@ func (c *conn) handleUnsubscribe(p *pass, k *mqtt.Unsubscribe) {
 		}
 		e.Filters[i] = s.broker.RewriteFilter(c.info, filter)
 	}
-	if h := &s.hooks.ClientUnsubscribe; !h.Empty() {
-		h.Run(&e)
-	}
+	s.broker.OnUnsubscribe(&e)
 	ack := &mqtt.Unsuback{PacketID: k.PacketID}
 	failed := false
 	for _, filter := range e.Filters {

@@ -11,8 +11,8 @@ func (c *conn) wake(at int64) {
 	if at == 0 || (c.timer != 0 && c.timer <= at) {
 		return
 	}
+	c.listener.server.broker.Reschedule(c, c.timer, at)
 	c.timer = at
-	c.listener.server.broker.Schedule(c, at)
 }
 
 // Fire is broker.Timer's: the connection looks at its deadlines, ends itself

@@ -1,0 +1,164 @@
+package broker
+
+import (
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/session"
+)
+
+// departure is the end of a client's connection, of its session, or of both.
+// What happens is decided in one go while the client is entered; what follows
+// from it for others is gathered here and carried out afterwards.
+type departure struct {
+	reason string
+	info   *hook.ClientInfo // as it was then
+	zone   *Zone
+
+	conn *hook.ConnInfo     // the connection whose end is told; nil: none
+	will *session.Will      // to be published; nil: none
+	over bool               // the session has ended
+	held []session.Delivery // of shared groups: for other members
+}
+
+// departure begins one. The client is entered.
+func (c *Client) departure(reason string) *departure {
+	return &departure{reason: reason, info: c.info, zone: c.zone}
+}
+
+// disconnect ends the client's connection, if it has one, which is told why.
+// The client is entered.
+func (c *Client) disconnect(b *Batch, d *departure, why Ending) bool {
+	if c.conn == nil {
+		return false
+	}
+	c.conn.End(why)
+	c.disconnected(b, d)
+	return true
+}
+
+// disconnected books the end of the client's connection. The client is
+// entered.
+func (c *Client) disconnected(b *Batch, d *departure) {
+	br := c.broker
+	if br.tells(d.reason) {
+		d.conn = c.connInfo()
+		d.conn.DisconnectedAt = b.Now()
+	}
+	c.conn, c.replay = nil, nil
+	c.online.Store(false)
+	br.count.connections.Add(-1)
+	c.sess.Disconnected(b.Now())
+}
+
+// tells reports whether the end of a connection for this reason is told to the
+// hook client.disconnected and to presence.
+func (br *Broker) tells(reason string) bool {
+	switch reason {
+	case endTakenOver.Word:
+		return bool(br.cfg.Broker.TellTakenOver)
+	case endDiscarded.Word:
+		return bool(br.cfg.Broker.TellDiscarded)
+	}
+	return true
+}
+
+// finish ends the session: its subscriptions go, the will that still stands is
+// due, and what it holds of shared groups is for the other members; the rest
+// is dropped. The client is entered and has no connection.
+func (c *Client) finish(b *Batch, d *departure) {
+	br := c.broker
+	c.ended, d.over = true, true
+	if w := c.sess.Will(); w != nil && !br.stopping.Load() {
+		d.will = w
+	}
+	for sub := range c.sess.Subscriptions() {
+		br.unroute(c, sub)
+	}
+	d.held = c.surrender(func(s *session.Subscription) bool { return br.groups.of(s) != nil })
+	c.sess.End(b)
+	br.clients.remove(c)
+	br.wheel.set(c, c.timer, 0)
+}
+
+// carryOut tells everybody what has happened. No client is entered.
+func (br *Broker) carryOut(b *Batch, d *departure) {
+	br.redispatch(b, d.held)
+	br.publishWill(b, d)
+	if d.conn != nil {
+		br.count.clientDisconnected.Inc()
+		br.presenceDisconnected(b, d.conn, d.reason)
+		fire(&br.Hooks.ClientDisconnected, &hook.ClientDisconnected{Conn: d.conn, Reason: d.reason})
+	}
+	switch {
+	case !d.over:
+	case d.reason == endDiscarded.Word:
+		br.fireSession(&br.Hooks.SessionDiscarded, br.count.sessionDiscarded, d.info, d.reason)
+	default:
+		br.fireSession(&br.Hooks.SessionTerminated, br.count.sessionTerminated, d.info, d.reason)
+	}
+}
+
+// Close tells that conn has ended for the reason word. expiry, if not nil, is
+// the session expiry interval that the client's DISCONNECT set; withWill says
+// whether the will stands: it doesn't after a normal DISCONNECT [MQTT-3.1.2-10].
+// A connection that has been superseded closes nothing.
+func (c *Client) Close(b *Batch, conn Conn, reason string, expiry *uint32, withWill bool) {
+	c.enter(b)
+	if !c.owns(conn) {
+		c.leave(b)
+		return
+	}
+	d := c.departure(reason)
+	if expiry != nil {
+		c.sess.SetExpiryInterval(*expiry)
+	}
+	if !withWill {
+		c.sess.SetWill(nil)
+	}
+	c.disconnected(b, d)
+	d.will = c.dueWill(b.Now())
+	if c.sess.ExpiryInterval() == 0 {
+		c.finish(b, d)
+	} else {
+		c.wake(c.sess.ExpiresAt())
+		c.wake(c.sess.WillAt())
+	}
+	c.leave(b)
+	c.broker.carryOut(b, d)
+	if !d.over {
+		c.broker.handOver(b, c)
+	}
+}
+
+// discard ends a session because the client wants a new one. Its will goes
+// unpublished, as in EMQ X.
+func (br *Broker) discard(b *Batch, c *Client) {
+	c.enter(b)
+	c.sess.SetWill(nil)
+	br.expel(b, c, endDiscarded)
+}
+
+// Kick ends a client's connection and session at the wish of an operator;
+// false: there is no such client.
+func (br *Broker) Kick(b *Batch, id string) bool {
+	c := br.clients.get(id)
+	if c == nil {
+		return false
+	}
+	c.enter(b)
+	return br.expel(b, c, endKicked)
+}
+
+// expel ends the connection and the session of a client that has been entered,
+// and leaves it; false: it had ended already.
+func (br *Broker) expel(b *Batch, c *Client, why Ending) bool {
+	if c.ended {
+		c.leave(b)
+		return false
+	}
+	d := c.departure(why.Word)
+	c.disconnect(b, d, why)
+	c.finish(b, d)
+	c.leave(b)
+	br.carryOut(b, d)
+	return true
+}

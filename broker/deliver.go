@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
+)
+
+// Deliver is Subscriber's.
+func (c *Client) Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription) {
+	c.broker.count.matched.Inc()
+	c.enter(b)
+	c.deliver(b, m, sub, m.Retain && sub.RetainAsPublished)
+	c.leave(b)
+}
+
+// deliver hands one message to the session; the client is entered.
+func (c *Client) deliver(b *Batch, m *mqtt.Message, sub *session.Subscription, retain bool) {
+	d := session.Delivery{Msg: m, Sub: sub, QoS: c.sess.Grant(m, sub), Retain: retain}
+	switch {
+	case c.ended:
+		b.Dropped(d, session.SessionEnded)
+	case sub.NoLocal && m.From == c.info.ClientID: // [MQTT-3.8.3-3]
+		b.Dropped(d, session.NoLocal)
+	default:
+		c.sess.Deliver(d, b, b.Now())
+	}
+}
+
+// Drain sends what waits; the connection calls it when its output has room
+// again.
+func (c *Client) Drain(b *Batch, conn Conn) {
+	c.enter(b)
+	defer c.leave(b)
+	if c.owns(conn) {
+		c.sess.Drain(b, b.Now())
+		c.feedReplay(b)
+	}
+}
+
+// Puback handles the client's PUBACK. The error says that the packet id is
+// unknown or belongs to another flow; it is counted, not answered.
+func (c *Client) Puback(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) error {
+	return c.acknowledge(b, conn, (*session.Session).Puback, id, code)
+}
+
+// Pubrec handles the client's PUBREC and answers with PUBREL. The error is as
+// for Puback.
+func (c *Client) Pubrec(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) error {
+	return c.acknowledge(b, conn, (*session.Session).Pubrec, id, code)
+}
+
+// acknowledgement is what Puback and Pubrec of a session are.
+type acknowledgement func(*session.Session, uint16, mqtt.ReasonCode, session.Sender, int64) (session.Delivery, error)
+
+func (c *Client) acknowledge(b *Batch, conn Conn, ack acknowledgement, id uint16, code mqtt.ReasonCode) error {
+	c.enter(b)
+	if !c.owns(conn) {
+		c.leave(b)
+		return nil
+	}
+	d, err := ack(c.sess, id, code, b, b.Now())
+	c.feedReplay(b)
+	info := c.info
+	c.leave(b)
+	if err == nil {
+		c.broker.acked(info, d.Msg)
+	}
+	return err
+}
+
+// Pubcomp handles the client's PUBCOMP. The error is as for Puback.
+func (c *Client) Pubcomp(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) error {
+	c.enter(b)
+	defer c.leave(b)
+	if !c.owns(conn) {
+		return nil
+	}
+	err := c.sess.Pubcomp(id, code, b, b.Now())
+	c.feedReplay(b)
+	return err
+}
+
+// Received notes the packet id of a QoS 2 PUBLISH from the client. dup: it
+// was received before and must not be routed again [MQTT-4.3.3-10]. The error
+// says that the client has too many that it hasn't released.
+func (c *Client) Received(b *Batch, conn Conn, id uint16) (dup bool, err error) {
+	c.enter(b)
+	defer c.leave(b)
+	if !c.owns(conn) {
+		return true, nil
+	}
+	return c.sess.Received(id, b.Now())
+}
+
+// Released handles the client's PUBREL; false: nothing waited for it.
+func (c *Client) Released(b *Batch, conn Conn, id uint16) bool {
+	c.enter(b)
+	defer c.leave(b)
+	return c.owns(conn) && c.sess.Released(id)
+}

@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"github.com/dunlin-mq/dunlin/session"
+	"github.com/dunlin-mq/dunlin/topic"
+)
+
+// handOver is called when c has gone away and its session goes on: the
+// messages of its groups that it has not acknowledged go to other members, or
+// wait with it until one comes. No client is entered.
+func (br *Broker) handOver(b *Batch, c *Client) {
+	for _, g := range c.groups() {
+		if g.online() {
+			g.takeFrom(b, c)
+		} else {
+			g.parked.Store(true)
+			g.settle(b) // somebody may have come meanwhile
+		}
+	}
+}
+
+// settle is called when c has come: it and the other connected members get
+// what its groups' absent members hold. No client is entered.
+func (br *Broker) settle(b *Batch, c *Client) {
+	for _, g := range c.groups() {
+		g.settle(b)
+	}
+}
+
+// settle hands on what absent members hold, if there is anybody to take it.
+// Who marks the group as parked looks for members that are online afterwards,
+// and who comes online looks for the mark afterwards: one of them finds the
+// other.
+func (g *group) settle(b *Batch) {
+	if !g.parked.Load() || !g.online() || !g.parked.Swap(false) {
+		return
+	}
+	for _, m := range *g.members.Load() {
+		if !m.client.Connected() {
+			g.takeFrom(b, m.client)
+		}
+	}
+}
+
+// takeFrom dispatches anew what c holds of g's messages, unless it has come
+// back and goes on with them itself.
+func (g *group) takeFrom(b *Batch, c *Client) {
+	c.enter(b)
+	var held []session.Delivery
+	if c.conn == nil {
+		held = c.surrender(g.has)
+	}
+	c.leave(b)
+	for _, d := range held {
+		g.dispatch(b, d.Msg)
+	}
+}
+
+// surrender takes the deliveries out of the session that were for the given
+// subscriptions and that another member may have; see session.Surrender. The
+// client is entered.
+func (c *Client) surrender(of func(*session.Subscription) bool) (held []session.Delivery) {
+	sent := c.sess.Inflight()
+	c.sess.Surrender(of, func(d session.Delivery) { held = append(held, d) })
+	c.broker.count.redispatched.Add(uint64(sent - c.sess.Inflight()))
+	return held
+}
+
+// redispatch gives what an ended session held to the other members of the
+// groups.
+func (br *Broker) redispatch(b *Batch, held []session.Delivery) {
+	for _, d := range held {
+		if g := br.groups.of(d.Sub); g != nil {
+			g.dispatch(b, d.Msg)
+		} else { // the others have left in the meantime
+			br.count.drop(session.SessionEnded)
+		}
+	}
+}
+
+// has reports whether sub is a subscription to g.
+func (g *group) has(sub *session.Subscription) bool {
+	f := split(sub.Filter)
+	return f.Kind == topic.Shared && g.key == groupKey{f.Group, f.Bare}
+}
+
+// groups are those that the client is a member of.
+func (c *Client) groups() (mine []*group) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shared == 0 {
+		return nil
+	}
+	for sub := range c.sess.Subscriptions() {
+		if g := c.broker.groups.of(sub); g != nil {
+			mine = append(mine, g)
+		}
+	}
+	return mine
+}

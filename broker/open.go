@@ -1,0 +1,105 @@
+package broker
+
+import (
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
+)
+
+// Opening is an authenticated CONNECT that asks for its session.
+type Opening struct {
+	Conn Conn
+	Zone *Zone
+	Ask  *hook.ConnInfo // all that is in force; the broker adds ConnectedAt
+	Will *session.Will  // mounted; nil: none
+
+	// Accept is called once, before anything is delivered on the new
+	// connection: it sends the CONNACK. It must not call the broker.
+	Accept func(c *Client, present bool)
+}
+
+// Open gives a CONNECT its session: a new one, or the one of an earlier
+// connection with the same client id [MQTT-3.1.2-4..6]. An old connection is
+// ended: taken over if its session goes on, discarded if not [MQTT-3.1.4-3].
+func (br *Broker) Open(b *Batch, o *Opening) *Client {
+	o.Ask.ConnectedAt = b.Now()
+	for {
+		old := br.clients.get(o.Ask.Client.ClientID)
+		switch {
+		case old == nil:
+			if c := br.create(b, o); c != nil {
+				return c
+			}
+		case o.Ask.CleanStart:
+			br.discard(b, old)
+		case br.resume(b, old, o):
+			return old
+		}
+	}
+}
+
+// create makes a new session; nil: somebody else was faster with this id.
+func (br *Broker) create(b *Batch, o *Opening) *Client {
+	c := &Client{broker: br, info: o.Ask.Client, sess: session.New(&o.Zone.Session, b.Now())}
+	c.enter(b)
+	if !br.clients.add(c) {
+		c.leave(b)
+		return nil
+	}
+	c.attach(b, o, false)
+	c.leave(b)
+	br.fireSession(&br.Hooks.SessionCreated, br.count.sessionCreated, o.Ask.Client, "")
+	br.connected(b, c, o)
+	return c
+}
+
+// resume continues a session; false: it has ended.
+func (br *Broker) resume(b *Batch, c *Client, o *Opening) bool {
+	c.enter(b)
+	if c.ended {
+		c.leave(b)
+		return false
+	}
+	d := c.departure(endTakenOver.Word)
+	if c.expired(b.Now()) {
+		d.reason = "expired"
+		c.finish(b, d)
+		c.leave(b)
+		br.carryOut(b, d)
+		return false
+	}
+	taken := c.disconnect(b, d, endTakenOver)
+	c.attach(b, o, true)
+	c.leave(b)
+	br.carryOut(b, d)
+	if taken {
+		br.fireSession(&br.Hooks.SessionTakenOver, br.count.sessionTakenOver, d.info, d.reason)
+	}
+	br.fireSession(&br.Hooks.SessionResumed, br.count.sessionResumed, o.Ask.Client, "")
+	br.connected(b, c, o)
+	br.settle(b, c)
+	return true
+}
+
+// attach makes o's connection the client's; its will takes the place of the
+// old one. The client is entered.
+func (c *Client) attach(b *Batch, o *Opening, present bool) {
+	ask := o.Ask
+	c.conn, c.zone, c.info = o.Conn, o.Zone, ask.Client
+	c.online.Store(true)
+	c.broker.count.connections.Add(1)
+	c.cleanStart, c.keepAlive, c.receiveMax, c.connectedAt = ask.CleanStart, ask.KeepAlive, ask.ReceiveMaximum, ask.ConnectedAt
+	c.sess.SetExpiryInterval(ask.ExpiryInterval)
+	c.sess.SetRetry(ask.Client.Version < mqtt.V5)
+	c.sess.SetWill(o.Will)
+	o.Accept(c, present)
+	c.sess.Connected(ask.ReceiveMaximum, b, b.Now())
+}
+
+// connected is the end of every successful Open.
+func (br *Broker) connected(b *Batch, c *Client, o *Opening) {
+	br.count.clientConnected.Inc()
+	br.autoSubscribe(b, c, o)
+	br.presenceConnected(b, o.Ask)
+	fire(&br.Hooks.ClientConnected, o.Ask)
+}
