@@ -161,19 +161,22 @@ func answers(addr string) bool {
 }
 
 // freeNode asks the kernel for addresses nobody listens on; both are held until both are known, so they differ.
-func freeNode(ws bool) (node Node, err error) {
-	addrs := []*string{&node.TCP}
-	if ws {
-		addrs = append(addrs, &node.WS)
+func freeNode(ws bool) (Node, error) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return Node{}, err
 	}
-	for _, addr := range addrs {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return Node{}, err
-		}
-		defer ln.Close()
-		*addr = ln.Addr().String()
+	defer tcp.Close()
+	node := Node{TCP: tcp.Addr().String()}
+	if !ws {
+		return node, nil
 	}
+	web, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return Node{}, err
+	}
+	defer web.Close()
+	node.WS = web.Addr().String()
 	return node, nil
 }
 
