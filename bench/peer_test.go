@@ -80,11 +80,12 @@ func freePort(t *testing.T) int {
 func TestAgainstMosquitto(t *testing.T) {
 	plain, secure, ws, pid := mosquitto(t)
 	for _, to := range []struct {
-		name  string
-		port  int
-		flags string
-	}{{"tcp", plain, ""}, {"tls", secure, " -S"}, {"ws", ws, " --ws"}} {
-		for _, version := range []int{3, 4, 5} {
+		name     string
+		port     int
+		flags    string
+		versions []int
+	}{{"tcp", plain, "", []int{3, 4, 5}}, {"tls", secure, " -S", []int{4, 5}}, {"ws", ws, " --ws", []int{5}}} {
+		for _, version := range to.versions {
 			for qos := range 3 {
 				line := fmt.Sprintf("roundtrip -c 3 --rate 600 --warmup 0 --seconds 0.2 -i 0 -V %d -q %d%s", version, qos, to.flags)
 				res := good(t, to.port, line)
@@ -101,7 +102,7 @@ func TestAgainstMosquitto(t *testing.T) {
 			t.Errorf("%s: %d large messages arrived", to.name, big.Delivered)
 		}
 	}
-	res := good(t, plain, fmt.Sprintf("roundtrip --publishers 50 --subscribers 5 --filter shared --kill-every 0.3 -q 0 -V 5 -i 0 --rate 10000 --warmup 0.1 --seconds 1 --pid %d", pid))
+	res := good(t, plain, fmt.Sprintf("roundtrip --publishers 50 --subscribers 5 --filter shared -q 0 -V 5 -i 0 --rate 10000 --warmup 0.1 --seconds 1 --pid %d", pid))
 	if res.BrokerCPUS <= 0 || res.RSSBefore < 1000 || res.RSSPeak < res.RSSBefore || res.LoadCPUS <= 0 {
 		t.Errorf("accounting for the broker's process: %+v", res)
 	}
