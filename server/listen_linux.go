@@ -31,3 +31,11 @@ func (g *loops) listen(l *listener) error {
 }
 
 func (g *loops) close() { g.group.Close() }
+
+// accept is what a loop calls for each new connection.
+func (l *listener) accept(k *netloop.Conn) netloop.Handler {
+	if c := l.admit(k, k.RemoteAddr()); c != nil {
+		return c
+	}
+	return nil
+}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
-	"github.com/dunlin-mq/dunlin/server/netloop"
 )
 
 // listener is one accepting address with the rules for its connections.
@@ -19,10 +18,11 @@ type listener struct {
 	access AccessRules
 	socket interface{ Close() } // what accepts; closing it ends that
 
-	newFraming  func() framing // nil: MQTT stands on the link as it is
-	routing     *sharedBucket  // the zone's quota; nil: none
-	highWater   int            // bytes of waiting output that make a connection Full
-	sendTimeout int64          // milliseconds
+	newFraming  func(*conn) framing // nil: MQTT stands on the link as it is
+	tls         *credentials        // nil: no TLS
+	routing     *sharedBucket       // the zone's quota; nil: none
+	highWater   int                 // bytes of waiting output that make a connection Full
+	sendTimeout int64               // milliseconds
 
 	open   atomic.Int64 // connections
 	ends   endings
@@ -34,21 +34,45 @@ type listener struct {
 // admit makes the connection of a link that has been accepted; nil: it is
 // refused and must be closed without a word.
 func (l *listener) admit(k link, peer netip.AddrPort) *conn {
-	if !l.access.Allow(peer.Addr()) {
-		l.ends.add("access_denied")
+	if !l.reserve(peer.Addr()) {
 		return nil
+	}
+	return l.newConn(k, known{peer: peer})
+}
+
+// reserve counts a connection that was accepted, unless it is one too many or
+// the access rules are against it. Behind the PROXY protocol these are asked
+// when the client's address is known.
+func (l *listener) reserve(peer netip.Addr) bool {
+	if !bool(l.cfg.ProxyProtocol) && !l.access.Allow(peer) {
+		l.ends.add("access_denied")
+		return false
 	}
 	if l.open.Add(1) > int64(l.cfg.MaxConnections) {
 		l.open.Add(-1)
 		l.ends.add("max_connections")
-		return nil
+		return false
 	}
-	c := &conn{listener: l, link: k, info: &hook.ClientInfo{Peer: peer, Listener: l.info}}
+	l.server.open.Add(1)
+	return true
+}
+
+// release takes a reservation back, and books why.
+func (l *listener) release(reason string) {
+	l.ends.add(reason)
+	l.open.Add(-1)
+	l.server.open.Add(-1)
+}
+
+// newConn makes the connection of a link for which there is a reservation;
+// nil: the listener stops.
+func (l *listener) newConn(k link, who known) *conn {
+	c := &conn{listener: l, link: k, info: &hook.ClientInfo{Peer: who.peer, Cert: who.cert, Listener: l.info}}
 	c.stream.MaxPacketSize = uint32(l.zone.MaxPacketSize)
 	c.stream.Strict = l.zone.StrictMode
 	c.limits = newLimits(l)
 	if l.newFraming != nil {
-		c.framing = l.newFraming()
+		c.framing = l.newFraming(c)
 	}
 	now := broker.Now()
 	c.lastRead.Store(now)
@@ -57,10 +81,9 @@ func (l *listener) admit(k link, peer netip.AddrPort) *conn {
 	c.wake(now + c.silence)
 	c.mu.Unlock()
 	if !l.enter(c) {
-		l.open.Add(-1)
+		l.release("shutdown")
 		return nil
 	}
-	l.server.open.Add(1)
 	return c
 }
 
@@ -76,9 +99,7 @@ func (l *listener) enter(c *conn) bool {
 
 // gone books the end of a connection.
 func (l *listener) gone(c *conn, reason string) {
-	l.ends.add(reason)
-	l.open.Add(-1)
-	l.server.open.Add(-1)
+	l.release(reason)
 	l.mu.Lock()
 	delete(l.conns, c)
 	l.mu.Unlock()
@@ -100,14 +121,6 @@ func (l *listener) start() error {
 	}
 }
 
-// accept is what a loop calls for each new connection.
-func (l *listener) accept(k *netloop.Conn) netloop.Handler {
-	if c := l.admit(k, k.RemoteAddr()); c != nil {
-		return c
-	}
-	return nil
-}
-
 // stop ends the listener and all its connections.
 func (l *listener) stop(why broker.Ending) {
 	l.mu.Lock()
@@ -119,6 +132,9 @@ func (l *listener) stop(why broker.Ending) {
 	l.mu.Unlock()
 	if l.socket != nil {
 		l.socket.Close()
+	}
+	if l.tls != nil && l.tls.stop != nil {
+		l.tls.stop()
 	}
 	for _, c := range conns {
 		c.End(why)

@@ -1,6 +1,9 @@
 package server
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 const (
 	// largePayload is the size from which a payload is written from where it
@@ -59,6 +62,35 @@ func (o *output) freeze() {
 		o.tail = nil
 	}
 	o.sealed = len(o.parts)
+}
+
+// unsealed is how many bytes have still to be framed.
+func (o *output) unsealed() int {
+	n := len(o.tail)
+	for _, p := range o.parts[o.sealed:] {
+		n += len(p)
+	}
+	return n
+}
+
+// prepend puts head in front of what is not sealed; it is copied.
+func (o *output) prepend(head []byte) {
+	o.size += len(head)
+	if len(o.parts) == o.sealed {
+		o.tail = slices.Insert(o.tail, 0, head...)
+		return
+	}
+	o.parts = slices.Insert(o.parts, o.sealed, slices.Clone(head))
+}
+
+// gather is all that is not sealed, in one piece.
+func (o *output) gather() []byte { return append(slices.Concat(o.parts[o.sealed:]...), o.tail...) }
+
+// replace puts p in the place of what is not sealed.
+func (o *output) replace(p []byte) {
+	o.size += len(p) - o.unsealed()
+	clear(o.parts[o.sealed:])
+	o.parts, o.tail = o.parts[:o.sealed], p
 }
 
 // write gives the link what it takes.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -43,7 +44,8 @@ type Server struct {
 	listeners []*listener
 	options   Options
 	quotas    map[*broker.Zone]*sharedBucket
-	tls       certificates
+	passes    sync.Pool      // of the streams
+	streams   sync.WaitGroup // goroutines of everything that isn't on the loops
 }
 
 // New makes a server that listens nowhere yet.
@@ -52,6 +54,7 @@ func New(o Options) (*Server, error) {
 		broker: o.Broker, hooks: o.Hooks, log: o.Log, count: newCounters(o.Metrics),
 		options: o, quotas: make(map[*broker.Zone]*sharedBucket),
 	}
+	s.passes.New = func() any { return newPass(o.Broker) }
 	var err error
 	s.loops, err = newLoops(o.Broker)
 	return s, err
@@ -62,6 +65,7 @@ func (s *Server) Start() error {
 	for _, n := range s.options.Listeners {
 		l := s.newListener(n)
 		if err := l.start(); err != nil {
+			l.stop(broker.Ending{})
 			s.Stop()
 			return err
 		}
@@ -121,6 +125,7 @@ func (s *Server) Stop() {
 		time.Sleep(5 * time.Millisecond)
 	}
 	s.loops.close()
+	s.streams.Wait()
 }
 
 // ListenerStatus is what there is to know of one listener.
@@ -150,9 +155,14 @@ func (s *Server) Listeners() []ListenerStatus {
 func addrPort(a net.Addr) netip.AddrPort {
 	switch a := a.(type) {
 	case *net.TCPAddr:
-		return a.AddrPort()
+		return unmapped(a.AddrPort())
 	case *net.UDPAddr:
-		return a.AddrPort()
+		return unmapped(a.AddrPort())
 	}
 	return netip.AddrPort{}
+}
+
+// unmapped writes an IPv4 address that came by an IPv6 socket as what it is.
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

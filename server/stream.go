@@ -9,13 +9,17 @@ import (
 )
 
 const (
-	streamBuffer = 1 << 10  // what an idle stream holds to be read into
-	streamBurst  = 32 << 10 // what a busy one reads into
+	streamBuffer = 512      // what an idle stream holds to be read into
+	streamBurst  = 16 << 10 // what is read into while more is there: a whole record of TLS
+
+	// lingerTime is how long the last bytes may take after Shutdown, and how
+	// long the peer may take to close its side.
+	lingerTime = time.Second
 )
 
 // stream is the link over a net.Conn: TLS, QUIC, and plain connections where
-// there are no epoll loops. One goroutine reads; another lives while there is
-// something to write.
+// there are no epoll loops. One goroutine reads, and closes in the end;
+// another lives while there is something to write.
 type stream struct {
 	nc     net.Conn
 	conn   *conn
@@ -23,13 +27,14 @@ type stream struct {
 
 	mu      sync.Mutex
 	changed sync.Cond // paused, woken or closed
+	next    []byte    // waits for the writing goroutine
+	reason  error
+	writing bool // the writing goroutine lives
+	want    bool // WantWrite
 	paused  bool
 	woken   bool
-	writing bool
-	want    bool // WantWrite
-	closing bool // Shutdown: close when what is being written has gone out
+	closing bool // Shutdown: close when what was taken has been written
 	closed  bool
-	reason  error
 }
 
 // newStream is a stream that serves a connection which is set before serve.
@@ -39,27 +44,55 @@ func newStream(nc net.Conn, passes *sync.Pool) *stream {
 	return s
 }
 
-// serve reads until the connection ends.
+var bursts = sync.Pool{New: func() any { return new([streamBurst]byte) }}
+
+// serve reads until the connection ends, and closes the net.Conn.
 func (s *stream) serve() {
 	idle := make([]byte, streamBuffer)
-	buf := idle
 	for s.ready() {
-		n, err := s.nc.Read(buf)
-		if n > 0 {
-			s.with(func(p *pass) { s.conn.Readable(p, buf[:n]) })
+		n, err := s.nc.Read(idle)
+		s.deliver(idle[:n])
+		if n == len(idle) && err == nil && s.ready() {
+			err = s.burst()
 		}
 		if err != nil {
 			s.Close(err)
-			break
-		}
-		switch {
-		case n == len(buf):
-			buf = make([]byte, streamBurst)
-		case n < streamBuffer:
-			buf = idle
 		}
 	}
-	s.with(func(p *pass) { s.conn.Closed(p, s.reason) })
+	p := s.pass()
+	s.conn.Closed(p, s.reason)
+	s.end(p)
+	s.farewell()
+}
+
+// burst reads on with a large buffer for as long as that is filled. At worst
+// it waits with that in hand, when the peer has nothing more to send.
+func (s *stream) burst() error {
+	buf := bursts.Get().(*[streamBurst]byte)
+	defer bursts.Put(buf)
+	for {
+		n, err := s.nc.Read(buf[:])
+		s.deliver(buf[:n])
+		if err != nil || n < len(buf) || !s.ready() {
+			return err
+		}
+	}
+}
+
+func (s *stream) deliver(data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	p := s.pass()
+	s.conn.Readable(p, data)
+	s.end(p)
+}
+
+func (s *stream) pass() *pass { return s.passes.Get().(*pass) }
+
+func (s *stream) end(p *pass) {
+	p.End()
+	s.passes.Put(p)
 }
 
 // ready waits while reading is paused; false: the stream is closed.
@@ -67,10 +100,12 @@ func (s *stream) ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		if s.woken {
+		if s.woken && !s.closed {
 			s.woken = false
 			s.mu.Unlock()
-			s.with(func(p *pass) { s.conn.Woken(p) })
+			p := s.pass()
+			s.conn.Woken(p)
+			s.end(p)
 			s.mu.Lock()
 			continue
 		}
@@ -81,15 +116,22 @@ func (s *stream) ready() bool {
 	}
 }
 
-func (s *stream) with(f func(*pass)) {
-	p := s.passes.Get().(*pass)
-	f(p)
-	p.End()
-	s.passes.Put(p)
+// farewell closes the net.Conn. After Shutdown it first ends this side alone
+// and waits for the peer to end the other: a connection that is closed with
+// unread bytes is reset, and the peer may then lose what was last sent to it.
+func (s *stream) farewell() {
+	if half, ok := s.nc.(interface{ CloseWrite() error }); ok && s.closing {
+		s.nc.SetDeadline(time.Now().Add(lingerTime))
+		err := half.CloseWrite()
+		for idle := make([]byte, streamBuffer); err == nil; {
+			_, err = s.nc.Read(idle)
+		}
+	}
+	s.nc.Close()
 }
 
-// Write is link's. What it takes is written by a goroutine; until that has
-// finished it takes nothing more.
+// Write is link's. It takes all it is given, or nothing while bytes wait that
+// it took before.
 func (s *stream) Write(b []byte) (int, error) { return s.Writev([][]byte{b}) }
 
 // Writev is link's.
@@ -99,30 +141,13 @@ func (s *stream) Writev(bufs [][]byte) (int, error) {
 	if s.closed {
 		return 0, net.ErrClosed
 	}
-	if s.writing || s.closing {
+	if s.next != nil {
 		return 0, nil
 	}
-	s.writing = true
-	b := slices.Concat(bufs...)
-	go s.write(b)
-	return len(b), nil
-}
-
-func (s *stream) write(b []byte) {
-	_, err := s.nc.Write(b)
-	s.mu.Lock()
-	s.writing = false
-	want, closing := s.want, s.closing
-	s.want = false
-	s.mu.Unlock()
-	switch {
-	case err != nil:
-		s.Close(err)
-	case closing:
-		s.Close(s.reason)
-	case want:
-		s.with(func(p *pass) { s.conn.Writable(p) })
-	}
+	s.next = slices.Concat(bufs...)
+	n := len(s.next)
+	s.write()
+	return n, nil
 }
 
 // WantWrite is link's.
@@ -130,30 +155,62 @@ func (s *stream) WantWrite() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.want = true
+	s.write()
+}
+
+// write starts the writing goroutine if it doesn't live; mu is held.
+func (s *stream) write() {
 	if !s.writing && !s.closed {
 		s.writing = true
-		go s.write(nil)
+		go s.writeAll()
 	}
 }
 
-// PauseRead is link's.
-func (s *stream) PauseRead() { s.set(func() { s.paused = true }) }
-
-// ResumeRead is link's.
-func (s *stream) ResumeRead() { s.set(func() { s.paused = false }) }
-
-// Wake is link's.
-func (s *stream) Wake() { s.set(func() { s.woken = true }) }
-
-func (s *stream) set(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f()
-	s.changed.Broadcast()
+// writeAll writes until nothing waits any more.
+func (s *stream) writeAll() {
+	for {
+		s.mu.Lock()
+		b, want := s.next, s.want
+		s.next, s.want = nil, false
+		if b == nil && !want || s.closed {
+			s.writing = false
+			closing := s.closing
+			s.mu.Unlock()
+			if closing {
+				s.Close(nil)
+			}
+			return
+		}
+		s.mu.Unlock()
+		if b != nil {
+			if _, err := s.nc.Write(b); err != nil {
+				s.Close(err)
+			}
+		}
+		if want {
+			p := s.pass()
+			s.conn.Writable(p)
+			s.end(p)
+		}
+	}
 }
 
-// lingerTime is how long the last bytes may take after Shutdown.
-const lingerTime = time.Second
+// PauseRead is link's. What is being read at that moment still arrives.
+func (s *stream) PauseRead() { s.set(&s.paused, true) }
+
+// ResumeRead is link's.
+func (s *stream) ResumeRead() { s.set(&s.paused, false) }
+
+// Wake is link's; Woken comes when the stream has been paused, or when it has
+// read something.
+func (s *stream) Wake() { s.set(&s.woken, true) }
+
+func (s *stream) set(field *bool, to bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*field = to
+	s.changed.Broadcast()
+}
 
 // Shutdown is link's.
 func (s *stream) Shutdown(err error) {
@@ -172,7 +229,8 @@ func (s *stream) Shutdown(err error) {
 	s.Close(err)
 }
 
-// Close is link's.
+// Close is link's. The reading goroutine does the rest: its Read ends, as the
+// deadline is over.
 func (s *stream) Close(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,7 +242,7 @@ func (s *stream) Close(err error) {
 		s.reason = err
 	}
 	s.changed.Broadcast()
-	go s.nc.Close() // TLS says goodbye, which may take a while
+	s.nc.SetDeadline(time.Unix(1, 0))
 }
 
 // RemoteAddr is link's.
