@@ -94,7 +94,7 @@ func expand(target string, groups []string, who *hook.ClientInfo) string {
 		out.WriteString(target[:at])
 		target = target[at:]
 		text, size := target[:1], 1
-		if target[0] == '%' && len(target) > 1 {
+		if strings.HasPrefix(target, "%c") || strings.HasPrefix(target, "%u") {
 			text, size = fill(target[:2], who), 2
 		} else if n, digits := groupNumber(target[1:], len(groups)); digits > 0 {
 			text, size = groups[n], 1+digits
