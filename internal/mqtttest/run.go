@@ -104,9 +104,15 @@ func (r *runner) do(st step) error {
 // act is everything that writes.
 func (r *runner) act(st step) error {
 	name := st.conn[0]
-	if st.verb == "open" {
+	switch st.verb {
+	case "open":
 		_, err := r.open(name, st.text)
 		return err
+	case "refused":
+		if _, err := r.open(name, st.text); err == nil {
+			return fmt.Errorf("%s: %s should be refused", name, st.text)
+		}
+		return nil
 	}
 	c, err := r.open(name, "")
 	if err != nil {
@@ -127,12 +133,8 @@ func (r *runner) act(st step) error {
 			return nil
 		}
 		return c.send(raw)
-	case "text":
-		ws, ok := c.nc.(*wsConn)
-		if !ok {
-			return errors.New("text needs a WebSocket")
-		}
-		return ws.writeFrame(wsText, []byte(st.text))
+	case "frame":
+		return frameOf(c, st.text)
 	case "connect":
 		return r.connect(c, st.text)
 	case "subscribe":

@@ -109,7 +109,8 @@ func TestRun(t *testing.T) {
 	plays("?x is not bound", "connect a\na> PUBACK id=?x", "CONNACK")
 	plays("there is no connection b", "b< PINGRESP")
 	plays("not ours to stop", "stop")
-	plays("text needs a WebSocket", "a text hello", "-")
+	plays("frame needs a WebSocket", "a frame 81", "-")
+	holds("connect a\nrepeat 3\na> PUBLISH topic=x qos=1 id={i}\na< PUBACK id={i}\nend", "CONNACK", "PUBACK id=1", "PUBACK id=2", "PUBACK id=3")
 }
 
 // TestParse reads scenarios: their heads, their tags, one for each version.
@@ -133,6 +134,8 @@ func TestParse(t *testing.T) {
 		}
 	}
 	refuses("connect a", "f:1: a scenario begins")
+	refuses("== x\nrepeat 2\nconnect a", "end is missing")
+	refuses("== x\nrepeat 2\nrepeat 2\nend", "f:3: repeat 2: want a number")
 	refuses("== x\nversions vx", "want v3")
 	refuses("== x\na> PUBACK id=x", "f:2: id=x: want a number")
 	refuses("== x\na> raw 1", "no hex")

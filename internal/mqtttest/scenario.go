@@ -30,7 +30,7 @@ type Tag struct {
 // step is one line, parsed as far as it goes without running it.
 type step struct {
 	line int
-	verb string   // send recv set raw connect subscribe publish open close abort closed ends silent text wait timeout stop
+	verb string   // send recv set raw connect subscribe publish open close abort closed ends silent frame refused wait timeout stop
 	conn []string // several: whichever gets it
 	as   string   // "w" or "w/l": names for the one that got it and the other
 	text string
@@ -61,17 +61,21 @@ func Load(files fs.FS) ([]Scenario, error) {
 // Parse reads the scenarios of one file. One written for several versions becomes several.
 func Parse(file, text string) ([]Scenario, error) {
 	var all []Scenario
-	for i, line := range strings.Split(text, "\n") {
-		line = strings.TrimRight(line, " \t\r")
+	lines, err := repeated(strings.Split(text, "\n"))
+	if err != nil {
+		return nil, fmt.Errorf("%s:%w", file, err)
+	}
+	for _, l := range lines {
+		i, line := l.number, l.text
 		switch name, isHead := strings.CutPrefix(line, "== "); {
 		case line == "" || strings.HasPrefix(line, "#"):
 		case isHead:
 			all = append(all, Scenario{Name: name, File: file, versions: []int{5}})
 		case len(all) == 0:
-			return nil, fmt.Errorf("%s:%d: a scenario begins with == and its name", file, i+1)
+			return nil, fmt.Errorf("%s:%d: a scenario begins with == and its name", file, i)
 		default:
-			if err := all[len(all)-1].add(i+1, line); err != nil {
-				return nil, fmt.Errorf("%s:%d: %w", file, i+1, err)
+			if err := all[len(all)-1].add(i, line); err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", file, i, err)
 			}
 		}
 	}
@@ -88,6 +92,45 @@ func Parse(file, text string) ([]Scenario, error) {
 	return out, nil
 }
 
+// numbered is a line and where it stands.
+type numbered struct {
+	number int
+	text   string
+}
+
+// repeated writes what stands between "repeat 5" and "end" five times, with {i} as 1 to 5.
+func repeated(text []string) ([]numbered, error) {
+	var out, block []numbered
+	times := 0
+	for i, line := range text {
+		line = strings.TrimRight(line, " \t\r")
+		count, isRepeat := strings.CutPrefix(line, "repeat ")
+		switch {
+		case isRepeat:
+			n, err := strconv.Atoi(count)
+			if err != nil || n < 1 || times > 0 {
+				return nil, fmt.Errorf("%d: %s: want a number, and no repeat within another", i+1, line)
+			}
+			times = n
+		case line == "end" && times > 0:
+			for n := range times {
+				for _, l := range block {
+					out = append(out, numbered{l.number, strings.ReplaceAll(l.text, "{i}", strconv.Itoa(n+1))})
+				}
+			}
+			block, times = nil, 0
+		case times > 0:
+			block = append(block, numbered{i + 1, line})
+		default:
+			out = append(out, numbered{i + 1, line})
+		}
+	}
+	if times > 0 {
+		return nil, fmt.Errorf("%d: end is missing", len(text))
+	}
+	return out, nil
+}
+
 var (
 	tagForm  = regexp.MustCompile(`^\[(MQTT-[0-9.]+-[0-9]+)(@311)?\]$`)
 	lineForm = regexp.MustCompile(`^([a-z0-9|]+)( as [a-z/]+)?(>\+|>|<\*|<)(?: |$)(.*)$`)
@@ -96,7 +139,7 @@ var (
 // The verbs that stand before a connection's name, and those that stand after it.
 var (
 	verbsBefore = strings.Fields("connect subscribe publish")
-	verbsAfter  = strings.Fields("open close abort closed ends silent text")
+	verbsAfter  = strings.Fields("open close abort closed ends silent frame refused")
 )
 
 func (s *Scenario) add(line int, text string) error {

@@ -3,6 +3,7 @@ package mqtttest
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,12 +20,17 @@ type wsConn struct {
 	protocol string
 }
 
-// The frame types of RFC 6455 clause 5.2 that matter here.
+// The frame types of RFC 6455 clause 5.2 that a server may send to an MQTT client.
 const (
-	wsText   = 1
+	wsMore   = 0
 	wsBinary = 2
 	wsClose  = 8
+	wsPing   = 9
+	wsPong   = 10
 )
+
+// wsFinal is set in the first byte of a frame that ends its message.
+const wsFinal = 0x80
 
 // dialWS opens a WebSocket on path /mqtt offering the subprotocols, and keeps the one the server chose.
 func dialWS(addr, offer string) (*wsConn, error) {
@@ -52,11 +58,11 @@ func dialWS(addr, offer string) (*wsConn, error) {
 	return &wsConn{Conn: nc, r: r, protocol: strings.TrimSpace(resp.Header.Get("Sec-WebSocket-Protocol"))}, nil
 }
 
-func (w *wsConn) Write(p []byte) (int, error) { return len(p), w.writeFrame(wsBinary, p) }
+func (w *wsConn) Write(p []byte) (int, error) { return len(p), w.writeFrame(wsFinal|wsBinary, p) }
 
 // writeFrame masks with zeros: legal, and readable in a packet dump.
-func (w *wsConn) writeFrame(kind byte, p []byte) error {
-	head := []byte{0x80 | kind}
+func (w *wsConn) writeFrame(first byte, p []byte) error {
+	head := []byte{first}
 	switch {
 	case len(p) < 126:
 		head = append(head, 0x80|byte(len(p)))
@@ -77,8 +83,12 @@ func (w *wsConn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		switch kind {
-		case 0, wsBinary:
+		case wsMore, wsBinary:
 			w.left = size
+		case wsPing, wsPong:
+			if _, err := w.r.Discard(size); err != nil {
+				return 0, err
+			}
 		case wsClose:
 			return 0, io.EOF
 		default:
@@ -88,6 +98,19 @@ func (w *wsConn) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p[:min(len(p), w.left)])
 	w.left -= n
 	return n, err
+}
+
+// frameOf writes a hand-made frame: its first byte, then its payload, in the notation of raw lines.
+func frameOf(c *conn, text string) error {
+	raw, err := parseRaw(text)
+	ws, ok := c.nc.(*wsConn)
+	switch {
+	case err != nil:
+		return err
+	case !ok || len(raw) == 0:
+		return errors.New("frame needs a WebSocket and a first byte")
+	}
+	return ws.writeFrame(raw[0], raw[1:])
 }
 
 func (w *wsConn) readHead() (kind byte, size int, err error) {
