@@ -25,8 +25,18 @@ func TestMain(m *testing.M) {
 }
 
 // TestConformance plays every scenario against a broker.
-func TestConformance(t *testing.T) {
-	scenarios, err := Load(os.DirFS(*from))
+func TestConformance(t *testing.T) { playAll(t, *from) }
+
+// TestLongConformance plays the scenarios of many thousand packets.
+func TestLongConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	playAll(t, "testdata/long")
+}
+
+func playAll(t *testing.T, folder string) {
+	scenarios, err := Load(os.DirFS(folder))
 	if err != nil {
 		t.Fatal(err)
 	}
