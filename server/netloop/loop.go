@@ -71,6 +71,8 @@ type loop struct {
 	events []unix.EpollEvent
 
 	yielded   time.Duration
+	slept     time.Duration // how long the last waits were, on average
+	park      *parker       // nil while the loop is busy
 	again     []unread
 	spare     []unread
 	dead      []*Conn
@@ -111,6 +113,9 @@ func newLoop(g *Group) (*loop, error) {
 }
 
 func (l *loop) closeFDs() {
+	if l.park != nil {
+		l.park.file.Close()
+	}
 	unix.Close(l.epfd)
 	unix.Close(l.wakefd)
 }
@@ -145,9 +150,11 @@ func (l *loop) wait() int {
 		l.asleep.Store(false)
 		return 0
 	}
-	n = epollBlock(l.epfd, l.events, milliseconds(timeout))
+	n = l.block(timeout)
 	l.asleep.Store(false)
-	l.meter.idle += l.group.now() - from
+	slept := l.group.now() - from
+	l.slept += (slept - l.slept) / 8
+	l.meter.idle += slept
 	l.stats.waits.Add(1)
 	return n
 }
