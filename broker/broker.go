@@ -61,6 +61,7 @@ func New(o Options) *Broker {
 		cfg: o.Config, log: o.Log, registry: o.Metrics,
 		stop: make(chan struct{}),
 	}
+	br.wheel.sooner = make(chan struct{}, 1)
 	br.clients.clients = make(map[string]*Client)
 	br.groups.all = make(map[groupKey]*group)
 	br.exclusive.holders = make(map[string]*Client)
@@ -80,13 +81,12 @@ func New(o Options) *Broker {
 // time, until Close.
 func (br *Broker) turn() {
 	b := br.NewBatch()
-	ticks := time.NewTicker(wheelTick * time.Millisecond)
-	defer ticks.Stop()
 	for {
+		br.wheel.advance(b.Now(), b)
+		b.End()
 		select {
-		case <-ticks.C:
-			br.wheel.advance(b.Now(), b)
-			b.End()
+		case <-time.After(time.Duration(br.wheel.rest(Now())) * time.Millisecond):
+		case <-br.wheel.sooner:
 		case <-br.stop:
 			return
 		}

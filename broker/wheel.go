@@ -24,6 +24,9 @@ type wheel struct {
 	tick  int64 // the last tick that was handled; 0: none yet
 	slots [wheelSlots][]wheelEntry
 	due   []wheelEntry // scratch of advance
+
+	until  int64         // the tick that the wheel's goroutine sleeps until; 0: it is awake
+	sooner chan struct{} // wakes it for an earlier one; nil: nobody sleeps
 }
 
 type wheelEntry struct {
@@ -44,7 +47,27 @@ func (w *wheel) set(t Timer, old, at int64) {
 		tick := max(tickOf(at), w.tick+1)
 		slot := &w.slots[tick%wheelSlots]
 		*slot = append(*slot, wheelEntry{t, at})
+		if tick < w.until {
+			w.until = 0
+			w.sooner <- struct{}{}
+		}
 	}
+}
+
+// rest returns how long there is nothing to do, milliseconds, and expects the
+// caller to sleep that long or until something comes from sooner.
+func (w *wheel) rest(now int64) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-w.sooner: // meant for the last sleep
+	default:
+	}
+	w.until = w.tick + 1
+	for w.until < w.tick+wheelSlots && len(w.slots[w.until%wheelSlots]) == 0 {
+		w.until++
+	}
+	return max(w.until*wheelTick-now, 0)
 }
 
 // tickOf is the first tick at which a timer is due.

@@ -177,7 +177,7 @@ func (c *conn) settle(ask *hook.ConnInfo) {
 	}
 	c.silence = int64(float64(ask.KeepAlive) * z.KeepaliveBackoff * 2 * 1000)
 	if c.silence > 0 {
-		c.wake(broker.Now() + c.silence)
+		c.wakeForSilence(broker.Now() + c.silence)
 	}
 }
 

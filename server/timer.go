@@ -15,6 +15,15 @@ func (c *conn) wake(at int64) {
 	c.timer = at
 }
 
+// wakeForSilence schedules the look at the keep alive. Long ones are looked at
+// on the full second, so that thousands of quiet connections share a wake-up.
+func (c *conn) wakeForSilence(at int64) {
+	if c.silence >= 10_000 {
+		at = (at + 999) / 1000 * 1000
+	}
+	c.wake(at)
+}
+
 // Fire is broker.Timer's: the connection looks at its deadlines, ends itself
 // if one has passed and asks to be fired again for the next.
 func (c *conn) Fire(_ *broker.Batch, at int64) {
@@ -37,9 +46,9 @@ func (c *conn) Fire(_ *broker.Batch, at int64) {
 		c.giveUp(stuck)
 		return
 	case c.silence != 0 && held:
-		c.wake(now + c.silence)
+		c.wakeForSilence(now + c.silence)
 	case c.silence != 0:
-		c.wake(silentUntil)
+		c.wakeForSilence(silentUntil)
 	}
 	if c.stalled != 0 && tookUntil > now {
 		c.wake(tookUntil)
