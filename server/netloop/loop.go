@@ -133,15 +133,16 @@ func (l *loop) run() {
 // wait returns the number of events, possibly none.
 func (l *loop) wait() int {
 	timeout := l.timeout()
-	n := epollPoll(l.epfd, l.events)
-	if n > 0 || timeout == 0 {
-		return n
+	if l.park == nil || timeout == 0 { // parking looks by itself, and lets others run
+		if n := epollPoll(l.epfd, l.events); n > 0 || timeout == 0 {
+			return n
+		}
 	}
 	from := l.group.now()
-	if from-l.yielded >= yieldEvery {
+	if l.park == nil && from-l.yielded >= yieldEvery {
 		l.yielded = from
 		runtime.Gosched()
-		if n = epollPoll(l.epfd, l.events); n > 0 {
+		if n := epollPoll(l.epfd, l.events); n > 0 {
 			return n
 		}
 	}
@@ -150,7 +151,7 @@ func (l *loop) wait() int {
 		l.asleep.Store(false)
 		return 0
 	}
-	n = l.block(timeout)
+	n := l.block(timeout)
 	l.asleep.Store(false)
 	slept := l.group.now() - from
 	l.slept += (slept - l.slept) / 8
