@@ -117,7 +117,7 @@ const (
 	oidPBES2  = "1.2.840.113549.1.5.13"
 	oidPBKDF2 = "1.2.840.113549.1.5.12"
 
-	maxIterations = 10_000_000 // a key file can't keep the start busy for minutes
+	maxIterations = 2_000_000 // a key file keeps the start busy for a second at most
 )
 
 // decryptPKCS8 is the PKCS #8 key in an encrypted one of scheme PBES2 with

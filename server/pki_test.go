@@ -127,3 +127,5 @@ func (a *authority) pool() *x509.CertPool {
 	pool.AddCert(a.cert)
 	return pool
 }
+
+func namedCert(name string) pkix.Name { return pkix.Name{CommonName: name} }

@@ -136,7 +136,7 @@ func eventually(f func() bool) bool {
 	return false
 }
 
-// testLog keeps what was logged.
+// testLog keeps what was logged, or printed.
 type testLog struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -148,11 +148,13 @@ func (l *testLog) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-func (l *testLog) String() string {
+func (l *testLog) Bytes() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.buf.String()
+	return bytes.Clone(l.buf.Bytes())
 }
+
+func (l *testLog) String() string { return string(l.Bytes()) }
 
 // need skips a test whose peer is missing, or fails it where peers are required.
 func need(t testing.TB, commands ...string) {
@@ -228,5 +230,43 @@ func wantEnd(t testing.TB, nc io.Reader) {
 	t.Helper()
 	if rest, err := io.ReadAll(nc); err != nil || len(rest) > 0 {
 		t.Errorf("got % x, %v, want the end of the connection", rest, err)
+	}
+}
+
+// freePorts are ports of the loopback that nobody listens on now.
+func freePorts(t testing.TB, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close() //nolint:revive // all are held until all are known
+		ports[i] = ln.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}
+
+// start runs a server until the test ends, and waits until it listens.
+func start(t testing.TB, cmd *exec.Cmd, addr string) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill() //nolint:errcheck // it may have ended
+		cmd.Wait()         //nolint:errcheck // it was killed
+	})
+	if !eventually(func() bool {
+		nc, err := net.Dial("tcp", addr)
+		if err == nil {
+			nc.Close()
+		}
+		return err == nil
+	}) {
+		t.Fatalf("%s doesn't listen on %s", cmd.Path, addr)
 	}
 }
