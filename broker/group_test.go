@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,6 +256,41 @@ func TestLastMemberExpires(t *testing.T) {
 			t.Errorf("with no member left: %v", code)
 		}
 	})
+}
+
+// TestParkRace has one member go, another come and a message published at the
+// same moment, again and again: whoever is there in the end has it all.
+func TestParkRace(t *testing.T) {
+	rounds := 10_000
+	if testing.Short() {
+		rounds = 1000
+	}
+	r := newRig(t)
+	here, there := r.connect("m0", expiry(60)).subscribe("$share/g/t", 1), r.connect("m1", expiry(60)).subscribe("$share/g/t", 1)
+	there.close("closed")
+	p := r.connect("p")
+	batches := []*Batch{r.NewBatch(), r.NewBatch(), r.NewBatch()}
+	for i := range rounds {
+		var all sync.WaitGroup
+		var next *peer
+		all.Go(func() {
+			here.client.Close(batches[0], here.fakeConn, "closed", nil, true)
+			batches[0].End()
+		})
+		all.Go(func() { next = r.connectIn(batches[1], there.info.ClientID, expiry(60)) })
+		all.Go(func() { p.publishIn(batches[2], &mqtt.Message{Topic: "t", QoS: 1, Payload: []byte(fmt.Sprint(i))}) })
+		all.Wait()
+		here, there = next, here
+		if s := there.client.Status(); s.Inflight+s.Queued > 0 {
+			t.Fatalf("round %d: %d messages are left with the member that went away", i, s.Inflight+s.Queued)
+		}
+		got := here.take()
+		if len(got) != 1 {
+			t.Fatalf("round %d: the member that is there got %v", i, got)
+		}
+		here.ack(r.batch, got[0])
+	}
+	r.balances()
 }
 
 // TestQoS2StaysWithItsMember [MQTT-4.8.2-5].

@@ -73,13 +73,14 @@ func (w *wheel) rest(now int64) int64 {
 // tickOf is the first tick at which a timer is due.
 func tickOf(at int64) int64 { return (at + wheelTick - 1) / wheelTick }
 
-// remove takes e out of its slot. It isn't there if it was late when it was
-// set; then it fires with the next tick anyway.
+// remove takes e out of its slot, most likely one of those that came last. It
+// isn't there if it was late when it was set; then it fires with the next tick
+// anyway.
 func (w *wheel) remove(e wheelEntry) {
 	slot := &w.slots[tickOf(e.at)%wheelSlots]
-	for i := range *slot {
+	last := len(*slot) - 1
+	for i := last; i >= 0; i-- {
 		if (*slot)[i] == e {
-			last := len(*slot) - 1
 			(*slot)[i] = (*slot)[last]
 			*slot = shrunk(*slot, last)
 			return

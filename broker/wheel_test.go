@@ -163,7 +163,7 @@ func TestWheelMemory(t *testing.T) {
 	var w wheel
 	b := &Batch{}
 	w.advance(10_000, b)
-	timers := make([]alarm, 50_000)
+	timers := make([]alarm, 5000)
 	for i := range timers {
 		w.set(&timers[i], 0, 12_345)
 	}
