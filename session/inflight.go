@@ -42,6 +42,7 @@ type inflight struct {
 	sent   uint32       // of these, sent on the present connection; the rest is behind them
 	unsent uint32       // slots, done or not, at the end that aren't sent on it
 	lastID uint16
+	mixed  bool // identifiers have come round past an old flight: their order isn't cyclic any more
 }
 
 // distance counts the steps from identifier a to b; 1 follows 65535.
@@ -56,20 +57,29 @@ func nextID(id uint16) uint16 {
 	return id + 1
 }
 
-// next is the identifier for a new flight; 0 if the cyclic order has come
-// round to the oldest flight: nothing new goes out until that one ends.
+// next is the identifier for a new flight, the next one that no flight has
+// [MQTT-2.2.1-4]; 0 if all are in use.
 func (f *inflight) next() uint16 {
 	id := nextID(f.lastID)
-	if f.slots.n > 0 && f.slots.at(0).id == id {
-		return 0
+	if !f.mixed && (f.slots.n == 0 || f.slots.at(0).id != id) {
+		return id
 	}
-	return id
+	for range 65535 {
+		if _, used := f.scan(id); !used {
+			return id
+		}
+		id = nextID(id)
+	}
+	return 0
 }
 
 // add appends a flight that was just sent under f.next.
 func (f *inflight) add(e flight) {
 	if f.slots.full() && f.live <= f.slots.n/4*3 {
 		f.slots.filter(func(e *flight) bool { return e.phase != done })
+	}
+	if n := f.slots.n; n > 0 && distance(f.slots.at(0).id, e.id) <= distance(f.slots.at(0).id, f.slots.at(n-1).id) {
+		f.mixed = n > 1 || f.mixed
 	}
 	f.slots.push(e)
 	f.lastID = e.id
@@ -81,6 +91,9 @@ func (f *inflight) add(e flight) {
 func (f *inflight) find(id uint16) (pos uint32, ok bool) {
 	if f.slots.n == 0 || id == 0 {
 		return 0, false
+	}
+	if f.mixed {
+		return f.scan(id)
 	}
 	first := f.slots.at(0).id
 	want := distance(first, id)
@@ -96,6 +109,16 @@ func (f *inflight) find(id uint16) (pos uint32, ok bool) {
 			return 0, false
 		default:
 			hi = pos - 1
+		}
+	}
+	return 0, false
+}
+
+// scan is find without any order.
+func (f *inflight) scan(id uint16) (pos uint32, ok bool) {
+	for pos = range f.slots.n {
+		if e := f.slots.at(pos); e.id == id && e.phase != done {
+			return pos, true
 		}
 	}
 	return 0, false
@@ -125,6 +148,7 @@ func (f *inflight) end(pos uint32) {
 	for f.slots.n > 0 && f.slots.at(0).phase == done {
 		f.slots.pop()
 	}
+	f.mixed = f.mixed && f.slots.n > 0
 	f.unsent = min(f.unsent, f.slots.n)
 }
 

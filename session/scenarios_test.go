@@ -548,12 +548,25 @@ func TestStuckIdentifier(t *testing.T) {
 	if size := len(s.flights.slots.buf); size > 8 {
 		t.Errorf("one flight holds %d slots", size)
 	}
-	if qos1() != Queued {
-		t.Fatal("identifier 1 was used twice")
+	for _, want := range []string{"x#2", "x#3"} { // 1 is in use
+		out.log = nil
+		if qos1() != Sent || len(out.log) != 1 || out.log[0] != want {
+			t.Fatalf("sent %v, want %s", out.log, want)
+		}
 	}
-	out.log = nil
-	if _, err := s.Puback(1, 0, out, 1); err != nil || len(out.log) != 1 || out.log[0] != "x#1" {
-		t.Fatalf("after the first one's PUBACK: %v, %v; want x#1", out.log, err)
+	if qos1() != Queued {
+		t.Error("the window has no bound any more")
+	}
+	for _, id := range []uint16{3, 1, 2, 4} { // in any order; 4 was queued
+		if d, err := s.Puback(id, 0, out, 1); err != nil || d.Msg == nil {
+			t.Errorf("PUBACK %d: %v", id, err)
+		}
+	}
+	if _, err := s.Puback(3, 0, out, 1); err != mqtt.PacketIdentifierNotFound {
+		t.Errorf("PUBACK 3 again: %v", err)
+	}
+	if s.flights.mixed || s.Inflight() != 0 {
+		t.Errorf("%d in flight, mixed %t", s.Inflight(), s.flights.mixed)
 	}
 }
 
