@@ -31,7 +31,7 @@ func (c *conn) handleAuth(p *pass, k *mqtt.Auth) {
 	case x == nil: // [MQTT-4.12.0-6]
 		c.fail(mqtt.ProtocolError, "protocol_error", "AUTH, and CONNECT named no authentication method")
 	case !k.Props.Has(mqtt.PropAuthMethod) || k.Props.AuthMethod != x.step.Method:
-		c.failAuth(p, mqtt.BadAuthenticationMethod, "AUTH with another method than CONNECT")
+		c.failAuth(mqtt.BadAuthenticationMethod, "AUTH with another method than CONNECT")
 	case k.Code == mqtt.ContinueAuthentication && x.open,
 		k.Code == mqtt.ReAuthenticate && !x.open && c.client != nil:
 		if !x.open {
@@ -52,7 +52,7 @@ func (c *conn) stepExchange(p *pass, data []byte) {
 	x.open = x.step.Result == mqtt.ContinueAuthentication
 	switch {
 	case x.step.Result.Failed():
-		c.failAuth(p, x.step.Result, "enhanced authentication failed")
+		c.failAuth(x.step.Result, "enhanced authentication failed")
 	case x.open || x.connect == nil:
 		c.send(p, &mqtt.Auth{Code: x.step.Result, Props: authProps(&x.step)})
 	default:
@@ -65,9 +65,9 @@ func (c *conn) stepExchange(p *pass, data []byte) {
 
 // failAuth ends the connection with CONNACK or DISCONNECT, whichever it is
 // time for [MQTT-4.12.0-1].
-func (c *conn) failAuth(p *pass, code mqtt.ReasonCode, say string) {
+func (c *conn) failAuth(code mqtt.ReasonCode, say string) {
 	if c.client == nil {
-		c.refuseConnect(p, c.exchange.ask, code, say)
+		c.refuseConnect(c.exchange.ask, code, say)
 		return
 	}
 	c.fail(code, code.String(), say)

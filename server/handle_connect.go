@@ -22,11 +22,11 @@ func (c *conn) handleConnect(p *pass, k *mqtt.Connect) {
 	}
 	ask := c.ask(k)
 	if code, say := c.enrich(k, ask); code.Failed() {
-		c.refuseConnect(p, ask, code, say)
+		c.refuseConnect(ask, code, say)
 		return
 	}
 	if code, say := c.authenticate(k, ask); code.Failed() {
-		c.refuseConnect(p, ask, code, say)
+		c.refuseConnect(ask, code, say)
 		return
 	}
 	if k.Props.Has(mqtt.PropAuthMethod) {
@@ -259,7 +259,7 @@ func flag(b bool) byte {
 }
 
 // refuseConnect answers a CONNECT that was understood with a failure.
-func (c *conn) refuseConnect(p *pass, ask *hook.ConnInfo, code mqtt.ReasonCode, say string) {
+func (c *conn) refuseConnect(ask *hook.ConnInfo, code mqtt.ReasonCode, say string) {
 	var props *mqtt.Properties
 	if c.problem && say != "" {
 		props = &mqtt.Properties{Present: mqtt.PropReasonString, ReasonString: say}

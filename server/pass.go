@@ -12,7 +12,6 @@ type pass struct {
 	batch   *broker.Batch
 	decoder mqtt.Decoder
 	msg     mqtt.Message // the one being published
-	wire    []byte       // a framed output on its way to the link
 }
 
 func newPass(br *broker.Broker) *pass { return &pass{batch: br.NewBatch()} }

@@ -36,7 +36,7 @@ func (c *conn) Fire(_ *broker.Batch, at int64) {
 	now := broker.Now()
 	silentUntil := c.lastRead.Load() + c.silence
 	tookUntil := c.stalled + c.listener.sendTimeout
-	stuck := c.stalled != 0 && tookUntil <= now && bool(c.listener.cfg.SendTimeoutClose)
+	stuck := c.stalled != 0 && tookUntil <= now && c.listener.cfg.SendTimeoutClose
 	held := c.held.Load() != 0
 	silent := c.silence != 0 && silentUntil <= now && !held
 	resume := c.resume != 0 && c.resume <= now
