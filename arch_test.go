@@ -44,8 +44,9 @@ var aside = map[string]struct {
 	importer string
 	top      int
 }{
-	"bench":             {"cmd/dunlin", 0},
-	"internal/mqtttest": {"tests", 7},
+	"bench":               {"cmd/dunlin", 0},
+	"internal/mqtttest":   {"tests", 7},
+	"internal/clienttest": {"tests", 7},
 }
 
 // onlyIn names libraries that one package hides from all others.
