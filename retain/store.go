@@ -6,95 +6,147 @@
 package retain
 
 import (
-	"cmp"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // Store holds the retained messages of one node. It is safe for concurrent
-// use.
+// use; no method holds others up for more than some hundred microseconds.
 type Store struct {
 	cfg Config
 
-	mu   sync.RWMutex
-	msgs map[string]*mqtt.Message
+	mu      sync.RWMutex
+	tree    tree
+	sweeper sweeper
+	changes atomic.Uint64 // puts and removals so far; grows under mu
 }
 
 // New makes an empty store.
 func New(cfg Config) *Store {
-	return &Store{cfg: cfg, msgs: make(map[string]*mqtt.Message)}
+	return &Store{cfg: cfg, sweeper: sweeper{soonest: math.MaxInt64}}
 }
 
 // StopPublishClearMsg is Config's.
 func (s *Store) StopPublishClearMsg() bool { return s.cfg.StopPublishClearMsg }
 
-// Put stores m as the retained message of its topic, in the place of an
-// earlier one [MQTT-3.3.1-5]. The error says which limit keeps it out.
+// Put stores m, which may be borrowed, as the retained message of its topic,
+// in the place of an earlier one [MQTT-3.3.1-5]. The error says which limit
+// keeps it out. A message that is too large still ends the life of the earlier
+// one, which is no longer the topic's last; a full store only refuses topics
+// that it doesn't have.
+//
+// now is Unix milliseconds, here and everywhere below.
 func (s *Store) Put(m *mqtt.Message, now int64) error {
-	if max := s.cfg.MaxPayload; max > 0 && int64(len(m.Payload)) > int64(max) {
-		return fmt.Errorf("its payload of %d bytes is larger than retainer.max_payload_size = %v", len(m.Payload), max)
+	if most := s.cfg.MaxPayload; most > 0 && int64(len(m.Payload)) > int64(most) {
+		s.Delete(m.Topic)
+		return fmt.Errorf("its payload of %d bytes is larger than retainer.max_payload_size = %v", len(m.Payload), most)
 	}
-	if m.ExpiresAt == 0 && s.cfg.Expiry > 0 && !m.Sys {
-		m = m.Keep().Copy()
-		m.ExpiresAt = now + s.cfg.Expiry.Milliseconds()
+	if err := topic.ValidName(m.Topic); err != nil {
+		return err
 	}
-	m = m.Keep()
+	r := newRecord(m, s.lifeEnds(m, now))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, there := s.msgs[m.Topic]; !there && s.cfg.MaxMessages > 0 && len(s.msgs) >= s.cfg.MaxMessages {
-		return fmt.Errorf("retainer.max_retained_messages = %d are stored", s.cfg.MaxMessages)
+	if most := s.cfg.MaxMessages; most > 0 && s.tree.n >= most && s.tree.get([]byte(m.Topic)) == "" {
+		return fmt.Errorf("retainer.max_retained_messages = %d are stored", most)
 	}
-	s.msgs[m.Topic] = m
+	s.tree.put(r)
+	s.changes.Add(1)
+	s.sweeper.note(r.expires())
 	return nil
+}
+
+// lifeEnds is when a message expires that says nothing of that itself; 0: not
+// by us. An interval of 0 seconds in the message says: never.
+func (s *Store) lifeEnds(m *mqtt.Message, now int64) int64 {
+	if s.cfg.Expiry <= 0 || m.ExpiresAt != 0 || m.Sys || m.Props.Has(mqtt.PropMessageExpiry) {
+		return 0
+	}
+	return now + s.cfg.Expiry.Milliseconds()
 }
 
 // Delete removes the retained message of a topic [MQTT-3.3.1-6].
 func (s *Store) Delete(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.msgs, name)
+	s.tree.remove([]byte(name))
+	s.changes.Add(1)
 }
 
-// Match finds the messages whose topics match a filter and which haven't
-// expired, oldest first. The messages are shared and must not be changed.
-func (s *Store) Match(filter string, now int64) []*mqtt.Message {
+// get returns the record of a topic, or the empty one.
+func (s *Store) get(name string) record {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if !topic.HasWildcard(filter) {
-		if m := s.msgs[filter]; m != nil && !m.Expired(now) {
-			return []*mqtt.Message{m}
-		}
-		return nil
+	return s.tree.get([]byte(name))
+}
+
+// Match returns the messages whose topics match a valid filter and which
+// haven't expired, oldest first. They are the caller's, but their payloads
+// must not be written to. However many there are, they all come at once; Find
+// is for those who needn't have that.
+func (s *Store) Match(filter string, now int64) []*mqtt.Message {
+	var records []record
+	for w := newWalk(topicFilter(filter)); !w.over; {
+		s.some(&w, func(r record) bool {
+			if !r.expired(now) {
+				records = append(records, r)
+			}
+			return true
+		})
 	}
-	var found []*mqtt.Message
-	for name, m := range s.msgs {
-		if topic.Match(filter, name) && !m.Expired(now) {
-			found = append(found, m)
-		}
+	slices.SortFunc(records, byAge)
+	msgs, found := make([]mqtt.Message, len(records)), make([]*mqtt.Message, len(records))
+	for i, r := range records {
+		r.fill(&msgs[i])
+		found[i] = &msgs[i]
 	}
-	slices.SortFunc(found, func(a, b *mqtt.Message) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
 	return found
 }
 
-// Expire removes what has expired.
-func (s *Store) Expire(now int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, m := range s.msgs {
-		if m.Expired(now) {
-			delete(s.msgs, name)
+// All goes through all messages in the order of their topics, those that have
+// expired but were not swept yet included. The messages are borrowed; the loop
+// may use and change the store, and what is in it all the time comes once.
+func (s *Store) All() iter.Seq[*mqtt.Message] {
+	return func(yield func(*mqtt.Message) bool) {
+		var records []record
+		var m mqtt.Message
+		for w := newWalk(everything); !w.over; {
+			records = records[:0]
+			s.some(&w, func(r record) bool {
+				records = append(records, r)
+				return true
+			})
+			for _, r := range records {
+				if r.fill(&m); !yield(&m) {
+					return
+				}
+			}
 		}
 	}
 }
 
-// Len is the number of messages stored, expired ones that were not removed
-// yet included.
+// Len is the number of messages stored, expired ones that were not swept yet
+// included.
 func (s *Store) Len() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.msgs)
+	return s.tree.n
+}
+
+// slice is the work that is done under one lock, some 0.1 ms of it.
+const slice = 256
+
+// some goes a slice further on a walk, or until visit says no, and returns the
+// work done.
+func (s *Store) some(w *walk, visit func(record) bool) (work int) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return w.some(&s.tree, slice, visit)
 }
