@@ -267,6 +267,7 @@ func TestCrowd(t *testing.T) {
 			for _, a := range faithful {
 				a.checkPlain(c.published["plain"])
 			}
+			c.books(len(faithful) + len(members))
 			lost := 0
 			for _, payload := range c.published["shared"] {
 				if !c.acked[payload] {
@@ -277,6 +278,26 @@ func TestCrowd(t *testing.T) {
 				t.Errorf("%d of %d shared messages were never acknowledged", lost, len(c.published["shared"]))
 			}
 		})
+	}
+}
+
+// books checks that nothing but n connected clients with a subscription each
+// is left.
+func (c *crowd) books(n int) {
+	c.Helper()
+	for _, name := range []string{"connections.count", "sessions.count", "subscriptions.count"} {
+		if got := c.metric(name); got != int64(n) {
+			c.Errorf("%s is %d, want %d", name, got, n)
+		}
+	}
+	if got := c.metric("session.created") - c.metric("session.discarded") - c.metric("session.terminated"); got != int64(n) {
+		c.Errorf("%d sessions were created and didn't end, want %d", got, n)
+	}
+	if got := c.index.Filters(); got != 2 {
+		c.Errorf("%d filters are in the index, want 2", got)
+	}
+	if got := c.wheel.entries(); got > n+1 { // and the sampler of the stats
+		c.Errorf("%d timers are in the wheel, want one for each client at most", got)
 	}
 }
 

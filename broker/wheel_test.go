@@ -21,6 +21,8 @@ func (a *alarm) Fire(_ *Batch, at int64) {
 }
 
 func (w *wheel) entries() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, slot := range w.slots {
 		n += len(slot)
 	}

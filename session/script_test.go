@@ -142,7 +142,7 @@ func (p *player) do(words []string) {
 	case "room?":
 		p.note(p.Room(), "yes")
 	case "surrender":
-		p.Surrender(func(s *Subscription) bool { return s.Group == arg(1) }, func(d Delivery) { p.note(true, "+"+string(d.Msg.Payload)) })
+		p.Surrender(func(s *Subscription) bool { return strings.HasPrefix(s.Filter, "$share/"+arg(1)+"/") }, func(d Delivery) { p.note(true, "+"+string(d.Msg.Payload)) })
 	case "end":
 		p.End(&p.wire)
 	case "counts":
@@ -165,7 +165,7 @@ func (p *player) deliver(qos mqtt.QoS, name string, options []string) {
 		case "topic":
 			d.Msg.Topic = value
 		case "group":
-			d.Sub = &Subscription{Filter: "$share/" + value + "/t", Group: value, Bare: "t"}
+			d.Sub = &Subscription{Filter: "$share/" + value + "/t"}
 		case "retain":
 			d.Retain = true
 		default:

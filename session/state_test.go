@@ -15,9 +15,9 @@ import (
 // fullSession has something of everything, and everything in a message.
 func fullSession(cfg *Config) *Session {
 	s, out := New(cfg, epoch), &wire{}
-	plain := &Subscription{Filter: "a/#", Bare: "a/#", ID: 7, SubscribeOptions: mqtt.SubscribeOptions{QoS: 2, RetainAsPublished: true}}
-	shared := &Subscription{Filter: "$share/g/b", Group: "g", Bare: "b"}
-	former := &Subscription{Filter: "gone", Bare: "gone"}
+	plain := &Subscription{Filter: "a/#", ID: 7, SubscribeOptions: mqtt.SubscribeOptions{QoS: 2, RetainAsPublished: true}}
+	shared := &Subscription{Filter: "$share/g/b"}
+	former := &Subscription{Filter: "gone"}
 	for _, sub := range []*Subscription{shared, plain} {
 		if _, err := s.Subscribe(sub); err != nil {
 			panic(err)

@@ -12,9 +12,7 @@ import (
 type Subscription struct {
 	Filter string // as the client gave it, with the prefix of a shared one; mounted
 	mqtt.SubscribeOptions
-	ID    uint32 // the subscription identifier, 0 none
-	Group string // the shared group, "$queue" for $queue/filter, "" none
-	Bare  string // Filter without the prefix; the same string when not shared
+	ID uint32 // the subscription identifier, 0 none
 }
 
 // subscriptions is a set by filter. Most clients have one subscription, which
