@@ -143,6 +143,10 @@ func (l *listener) beginQUIC(ctx context.Context, qc *quic.Conn, turn int64) {
 		return
 	}
 	k := newStream(&quicConn{qs, qc}, &l.server.passes)
+	k.wait = func() error {
+		_, err := qs.Peek(make([]byte, 1))
+		return err
+	}
 	who := known{peer: k.RemoteAddr()}
 	if shown := qc.ConnectionState().TLS.PeerCertificates; len(shown) > 0 {
 		who.cert = certInfo(shown[0])

@@ -9,8 +9,7 @@ import (
 )
 
 const (
-	streamBuffer = 512      // what an idle stream holds to be read into
-	streamBurst  = 16 << 10 // what is read into while more is there: a whole record of TLS
+	streamBurst = 16 << 10 // what is read at once: a whole record of TLS
 
 	// lingerTime is how long the last bytes may take after Shutdown, and how
 	// long the peer may take to close its side.
@@ -22,6 +21,7 @@ const (
 // another lives while there is something to write.
 type stream struct {
 	nc     net.Conn
+	wait   func() error // blocks until there is something to read; nil: Read does
 	conn   *conn
 	passes *sync.Pool
 
@@ -44,16 +44,18 @@ func newStream(nc net.Conn, passes *sync.Pool) *stream {
 	return s
 }
 
+// bursts are what streams read into, for as long as there is something to read.
 var bursts = sync.Pool{New: func() any { return new([streamBurst]byte) }}
 
 // serve reads until the connection ends, and closes the net.Conn.
 func (s *stream) serve() {
-	idle := make([]byte, streamBuffer)
 	for s.ready() {
-		n, err := s.nc.Read(idle)
-		s.deliver(idle[:n])
-		if n == len(idle) && err == nil && s.ready() {
-			err = s.burst()
+		var err error
+		if s.wait != nil {
+			err = s.wait()
+		}
+		if err == nil {
+			err = s.read()
 		}
 		if err != nil {
 			s.Close(err)
@@ -65,18 +67,16 @@ func (s *stream) serve() {
 	s.farewell()
 }
 
-// burst reads on with a large buffer for as long as that is filled. At worst
-// it waits with that in hand, when the peer has nothing more to send.
-func (s *stream) burst() error {
+// read passes on what there is to read. It is a function of its own so that
+// the stack is small while serve waits.
+//
+//go:noinline
+func (s *stream) read() error {
 	buf := bursts.Get().(*[streamBurst]byte)
 	defer bursts.Put(buf)
-	for {
-		n, err := s.nc.Read(buf[:])
-		s.deliver(buf[:n])
-		if err != nil || n < len(buf) || !s.ready() {
-			return err
-		}
-	}
+	n, err := s.nc.Read(buf[:])
+	s.deliver(buf[:n])
+	return err
 }
 
 func (s *stream) deliver(data []byte) {
@@ -123,8 +123,8 @@ func (s *stream) farewell() {
 	if half, ok := s.nc.(interface{ CloseWrite() error }); ok && s.closing {
 		s.nc.SetDeadline(time.Now().Add(lingerTime))
 		err := half.CloseWrite()
-		for idle := make([]byte, streamBuffer); err == nil; {
-			_, err = s.nc.Read(idle)
+		for rest := make([]byte, 512); err == nil; {
+			_, err = s.nc.Read(rest)
 		}
 	}
 	s.nc.Close()
