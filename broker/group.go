@@ -33,6 +33,7 @@ type groupKey struct{ name, filter string }
 type member struct {
 	client *Client
 	route  *route
+	hash   uint64 // of the client, for rendezvous
 }
 
 // groups are all shared groups of this node.
@@ -48,8 +49,12 @@ func (gs *groups) join(br *Broker, f topic.Filter, m member) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	g := gs.all[key]
-	if g == nil {
+	fresh := g == nil
+	if fresh {
 		g = &group{key: key, strategy: br.strategy(f.Group), seed: maphash.MakeSeed()}
+	}
+	m.hash = maphash.Comparable(g.seed, m.client)
+	if fresh {
 		g.members.Store(&[]member{m})
 		gs.all[key] = g
 		br.index.Set(f.Bare, g, &route{to: g})

@@ -43,7 +43,7 @@ func (g *group) rendezvous(members []member, publisher string) (best int) {
 	var high uint64
 	p := maphash.String(g.seed, publisher)
 	for i, m := range members {
-		if h := mix(p ^ maphash.Comparable(g.seed, m.client)); h >= high {
+		if h := mix(p ^ m.hash); h >= high {
 			high, best = h, i
 		}
 	}

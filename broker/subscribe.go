@@ -52,7 +52,7 @@ func (c *Client) subscribe(r *route, f topic.Filter) (isNew bool, err error) {
 	}
 	switch f.Kind {
 	case topic.Shared:
-		br.groups.join(br, f, member{c, r})
+		br.groups.join(br, f, member{client: c, route: r})
 	case topic.Exclusive:
 		br.index.Set(f.Bare, exclusiveRoute{c}, r)
 	default:
