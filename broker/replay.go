@@ -1,19 +1,22 @@
 package broker
 
 import (
-	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/session"
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // replay is the retained messages that a client still has to get for its
-// latest subscriptions. They are sent as the window and the output take them,
-// so that a subscription to a million of them costs a slice of pointers and
-// neither fills the queue nor the socket buffers.
+// latest subscriptions. They are looked up and sent as the window and the
+// output take them, so that a subscription to a million of them costs a cursor
+// and fills neither the queue nor the socket buffers. It is the Timer of a
+// search that takes long.
 type replay struct {
-	sub  *session.Subscription
-	msgs []*mqtt.Message // oldest first
-	next *replay         // of a later subscription
+	client  *Client
+	sub     *session.Subscription
+	cursor  *retain.Cursor
+	next    *replay // of a later subscription
+	waiting bool    // for the timer
 }
 
 // Replay sends the retained messages that match a filter the client has just
@@ -30,15 +33,15 @@ func (br *Broker) Replay(b *Batch, c *Client, conn Conn, filter string, isNew bo
 	if !c.owns(conn) || sub == nil || sub.RetainHandling == 2 || (sub.RetainHandling == 1 && !isNew) {
 		return
 	}
-	msgs := br.Retained.Match(f.Bare, b.Now())
-	if len(msgs) == 0 {
+	cursor := br.Retained.Find(f.Bare)
+	if cursor == nil {
 		return
 	}
 	last := &c.replay
 	for *last != nil {
 		last = &(*last).next
 	}
-	*last = &replay{sub: sub, msgs: msgs}
+	*last = &replay{client: c, sub: sub, cursor: cursor}
 	c.feedReplay(b)
 }
 
@@ -47,18 +50,36 @@ func (br *Broker) Replay(b *Batch, c *Client, conn Conn, filter string, isNew bo
 func (c *Client) feedReplay(b *Batch) {
 	for c.replay != nil && c.conn != nil {
 		r := c.replay
-		for len(r.msgs) > 0 {
-			if !c.sess.Room() || c.conn.Full() {
-				return
-			}
-			m := r.msgs[0]
-			r.msgs = r.msgs[1:]
-			if m.Expired(b.Now()) {
-				continue
-			}
+		if r.waiting || !c.sess.Room() || c.conn.Full() {
+			return
+		}
+		if c.sess.Subscription(r.sub.Filter) == nil { // [MQTT-3.10.4-2]
+			c.replay = r.next
+			continue
+		}
+		m, more := r.cursor.Next(b.Now())
+		switch {
+		case m != nil:
+			b.encoded = nil // the cursor lends the same memory for every message
 			c.broker.count.matched.Inc()
 			c.deliver(b, m, r.sub, true)
+			b.encoded = nil
+		case more:
+			r.waiting = true
+			c.broker.Schedule(r, b.Now())
+			return
+		default:
+			c.replay = r.next
 		}
-		c.replay = r.next
+	}
+}
+
+// Fire is Timer's: it goes on with a search that was interrupted in favour of
+// other clients.
+func (r *replay) Fire(b *Batch, _ int64) {
+	r.client.enter(b)
+	defer r.client.leave(b)
+	if r.waiting = false; r.client.replay == r {
+		r.client.feedReplay(b)
 	}
 }

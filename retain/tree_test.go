@@ -130,7 +130,7 @@ func TestTreeAgainstMap(t *testing.T) {
 				}
 				delete(model, topic)
 			}
-			if step%500 == 0 {
+			if step%2000 == 1999 {
 				compareWithMap(t, &tr, model)
 			}
 		}

@@ -1,0 +1,18 @@
+package retain
+
+import (
+	"testing"
+
+	"github.com/dunlin-mq/dunlin/config"
+)
+
+func TestDefaults(t *testing.T) {
+	var c Config
+	c.SetDefaults()
+	if want := (Config{StorageType: "ram", MaxPayload: config.MB}); c != want {
+		t.Errorf("got %+v, want %+v", c, want)
+	}
+	if New(c).StopPublishClearMsg() || !New(Config{StopPublishClearMsg: true}).StopPublishClearMsg() {
+		t.Error("StopPublishClearMsg isn't Config's")
+	}
+}
