@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// chunk bounds what a cursor gathers ahead: 8 KB of references, which keep
+	// chunk bounds what a cursor gathers ahead: 12 KB of references, which keep
 	// at most chunkBytes of messages alive that were replaced meanwhile.
 	chunk      = 512
 	chunkBytes = 1 << 20
@@ -31,11 +31,11 @@ type Cursor struct {
 	store *Store
 	walk  walk
 
-	piece []record // being gathered, or, when it is sorted, handed out
-	ready bool     // the latter
-	given int      // how many of piece were handed out
-	bytes int      // size of piece
-	asOf  uint64   // the store's changes when gathering began
+	piece []aged // being gathered, or, when it is sorted, handed out
+	ready bool   // the latter
+	given int    // how many of piece were handed out
+	bytes int    // size of piece
+	asOf  uint64 // the store's changes when gathering began
 
 	msg mqtt.Message
 }
@@ -59,8 +59,8 @@ func (s *Store) Find(name string) *Cursor {
 func (c *Cursor) Next(now int64) (m *mqtt.Message, more bool) {
 	for {
 		for c.ready && c.given < len(c.piece) {
-			r := c.current(c.piece[c.given])
-			c.piece[c.given] = ""
+			r := c.current(c.piece[c.given].record)
+			c.piece[c.given].record = ""
 			c.given++
 			if r != "" && !r.expired(now) {
 				r.fill(&c.msg)
@@ -96,7 +96,7 @@ func (c *Cursor) gather() bool {
 			return false
 		}
 		work += c.store.some(&c.walk, func(r record) bool {
-			c.piece = append(c.piece, r)
+			c.piece = append(c.piece, age(r))
 			c.bytes += len(r)
 			full = len(c.piece) >= chunk || c.bytes >= chunkBytes
 			return !full

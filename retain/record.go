@@ -125,9 +125,20 @@ func (r record) fill(m *mqtt.Message) {
 // are read-only by contract, so a replay can do without a copy of each.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
+// aged is a record with its timestamp, for sorting.
+type aged struct {
+	at     int64
+	record record
+}
+
+func age(r record) aged { return aged{r.timestamp(), r} }
+
 // byAge orders records oldest first, those of one millisecond by topic.
-func byAge(a, b record) int {
-	return cmp.Or(cmp.Compare(a.timestamp(), b.timestamp()), cmp.Compare(a.topic(), b.topic()))
+func byAge(a, b aged) int {
+	if a.at == b.at {
+		return cmp.Compare(a.record.topic(), b.record.topic())
+	}
+	return cmp.Compare(a.at, b.at)
 }
 
 func appendText[T string | []byte](dst []byte, s T) []byte {

@@ -92,11 +92,11 @@ func (s *Store) get(name string) record {
 // must not be written to. However many there are, they all come at once; Find
 // is for those who needn't have that.
 func (s *Store) Match(filter string, now int64) []*mqtt.Message {
-	var records []record
+	var records []aged
 	for w := newWalk(topicFilter(filter)); !w.over; {
 		s.some(&w, func(r record) bool {
 			if !r.expired(now) {
-				records = append(records, r)
+				records = append(records, age(r))
 			}
 			return true
 		})
@@ -104,7 +104,7 @@ func (s *Store) Match(filter string, now int64) []*mqtt.Message {
 	slices.SortFunc(records, byAge)
 	msgs, found := make([]mqtt.Message, len(records)), make([]*mqtt.Message, len(records))
 	for i, r := range records {
-		r.fill(&msgs[i])
+		r.record.fill(&msgs[i])
 		found[i] = &msgs[i]
 	}
 	return found
