@@ -9,7 +9,7 @@ import (
 
 // rows are all ways in which foreign clients connect. Mosquitto's programs of
 // this age don't speak WebSocket.
-func rows(js *node) []row {
+func rows(js *nodeJS) []row {
 	var all []row
 	add := func(client string, connect func(testing.TB, endpoint, session) peer, versions []byte, transports string) {
 		for _, v := range versions {

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// node is a Node.js process in which testdata/mqttjs.js drives any number of
+// nodeJS is a Node.js process in which testdata/mqttjs.js drives any number of
 // MQTT.js clients.
-type node struct {
+type nodeJS struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 
@@ -52,7 +52,7 @@ type jsWill struct {
 
 // startNode starts the script, which ends with the test; nil: Node.js or
 // MQTT.js is missing.
-func startNode(t testing.TB) *node {
+func startNode(t testing.TB) *nodeJS {
 	t.Helper()
 	library, err := filepath.Abs(filepath.Join("..", "..", "testenv", "node", "node_modules", "mqtt"))
 	if err != nil {
@@ -64,7 +64,7 @@ func startNode(t testing.TB) *node {
 	if _, err := exec.LookPath("node"); err != nil {
 		return nil
 	}
-	n := &node{waiting: make(map[int]chan string), peers: make(map[string]chan message)}
+	n := &nodeJS{waiting: make(map[int]chan string), peers: make(map[string]chan message)}
 	n.cmd = exec.Command("node", filepath.Join("testdata", "mqttjs.js"), library)
 	n.cmd.Stderr = os.Stderr
 	if n.in, err = n.cmd.StdinPipe(); err != nil {
@@ -91,7 +91,7 @@ func startNode(t testing.TB) *node {
 }
 
 // read passes on the lines of the script.
-func (n *node) read(t testing.TB, out io.Reader) {
+func (n *nodeJS) read(t testing.TB, out io.Reader) {
 	lines := json.NewDecoder(bufio.NewReader(out))
 	for {
 		var l struct {
@@ -122,7 +122,7 @@ func (n *node) read(t testing.TB, out io.Reader) {
 }
 
 // do has the script carry out one command.
-func (n *node) do(t testing.TB, c command) {
+func (n *nodeJS) do(t testing.TB, c command) {
 	t.Helper()
 	answer := make(chan string, 1)
 	n.mu.Lock()
@@ -148,7 +148,7 @@ func (n *node) do(t testing.TB, c command) {
 }
 
 // connect is a row's.
-func (n *node) connect(t testing.TB, at endpoint, s session) peer {
+func (n *nodeJS) connect(t testing.TB, at endpoint, s session) peer {
 	need(t, n != nil, "MQTT.js (scripts/setup-debian.sh)")
 	p := &mqttJS{node: n, name: s.id + " of " + t.Name(), in: make(chan message, inboxSize)}
 	n.mu.Lock()
@@ -168,7 +168,7 @@ func (n *node) connect(t testing.TB, at endpoint, s session) peer {
 
 // mqttJS is one client in a node.
 type mqttJS struct {
-	node *node
+	node *nodeJS
 	name string
 	in   chan message
 }

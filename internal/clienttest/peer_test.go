@@ -78,7 +78,9 @@ type endpoint struct {
 func (p *process) at(t testing.TB, transport string, version byte) endpoint {
 	t.Helper()
 	addr, ok := p.addr[listener(transport+" external")]
-	need(t, ok, "a listener for "+transport)
+	if !ok {
+		t.Fatalf("listener.%s.external isn't open", transport)
+	}
 	return endpoint{transport, version, addr, filepath.Join(p.dir, "certs", "cert.pem")}
 }
 
