@@ -8,6 +8,7 @@ package node
 import (
 	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
@@ -27,6 +28,8 @@ type Node struct {
 	Broker  *broker.Broker
 	Server  *server.Server
 	log     *slog.Logger
+	stop    chan struct{}
+	tidying sync.WaitGroup
 }
 
 // Start builds a node and opens its listeners. After an error nothing is left
@@ -38,7 +41,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	if err := os.MkdirAll(c.Node.DataDir, 0o750); err != nil {
 		return nil, &DataDirError{c.Node.DataDir, err}
 	}
-	n := &Node{Config: c, Hooks: new(hook.Points), Metrics: new(metrics.Registry), log: log}
+	n := &Node{Config: c, Hooks: new(hook.Points), Metrics: new(metrics.Registry), log: log, stop: make(chan struct{})}
 	n.Broker = broker.New(broker.Options{
 		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
 		Retained: retain.New(c.Retainer), Log: log,
@@ -55,6 +58,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		n.Broker.Close()
 		return nil, err
 	}
+	n.tidying.Go(func() { tidy(n.stop) })
 	return n, nil
 }
 
@@ -77,6 +81,8 @@ func (n *Node) Stop() {
 	n.Broker.BeginStop()
 	n.Server.Stop()
 	n.Broker.Close()
+	close(n.stop)
+	n.tidying.Wait()
 }
 
 // DataDirError says that the data directory can't be used.
