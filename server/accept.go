@@ -33,7 +33,7 @@ type acceptor struct {
 	stop     context.CancelFunc
 
 	mu       sync.Mutex
-	starting map[*net.TCPConn]struct{} // their handshake goes on
+	starting map[net.Conn]struct{} // their handshake goes on
 }
 
 // known is what was learned of a client before it says anything.
@@ -59,7 +59,7 @@ func (l *listener) listenTCP(prepare func(*net.TCPConn) (*stream, known, *refusa
 	}
 	a := &acceptor{
 		listener: l, ln: ln.(*net.TCPListener), prepare: prepare,
-		slots: make(chan struct{}, maxBeginnings), starting: make(map[*net.TCPConn]struct{}),
+		slots: make(chan struct{}, maxBeginnings), starting: make(map[net.Conn]struct{}),
 	}
 	a.stopped, a.stop = context.WithCancel(context.Background())
 	l.socket = a
@@ -82,7 +82,7 @@ func (a *acceptor) Close() {
 func (a *acceptor) run() {
 	pace := newPace(a.listener.cfg.MaxConnRate)
 	for pace.wait(a.stopped) {
-		nc, err := a.ln.AcceptTCP()
+		nc, err := a.ln.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -103,7 +103,7 @@ func (a *acceptor) run() {
 
 // begin takes a connection to the point where MQTT can be spoken on it, and
 // leaves the rest to a goroutine whose stack has not grown in a handshake.
-func (a *acceptor) begin(nc *net.TCPConn) {
+func (a *acceptor) begin(nc net.Conn) {
 	defer func() { <-a.slots }()
 	l := a.listener
 	peer := addrPort(nc.RemoteAddr())
@@ -112,13 +112,14 @@ func (a *acceptor) begin(nc *net.TCPConn) {
 		return
 	}
 	defer a.leave(nc)
+	tcp := nc.(*net.TCPConn)
 	if n := int(l.cfg.SndBuf); n > 0 {
-		nc.SetWriteBuffer(n) //nolint:errcheck // a wish; the kernel has the last word anyway
+		tcp.SetWriteBuffer(n) //nolint:errcheck // a wish; the kernel has the last word anyway
 	}
 	if n := int(l.cfg.RecBuf); n > 0 {
-		nc.SetReadBuffer(n) //nolint:errcheck // see above
+		tcp.SetReadBuffer(n) //nolint:errcheck // see above
 	}
-	k, who, no := a.prepare(nc)
+	k, who, no := a.prepare(tcp)
 	if no != nil {
 		l.server.log.Info("a connection doesn't come about", "listener", l.cfg.Key(), "peer", peer, "reason", no.word, "why", no.err)
 		nc.Close()
@@ -138,7 +139,7 @@ func (l *listener) serve(k *stream, who known) {
 	l.server.streams.Go(k.serve)
 }
 
-func (a *acceptor) enter(nc *net.TCPConn) bool {
+func (a *acceptor) enter(nc net.Conn) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.stopped.Err() != nil {
@@ -148,7 +149,7 @@ func (a *acceptor) enter(nc *net.TCPConn) bool {
 	return true
 }
 
-func (a *acceptor) leave(nc *net.TCPConn) {
+func (a *acceptor) leave(nc net.Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.starting, nc)

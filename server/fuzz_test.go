@@ -60,7 +60,7 @@ func FuzzWSFraming(f *testing.F) {
 			_, out, _ := bytes.Cut(k.written(), []byte("\r\n\r\n"))
 			in := bytes.NewReader(out)
 			for in.Len() > 0 && strings.HasPrefix(string(k.written()), "HTTP/1.1 101") {
-				frame, err := ws.ReadFrame(in)
+				frame, err := readFrame(in)
 				if err != nil || frame.Header.Masked || !frame.Header.Fin {
 					t.Fatalf("a bad frame from the server: %+v, %v", frame.Header, err)
 				}

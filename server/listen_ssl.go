@@ -15,7 +15,8 @@ func (l *listener) startSSL() error {
 	if err := l.startTLS(); err != nil {
 		return err
 	}
-	return l.listenTCP(l.secure(l.tls.config()))
+	config, turns := l.tls.config(), make(chan struct{}, runtime.GOMAXPROCS(0))
+	return l.listenTCP(func(nc *net.TCPConn) (*stream, known, *refusal) { return l.secure(nc, config, turns) })
 }
 
 // startWSS listens for MQTT over WebSocket over TLS.
@@ -24,43 +25,46 @@ func (l *listener) startWSS() error {
 	return l.startSSL()
 }
 
-// secure is what makes a TLS stream of an accepted connection.
-func (l *listener) secure(config *tls.Config) func(*net.TCPConn) (*stream, known, *refusal) {
-	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
-	return func(nc *net.TCPConn) (*stream, known, *refusal) {
-		raw, err := newTLSSocket(nc, turns)
-		if err != nil {
-			return nil, known{}, &refusal{"closed", err}
-		}
-		who := known{peer: addrPort(nc.RemoteAddr())}
-		if l.cfg.ProxyProtocol {
-			if no := l.readProxy(raw, &who); no != nil {
-				return nil, who, no
-			}
-		}
-		secure := tls.Server(raw, config)
-		nc.SetDeadline(time.Now().Add(l.cfg.TLS.HandshakeTimeout))
-		err = secure.Handshake()
-		raw.endTurns()
-		nc.SetDeadline(time.Time{})
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, who, &refusal{"ssl_upgrade_timeout", errors.New("the TLS handshake takes longer than handshake_timeout")}
-		case err != nil:
-			return nil, who, &refusal{"ssl_upgrade_error", err}
-		}
-		if shown := secure.ConnectionState().PeerCertificates; len(shown) > 0 {
-			who.cert = certInfo(shown[0])
-		}
-		k := newStream(secure, &l.server.passes)
-		k.wait = raw.wait
-		return k, who, nil
+// secure makes a TLS stream of an accepted connection.
+func (l *listener) secure(nc *net.TCPConn, config *tls.Config, turns chan struct{}) (*stream, known, *refusal) {
+	who := known{peer: addrPort(nc.RemoteAddr())}
+	raw, err := newTLSSocket(nc, turns)
+	if err != nil {
+		return nil, who, &refusal{"closed", err}
 	}
+	defer raw.endTurns()
+	if l.cfg.ProxyProtocol {
+		if no := l.readProxy(raw, &who); no != nil {
+			return nil, who, no
+		}
+	}
+	secure, err := l.handshake(raw, config)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, who, &refusal{"ssl_upgrade_timeout", errors.New("the TLS handshake takes longer than handshake_timeout")}
+	case err != nil:
+		return nil, who, &refusal{"ssl_upgrade_error", err}
+	}
+	if shown := secure.ConnectionState().PeerCertificates; len(shown) > 0 {
+		who.cert = certInfo(shown[0])
+	}
+	k := newStream(secure, &l.server.passes)
+	k.wait = raw.wait
+	return k, who, nil
+}
+
+func (l *listener) handshake(nc net.Conn, config *tls.Config) (*tls.Conn, error) {
+	nc.SetDeadline(time.Now().Add(l.cfg.TLS.HandshakeTimeout))
+	defer nc.SetDeadline(time.Time{})
+	secure := tls.Server(nc, config)
+	return secure, secure.Handshake()
 }
 
 // readProxy reads the PROXY protocol's header, which comes before TLS.
 func (l *listener) readProxy(raw *tlsSocket, who *known) *refusal {
-	raw.SetReadDeadline(time.Now().Add(l.cfg.ProxyProtocolTimeout))
+	if err := raw.SetReadDeadline(time.Now().Add(l.cfg.ProxyProtocolTimeout)); err != nil {
+		return &refusal{"closed", err}
+	}
 	for {
 		if err := raw.fill(); err != nil {
 			return &refusal{proxyWord, fmt.Errorf("the connection brought no PROXY protocol header: %w", err)}

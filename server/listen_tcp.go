@@ -13,7 +13,7 @@ func (l *listener) startWS() error { return l.startTCP() }
 // protocol's header came before.
 func (l *listener) startFraming() {
 	websocket := l.cfg.WS != nil
-	proxy := bool(l.cfg.ProxyProtocol) && l.cfg.TLS == nil
+	proxy := l.cfg.ProxyProtocol && l.cfg.TLS == nil
 	if !websocket && !proxy {
 		return
 	}

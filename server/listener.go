@@ -44,7 +44,7 @@ func (l *listener) admit(k link, peer netip.AddrPort) *conn {
 // the access rules are against it. Behind the PROXY protocol these are asked
 // when the client's address is known.
 func (l *listener) reserve(peer netip.Addr) bool {
-	if !bool(l.cfg.ProxyProtocol) && !l.access.Allow(peer) {
+	if !l.cfg.ProxyProtocol && !l.access.Allow(peer) {
 		l.ends.add("access_denied")
 		return false
 	}

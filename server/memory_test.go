@@ -30,7 +30,7 @@ func TestIdleTLSMemory(t *testing.T) {
 	if os.Getenv(memoryServer) != "" {
 		ts := startTestServer(t, "ssl.a = 127.0.0.1:0")
 		fmt.Println("listening", ts.addr("ssl"))
-		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // until the other process ends
+		io.Copy(io.Discard, os.Stdin) // until the other process ends
 		return
 	}
 	if testing.Short() || raceEnabled {
@@ -51,7 +51,7 @@ func TestIdleTLSMemory(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		in.Close()
-		cmd.Wait() //nolint:errcheck // it said what it had to say
+		cmd.Wait()
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening ")

@@ -75,7 +75,7 @@ func TestOpenSSL(t *testing.T) {
 		}
 		ended := make(chan struct{})
 		go func() { defer close(ended); cmd.Wait() }()
-		in.Write(connectPacket("c")) //nolint:errcheck // it ends early when the handshake fails
+		in.Write(connectPacket("c")) // fails when the handshake has
 		let := eventually(func() bool {
 			select {
 			case <-ended:
@@ -84,7 +84,7 @@ func TestOpenSSL(t *testing.T) {
 				return bytes.Contains(out.Bytes(), connack)
 			}
 		})
-		cmd.Process.Kill() //nolint:errcheck // it may have ended
+		cmd.Process.Kill()
 		<-ended
 		return out.String(), let && bytes.Contains(out.Bytes(), connack)
 	}

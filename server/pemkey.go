@@ -62,7 +62,9 @@ func plainKey(text []byte, password string) ([]byte, error) {
 		if password == "" {
 			return nil, errNeedsPassword
 		}
-		der, kind, err := []byte(nil), block.Type, error(nil)
+		var der []byte
+		var err error
+		kind := block.Type
 		if legacy {
 			der, err = x509.DecryptPEMBlock(block, []byte(password)) //nolint:staticcheck // see above
 		} else {

@@ -28,7 +28,10 @@ const (
 	maxProxy2  = proxy2Head + 4096 // a certificate and more has room in 4 KB
 )
 
-var proxy2Signature = []byte("\r\n\r\n\x00\r\nQUIT\n")
+var (
+	proxy1Signature = []byte("PROXY ")
+	proxy2Signature = []byte("\r\n\r\n\x00\r\nQUIT\n")
+)
 
 // proxyHeader is a header that was read.
 type proxyHeader struct {
@@ -39,7 +42,7 @@ type proxyHeader struct {
 // parseProxy reads the header at the beginning of data, of version 1 or 2; nil
 // without an error: it isn't whole yet.
 func parseProxy(data []byte) (*proxyHeader, error) {
-	size := 0
+	var size int
 	switch {
 	case bytes.HasPrefix(data, proxy2Signature):
 		if len(data) < proxy2Head {
@@ -49,7 +52,7 @@ func parseProxy(data []byte) (*proxyHeader, error) {
 		if size > maxProxy2 {
 			return nil, fmt.Errorf("a PROXY protocol header of %d bytes; expected %d at most", size, maxProxy2)
 		}
-	case bytes.HasPrefix(data, []byte("PROXY ")):
+	case bytes.HasPrefix(data, proxy1Signature):
 		end := bytes.Index(data[:min(len(data), maxProxy1)], []byte("\r\n"))
 		if end < 0 && len(data) >= maxProxy1 {
 			return nil, fmt.Errorf("a PROXY protocol line without an end in %d bytes", maxProxy1)
@@ -58,7 +61,7 @@ func parseProxy(data []byte) (*proxyHeader, error) {
 		if end < 0 {
 			return nil, nil
 		}
-	case bytes.HasPrefix(proxy2Signature, data), bytes.HasPrefix([]byte("PROXY "), data):
+	case bytes.HasPrefix(proxy2Signature, data), bytes.HasPrefix(proxy1Signature, data):
 		return nil, nil
 	default:
 		return nil, errors.New("expected the PROXY protocol's header as the first bytes")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -31,7 +32,7 @@ func (q *quicConn) Close() error { return q.conn.CloseWithError(0, "") }
 
 // quicSocket is an open QUIC listener.
 type quicSocket struct {
-	udp       *net.UDPConn
+	udp       io.Closer
 	transport *quic.Transport
 	listener  *quic.Listener
 	stop      context.CancelFunc
@@ -41,7 +42,7 @@ type quicSocket struct {
 // it goes when they have ended.
 func (q *quicSocket) Close() {
 	q.stop()
-	q.listener.Close()
+	q.listener.Close() //nolint:errcheck // it is closed either way
 }
 
 // quicReceiveWindow is what a client may send ahead, in bytes; the library's
@@ -81,7 +82,7 @@ func (l *listener) startQUIC() error {
 	})
 	if err != nil {
 		stop()
-		udp.Close()
+		q.udp.Close()
 		return cantListen(l, err)
 	}
 	l.socket = q

@@ -257,8 +257,8 @@ func start(t testing.TB, cmd *exec.Cmd, addr string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill() //nolint:errcheck // it may have ended
-		cmd.Wait()         //nolint:errcheck // it was killed
+		cmd.Process.Kill()
+		cmd.Wait()
 	})
 	if !eventually(func() bool {
 		nc, err := net.Dial("tcp", addr)

@@ -85,7 +85,7 @@ func (s *Server) ReloadCertificates() error {
 // none are to be asked.
 func (l *listener) readTLS() (fresh *tls.Config, lists *revocations, err error) {
 	t, key := l.cfg.TLS, l.cfg.Key()
-	fresh = &tls.Config{SessionTicketsDisabled: !bool(t.ReuseSessions)}
+	fresh = &tls.Config{SessionTicketsDisabled: !t.ReuseSessions}
 	if err := l.setVersions(fresh); err != nil {
 		return nil, nil, err
 	}
@@ -147,7 +147,8 @@ func (l *listener) setVersions(fresh *tls.Config) error {
 // setCertificates loads the listener's own certificate and those for names.
 func (l *listener) setCertificates(fresh *tls.Config) error {
 	t, key := l.cfg.TLS, l.cfg.Key()
-	own, err := (*tls.Certificate)(nil), error(nil)
+	var own *tls.Certificate
+	var err error
 	if t.CertFile == "" {
 		own, err = generatedPair(l.server.options.DataDir, l.server.log)
 	} else {

@@ -87,9 +87,9 @@ func (w *wsFraming) upgrade(c *conn, reply *bytes.Buffer, request []byte) error 
 		},
 		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
 			switch {
-			case !chosen && bool(o.FailIfNoSubprotocol):
+			case !chosen && o.FailIfNoSubprotocol:
 				return nil, reject(http.StatusBadRequest, w.wantSubprotocol(offered))
-			case bool(o.CheckOrigin) && !w.originAllowed(origin):
+			case o.CheckOrigin && !w.originAllowed(origin):
 				return nil, reject(http.StatusForbidden, fmt.Sprintf("the origin %q is not among those allowed", origin))
 			}
 			return nil, nil //nolint:nilnil // no headers to add
@@ -119,7 +119,7 @@ func (w *wsFraming) wantSubprotocol(offered bool) string {
 
 func (w *wsFraming) originAllowed(origin string) bool {
 	if origin == "" {
-		return bool(w.options.AllowOriginAbsence)
+		return w.options.AllowOriginAbsence
 	}
 	return slices.ContainsFunc(w.options.Origins, func(o string) bool { return strings.EqualFold(o, origin) })
 }

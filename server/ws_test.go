@@ -66,10 +66,21 @@ func wsFrame(first byte, payload []byte) []byte {
 // message is a binary frame that is a message of its own.
 func message(payload ...[]byte) []byte { return wsFrame(finBit|opBinary, bytes.Join(payload, nil)) }
 
+// readFrame reads a frame of the server.
+func readFrame(in io.Reader) (ws.Frame, error) {
+	h, err := ws.ReadHeader(in)
+	if err != nil || h.Length > 2<<20 {
+		return ws.Frame{Header: h}, fmt.Errorf("no frame, or a long one: %+v, %w", h, err)
+	}
+	payload := make([]byte, h.Length)
+	_, err = io.ReadFull(in, payload)
+	return ws.Frame{Header: h, Payload: payload}, err
+}
+
 // read returns the next frame of the server.
 func (w *wsClient) read() ws.Frame {
 	w.t.Helper()
-	f, err := ws.ReadFrame(w.in)
+	f, err := readFrame(w.in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -342,7 +353,7 @@ type wsPayload struct {
 
 func (s *wsPayload) Read(p []byte) (int, error) {
 	for len(s.left) == 0 {
-		f, err := ws.ReadFrame(s.w.in)
+		f, err := readFrame(s.w.in)
 		if err != nil {
 			return 0, err
 		}
