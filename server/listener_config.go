@@ -152,7 +152,8 @@ func (t *TLS) SetDefaults() {
 // SetDefaults gives the values of a configuration that says nothing.
 func (w *WS) SetDefaults() {
 	w.Path, w.FailIfNoSubprotocol, w.Piggyback = "/mqtt", true, "multiple"
-	w.Subprotocols = []string{"mqtt", "mqtt-v3", "mqtt-v3.1.1", "mqtt-v5"}
+	// The last is what clients of MQTT 3.1 offer, MQTT.js and Paho among them.
+	w.Subprotocols = []string{"mqtt", "mqtt-v3", "mqtt-v3.1.1", "mqtt-v5", "mqttv3.1"}
 	w.IdleTimeout, w.AllowOriginAbsence = 2*time.Hour, true
 }
 

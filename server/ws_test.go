@@ -154,6 +154,7 @@ func TestWSRequest(t *testing.T) {
 	f("", offer, "Sec-WebSocket-Protocol: chat\r\n", 400, "expected one of mqtt")
 	f("ws.a.fail_if_no_subprotocol = false", offer, "Sec-WebSocket-Protocol: chat\r\n", 101, "")
 	f("", offer, "Sec-WebSocket-Protocol: chat, mqtt-v5, mqtt\r\n", 101, "mqtt-v5")
+	f("", offer, "Sec-WebSocket-Protocol: mqttv3.1\r\n", 101, "mqttv3.1")
 	f("ws.a.supported_subprotocols = mqtt", offer, "Sec-WebSocket-Protocol: mqtt-v5, mqtt\r\n", 101, "mqtt")
 
 	const origins = "ws.a.check_origin_enable = true\nws.a.check_origins = http://a, https://b:8084"
