@@ -73,6 +73,7 @@ func New(o Options) *Broker {
 	br.subscriptions = autoSubscriptions(&o.Config.Modules)
 	br.newCounters(o.Metrics)
 	br.startSys()
+	(&sweep{br}).Fire(br.NewBatch(), 0)
 	br.done.Go(br.turn)
 	return br
 }

@@ -75,6 +75,10 @@ func (c *conn) enrich(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, str
 	if code, say := c.checkClientID(k, info); code.Failed() {
 		return code, say
 	}
+	if strings.Contains(z.Mountpoint, "%c") && strings.ContainsAny(info.ClientID, "+#") ||
+		strings.Contains(z.Mountpoint, "%u") && strings.ContainsAny(info.Username, "+#") {
+		return mqtt.ClientIdentifierNotValid, "a name that is part of the mountpoint can't hold + or #, which would reach into others' topics"
+	}
 	info.Mountpoint = mountpoint(z.Mountpoint, info)
 	if ask.Props.Has(mqtt.PropReceiveMaximum) {
 		ask.ReceiveMaximum = ask.Props.ReceiveMaximum

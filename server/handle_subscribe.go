@@ -9,27 +9,25 @@ import (
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
-// handleSubscribe judges each filter on its own (rewriting, ACL, hook
-// client.subscribe, limits), subscribes to those that pass, answers with one
-// code for each [MQTT-3.8.4-6], and then sends the retained messages.
+// handleSubscribe judges each filter on its own, in EMQ X's order: the ACL on
+// what the client wrote, topic rewriting, hook client.subscribe, limits. It
+// subscribes to those that pass, answers with one code for each
+// [MQTT-3.8.4-6], and then sends the retained messages.
 func (c *conn) handleSubscribe(p *pass, k *mqtt.Subscribe) {
 	s := c.listener.server
 	e := hook.ClientSubscribe{Client: c.info, Props: k.Props, Filters: k.Filters, Refused: make([]mqtt.ReasonCode, len(k.Filters))}
 	for i := range e.Filters {
 		f := &e.Filters[i]
-		if !c.checkSyntax(f.Filter) {
+		if !c.wellFormed(f) {
 			return
 		}
-		f.Filter = s.broker.RewriteFilter(c.info, f.Filter)
-		e.Refused[i] = c.checkFilter(f)
-		if e.Refused[i] == mqtt.NotAuthorized && c.listener.zone.ACLDenyAction == "disconnect" {
+		if e.Refused[i] = c.permitted(f.Filter); e.Refused[i].Failed() && c.listener.zone.ACLDenyAction == "disconnect" {
 			c.fail(mqtt.NotAuthorized, "not_authorized", "SUBSCRIBE to a filter that the ACL forbids")
 			return
 		}
-		if e.Refused[i] == mqtt.ProtocolError { // [MQTT-3.8.3-4]
-			c.fail(mqtt.ProtocolError, "protocol_error", "SUBSCRIBE with No Local to a shared subscription")
-			return
-		}
+	}
+	for i := range e.Filters {
+		e.Filters[i].Filter = s.broker.RewriteFilter(c.info, e.Filters[i].Filter)
 	}
 	s.broker.OnSubscribe(&e)
 	id := uint32(0)
@@ -61,38 +59,55 @@ func (c *conn) checkSyntax(filter string) bool {
 	return err == nil
 }
 
-// checkFilter judges one valid filter, as the client knows it.
-func (c *conn) checkFilter(o *mqtt.SubscribeFilter) mqtt.ReasonCode {
-	z := c.listener.zone
-	f, err := topic.Parse(o.Filter)
-	switch {
-	case err != nil:
-		return mqtt.TopicFilterInvalid
-	case z.MaxTopicLevels > 0 && topic.Levels(f.Bare) > z.MaxTopicLevels:
-		return mqtt.TopicFilterInvalid
-	case !z.WildcardSubscription && topic.HasWildcard(f.Bare):
-		return mqtt.WildcardSubscriptionsNotSupported
-	case !z.SharedSubscription && f.Kind == topic.Shared:
-		return mqtt.SharedSubscriptionsNotSupported
-	case !z.ExclusiveSubscription && f.Kind == topic.Exclusive:
-		return mqtt.TopicFilterInvalid
-	case o.NoLocal && f.Kind == topic.Shared:
-		return mqtt.ProtocolError
-	case !c.listener.server.broker.Authorize(z, c.info, hook.Subscribe, f.Bare):
+// wellFormed ends the connection if a subscription is against the standard.
+func (c *conn) wellFormed(o *mqtt.SubscribeFilter) bool {
+	if !c.checkSyntax(o.Filter) {
+		return false
+	}
+	if f, _ := topic.Parse(o.Filter); o.NoLocal && f.Kind == topic.Shared { // [MQTT-3.8.3-4]
+		c.fail(mqtt.ProtocolError, "protocol_error", "SUBSCRIBE with No Local to a shared subscription")
+		return false
+	}
+	return true
+}
+
+// permitted asks the ACL about a valid filter, as the client wrote it.
+func (c *conn) permitted(filter string) mqtt.ReasonCode {
+	f, err := topic.Parse(filter)
+	if err != nil || !c.listener.server.broker.Authorize(c.listener.zone, c.info, hook.Subscribe, f.Bare) {
 		return mqtt.NotAuthorized
 	}
 	return mqtt.Success
 }
 
-// subscribe mounts a filter that passed, in place, and subscribes to it.
+// withinLimits judges a filter by what the zone has switched off.
+func (c *conn) withinLimits(f topic.Filter) mqtt.ReasonCode {
+	z := c.listener.zone
+	switch {
+	case z.MaxTopicLevels > 0 && topic.Levels(f.Bare) > z.MaxTopicLevels,
+		!z.ExclusiveSubscription && f.Kind == topic.Exclusive:
+		return mqtt.TopicFilterInvalid
+	case !z.WildcardSubscription && topic.HasWildcard(f.Bare):
+		return mqtt.WildcardSubscriptionsNotSupported
+	case !z.SharedSubscription && f.Kind == topic.Shared:
+		return mqtt.SharedSubscriptionsNotSupported
+	}
+	return mqtt.Success
+}
+
+// subscribe mounts a filter that is permitted, in place, and subscribes to it
+// if the limits allow.
 func (c *conn) subscribe(p *pass, o *mqtt.SubscribeFilter, id uint32) (code mqtt.ReasonCode, fresh bool) {
 	z := c.listener.zone
 	f, err := topic.Parse(o.Filter)
 	if err != nil { // a hook has changed it
 		return mqtt.TopicFilterInvalid, false
 	}
+	if code := c.withinLimits(f); code.Failed() {
+		return code, false
+	}
 	if c.info.Version < mqtt.V5 {
-		o.NoLocal = z.IgnoreLoopDeliver
+		o.NoLocal = z.IgnoreLoopDeliver && f.Kind != topic.Shared
 		o.RetainAsPublished = c.info.Bridge
 	}
 	o.QoS = min(o.QoS, mqtt.QoS(z.MaxQoSAllowed))
