@@ -57,7 +57,9 @@ type conn struct {
 // Readable is netloop.Handler's.
 func (c *conn) Readable(np netloop.Pass, data []byte) {
 	p := np.(*pass)
-	c.lastRead.Store(p.batch.Now())
+	if c.accepted.Load() { // before, the time for CONNECT runs, whatever drips in
+		c.lastRead.Store(p.batch.Now())
+	}
 	c.listener.server.count.bytesReceived.Add(uint64(len(data)))
 	size := len(data)
 	if c.framing != nil {

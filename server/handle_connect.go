@@ -172,6 +172,7 @@ func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, auth *hook.C
 // settle makes what was agreed on the connection's rules.
 func (c *conn) settle(ask *hook.ConnInfo) {
 	z := c.listener.zone
+	c.lastRead.Store(broker.Now())
 	c.accepted.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
