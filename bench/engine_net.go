@@ -175,7 +175,7 @@ func (e *netEngine) read(ctx context.Context, c *client, l *link) error {
 		if n > 0 && !e.tell(ctx, event{c: c, link: l, data: buf[:n]}) {
 			return nil
 		}
-		if err == io.EOF || errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 			return errClosedByBroker
 		}
 		if err != nil {

@@ -35,7 +35,7 @@ func (h *histogram) quantile(q float64) int64 {
 	if want >= h.total {
 		return h.max
 	}
-	for i, n := range h.counts {
+	for i, n := range &h.counts {
 		if run += n; run > want {
 			return min(middleOf(i), h.max)
 		}

@@ -45,7 +45,7 @@ func TestHistogramEdges(t *testing.T) {
 
 func TestBucketsAreContiguous(t *testing.T) {
 	last := -1
-	for v := uint64(0); v < 1<<14; v++ {
+	for v := range uint64(1 << 14) {
 		b := bucketOf(v)
 		if b != last && b != last+1 {
 			t.Fatalf("%d is in bucket %d, the value before it in %d", v, b, last)

@@ -61,7 +61,7 @@ func (w *webSocket) Read(p []byte) (int, error) {
 			w.begun = true
 		}
 		n, err := w.in.Read(p)
-		if err == io.EOF { // of the message
+		if errors.Is(err, io.EOF) { // of the message
 			w.begun, err = false, nil
 		}
 		if n > 0 || err != nil {

@@ -66,7 +66,7 @@ func New(o Options) *Broker {
 	br.groups.all = make(map[groupKey]*group)
 	br.exclusive.holders = make(map[string]*Client)
 	br.delayed.br, br.delayed.limit, br.delayed.maxBytes = br, o.Config.Broker.MaxDelayed, int64(o.Config.Broker.MaxDelayedBytes)
-	if m := &o.Config.Modules; bool(m.Rewrite) {
+	if m := &o.Config.Modules; m.Rewrite {
 		br.publishRules = rewrites(m.PublishRules, m.Rules)
 		br.subscribeRules = rewrites(m.SubRules, m.Rules)
 	}

@@ -5,7 +5,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/retain"
@@ -220,7 +219,7 @@ func TestAuthorize(t *testing.T) {
 	f := func(enabled, super bool, nomatch string, want bool, checks, allow, deny int64) {
 		t.Helper()
 		z := &Zone{}
-		z.EnableACL = config.Flag(enabled)
+		z.EnableACL = enabled
 		z.ACLNomatch = nomatch
 		before := [3]int64{r.metric("client.check_acl"), r.metric("client.acl.allow"), r.metric("client.acl.deny")}
 		if got := r.Authorize(z, &hook.ClientInfo{Superuser: super}, hook.Publish, "t"); got != want {

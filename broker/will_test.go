@@ -20,15 +20,13 @@ func TestWill(t *testing.T) {
 			a := r.connect("a", v5, expiry(keep), will("will", delay))
 			away(a)
 			r.batch.End()
-			var came int
-			for came = 0; came <= 1000; came++ {
+			came := -1
+			for seconds := range 1001 {
 				if len(watch.take()) > 0 {
+					came = seconds
 					break
 				}
 				time.Sleep(time.Second + time.Millisecond)
-			}
-			if came > 1000 {
-				came = -1
 			}
 			if came != after && !(after > 0 && came == after+1) { // a tick may lie in between
 				t.Errorf("%s: the will came after %d s, want %d", name, came, after)

@@ -37,7 +37,7 @@ func (s *Session) retry(out Sender, now int64) {
 		return
 	}
 	f := &s.flights
-	for i := uint32(0); i < f.slots.n-f.unsent; i++ {
+	for i := range f.slots.n - f.unsent {
 		e := f.slots.at(i)
 		if e.phase == done {
 			continue

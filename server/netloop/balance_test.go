@@ -97,8 +97,8 @@ func groupWithLoads(t *testing.T, max int, loads ...int64) []*loop {
 		l.meter.ended.Store(now)
 		loops = append(loops, l)
 	}
-	real := g.loops.Swap(&loops)
-	t.Cleanup(func() { g.loops.Store(real) }) // before the group is closed
+	own := g.loops.Swap(&loops)
+	t.Cleanup(func() { g.loops.Store(own) }) // before the group is closed
 	return loops
 }
 

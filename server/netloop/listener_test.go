@@ -141,7 +141,7 @@ func TestAcceptRate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { c.Close() })
 	}
 	for range total {
 		receive(t, w.peers)
