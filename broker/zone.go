@@ -132,7 +132,7 @@ func (z *Zone) SetDefaults() {
 	z.Session = session.Config{
 		MaxInflight: 32, RetryInterval: 30 * time.Second,
 		MaxAwaitingRel: 100, AwaitRelTimeout: 300 * time.Second,
-		MaxMqueueLen: 1000, MqueueDefaultPriority: "lowest",
+		MaxMqueueLen: 1000, MaxMqueueBytes: 64 * config.MB, MqueueDefaultPriority: "lowest",
 	}
 	z.IdleTimeout, z.KeepaliveBackoff = 15*time.Second, 0.75
 	z.SessionExpiryInterval = 2 * time.Hour
