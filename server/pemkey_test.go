@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 )
@@ -45,9 +44,6 @@ func TestEncryptedKeys(t *testing.T) {
 
 func FuzzDecryptPKCS8(f *testing.F) {
 	f.Add([]byte{0x30, 0x00}, "secret")
-	if der, err := os.ReadFile("testdata/key.p8"); err == nil {
-		f.Add(der, "secret")
-	}
 	f.Fuzz(func(t *testing.T, der []byte, password string) {
 		if len(der) > 1<<12 {
 			return

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -169,23 +172,18 @@ func (s *stream) write() {
 // writeAll writes until nothing waits any more.
 func (s *stream) writeAll() {
 	for {
-		s.mu.Lock()
-		b, want := s.next, s.want
-		s.next, s.want = nil, false
-		if b == nil && !want || s.closed {
-			s.writing = false
-			closing := s.closing
-			s.mu.Unlock()
-			if closing {
-				s.Close(nil)
-			}
+		b, want, more := s.take()
+		if !more {
 			return
 		}
-		s.mu.Unlock()
-		if b != nil {
-			if _, err := s.nc.Write(b); err != nil {
-				s.Close(err)
+		for len(b) > 0 {
+			n := min(len(b), streamBurst)
+			s.mayWrite()
+			if _, err := s.nc.Write(b[:n]); err != nil {
+				s.writeFailed(err)
+				break
 			}
+			b = b[n:]
 		}
 		if want {
 			p := s.pass()
@@ -193,6 +191,43 @@ func (s *stream) writeAll() {
 			s.end(p)
 		}
 	}
+}
+
+// take is the next thing to do for the writing goroutine; more is false when
+// it has to end.
+func (s *stream) take() (b []byte, want, more bool) {
+	s.mu.Lock()
+	b, want = s.next, s.want
+	s.next, s.want = nil, false
+	s.writing = !s.closed && (b != nil || want)
+	end := !s.writing && s.closing && !s.closed
+	if !s.writing && !s.closed && !s.closing {
+		s.nc.SetWriteDeadline(time.Time{}) // TLS has something to say by itself at times
+	}
+	more = s.writing
+	s.mu.Unlock()
+	if end {
+		s.Close(nil)
+	}
+	return b, want, more
+}
+
+// mayWrite gives the peer the listener's send_timeout to take some bytes, or,
+// after Shutdown, what is left of its time. What a Write took is out of the
+// connection's sight, so it is watched here.
+func (s *stream) mayWrite() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.conn.listener; l.cfg.SendTimeoutClose && !s.closing && !s.closed {
+		s.nc.SetWriteDeadline(time.Now().Add(l.cfg.SendTimeout))
+	}
+}
+
+func (s *stream) writeFailed(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = syscall.ETIMEDOUT
+	}
+	s.Close(err)
 }
 
 // PauseRead is link's. What is being read at that moment still arrives.
@@ -221,12 +256,13 @@ func (s *stream) Shutdown(err error) {
 	}
 	s.closing, s.reason = true, err
 	writing := s.writing
-	s.mu.Unlock()
 	if writing {
 		s.nc.SetWriteDeadline(time.Now().Add(lingerTime))
-		return
 	}
-	s.Close(err)
+	s.mu.Unlock()
+	if !writing {
+		s.Close(err)
+	}
 }
 
 // Close is link's. The reading goroutine does the rest: its Read ends, as the

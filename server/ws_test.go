@@ -316,11 +316,12 @@ func TestPiggyback(t *testing.T) {
 }
 
 // TestWSLargeOutput sends more than the socket takes at once, in messages that
-// are copied and messages that are not.
+// are copied and messages that are not, over loops and over streams.
 func TestWSLargeOutput(t *testing.T) {
-	for _, options := range []string{"", "ws.a.mqtt_piggyback = single"} {
-		ts := startTestServer(t, "ws.a = 127.0.0.1:0\nws.a.sndbuf = 8KB\n"+options)
-		w := openWS(t, ts, "ws")
+	f := func(kind, piggyback string) {
+		t.Helper()
+		ts := startTestServer(t, kind+".a = 127.0.0.1:0\n"+kind+".a.sndbuf = 8KB\n"+kind+".a.mqtt_piggyback = "+piggyback)
+		w := openWS(t, ts, kind)
 		subscribe := mqtt.Append(nil, &mqtt.Subscribe{PacketID: 1, Filters: []mqtt.SubscribeFilter{{Filter: "t"}}}, mqtt.V311)
 		w.send(message(connectPacket("c"), subscribe))
 		stream := &wsPayload{w: w}
@@ -337,12 +338,16 @@ func TestWSLargeOutput(t *testing.T) {
 		}
 		got := make([]byte, len(want))
 		if _, err := io.ReadFull(stream, got); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%q: what arrives is not what was published: %v", options, err)
+			t.Errorf("%s, %s: what arrives is not what was published: %v", kind, piggyback, err)
 		}
-		if single := options != ""; single && stream.frames < 62 {
-			t.Errorf("%d frames for 62 packets", stream.frames)
+		if piggyback == "single" && stream.frames != 62 {
+			t.Errorf("%s: %d frames for 62 packets", kind, stream.frames)
 		}
 	}
+	f("ws", "multiple")
+	f("ws", "single")
+	f("wss", "multiple")
+	f("wss", "single")
 }
 
 // wsPayload is the payload of the server's binary frames as a stream.
