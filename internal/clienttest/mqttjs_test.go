@@ -27,20 +27,21 @@ type nodeJS struct {
 
 // command is a line to the script; see there.
 type command struct {
-	Op       string   `json:"op"`
-	Seq      int      `json:"seq"`
-	Peer     string   `json:"peer"`
-	ID       string   `json:"id,omitempty"`
-	URL      string   `json:"url,omitempty"`
-	CA       string   `json:"ca,omitempty"`
-	Version  byte     `json:"version,omitempty"`
-	Keep     bool     `json:"keep,omitempty"`
-	Will     *jsWill  `json:"will,omitempty"`
-	Filter   string   `json:"filter,omitempty"`
-	Topic    string   `json:"topic,omitempty"`
-	QoS      byte     `json:"qos"`
-	Retain   bool     `json:"retain"`
-	Payloads []string `json:"payloads,omitempty"`
+	Op        string   `json:"op"`
+	Seq       int      `json:"seq"`
+	Peer      string   `json:"peer"`
+	ID        string   `json:"id,omitempty"`
+	URL       string   `json:"url,omitempty"`
+	CA        string   `json:"ca,omitempty"`
+	Version   byte     `json:"version,omitempty"`
+	Keep      bool     `json:"keep,omitempty"`
+	Reconnect bool     `json:"reconnect,omitempty"`
+	Will      *jsWill  `json:"will,omitempty"`
+	Filter    string   `json:"filter,omitempty"`
+	Topic     string   `json:"topic,omitempty"`
+	QoS       byte     `json:"qos"`
+	Retain    bool     `json:"retain"`
+	Payloads  []string `json:"payloads,omitempty"`
 }
 
 type jsWill struct {
@@ -154,7 +155,7 @@ func (n *nodeJS) connect(t testing.TB, at endpoint, s session) peer {
 	n.mu.Lock()
 	n.peers[p.name] = p.in
 	n.mu.Unlock()
-	c := command{Op: "connect", Peer: p.name, ID: s.id, URL: at.url(), Version: at.version, Keep: s.keep}
+	c := command{Op: "connect", Peer: p.name, ID: s.id, URL: at.url(), Version: at.version, Keep: s.keep, Reconnect: s.reconnect}
 	if at.transport == "ssl" || at.transport == "wss" {
 		c.CA = at.ca
 	}

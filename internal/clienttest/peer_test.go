@@ -55,6 +55,8 @@ type session struct {
 	id   string
 	keep bool     // the session outlives the connection, and an old one goes on
 	will *message // nil: none
+
+	reconnect bool // MQTT.js only: come back when the connection is lost
 }
 
 // row is one way to connect: a client, a version of the protocol and a kind of

@@ -13,16 +13,14 @@ const commands = {
   connect (c, done) {
     const options = {
       clientId: c.id, clean: !c.keep, protocolVersion: c.version, protocolId: c.version === 3 ? 'MQIsdp' : 'MQTT',
-      reconnectPeriod: 0, connectTimeout: 20000, will: c.will, resubscribe: false
+      reconnectPeriod: c.reconnect ? 10 : 0, connectTimeout: 20000, will: c.will, resubscribe: false
     }
     if (c.ca) options.ca = fs.readFileSync(c.ca)
     if (c.version === 5) options.properties = { sessionExpiryInterval: c.keep ? 300 : 0 }
     const client = mqtt.connect(c.url, options)
-    let settled = false
-    const settle = (err) => { if (!settled) { settled = true; done(err) } }
-    client.on('connect', () => settle())
-    client.on('error', settle)
-    client.on('close', () => settle(new Error('closed before CONNACK')))
+    client.on('connect', () => done())
+    client.on('error', done)
+    client.on('close', () => done(new Error('closed before CONNACK')))
     client.on('message', (topic, payload, packet) =>
       say({ peer: c.peer, topic, payload: payload.toString('base64'), qos: packet.qos, retain: packet.retain }))
     clients.set(c.peer, client)
@@ -40,7 +38,7 @@ const commands = {
   disconnect (c, done) { clients.get(c.peer).end(false, done) },
   kill (c, done) {
     const client = clients.get(c.peer)
-    client.on('close', () => {})
+    client.options.reconnectPeriod = 0
     client.stream.destroy()
     done()
   }
@@ -48,5 +46,9 @@ const commands = {
 
 readline.createInterface({ input: process.stdin, terminal: false }).on('line', (line) => {
   const c = JSON.parse(line)
-  commands[c.op](c, (err) => say({ seq: c.seq, error: err ? String(err.message || err) : '' }))
+  let answered = false
+  commands[c.op](c, (err) => {
+    if (!answered) say({ seq: c.seq, error: err ? String(err.message || err) : '' })
+    answered = true
+  })
 }).on('close', () => process.exit(0))
