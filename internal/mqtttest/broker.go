@@ -57,7 +57,7 @@ func (d *Dunlin) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 		base = append(base, "listener.ws.external = "+node.WS, "listener.ws.external.zone = external")
 	}
 	cmd := exec.Command(d.bin)
-	cmd.Env = append(os.Environ(), envSettings(append(base, settings...))...)
+	cmd.Env = append(foreign(os.Environ()), envSettings(append(base, settings...))...)
 	err = start(t, &node, cmd)
 	return node, err
 }
@@ -101,6 +101,13 @@ func (Mosquitto) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 	}
 	err = start(t, &node, exec.Command("mosquitto", "-c", conf))
 	return node, err
+}
+
+// foreign is an environment without what would configure the broker.
+func foreign(env []string) []string {
+	return slices.DeleteFunc(env, func(v string) bool {
+		return strings.HasPrefix(v, "DUNLIN_") || strings.HasPrefix(v, "EMQX_")
+	})
 }
 
 // start runs the process, waits until it answers and fills in Stop.
