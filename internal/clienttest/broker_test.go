@@ -125,7 +125,7 @@ func (p *process) collect(out io.ReadCloser) {
 		p.mu.Unlock()
 	}
 	out.Close()
-	p.cmd.Wait() //nolint:errcheck // its verdict is in ProcessState
+	p.cmd.Wait() // its verdict is in ProcessState
 	close(p.gone)
 }
 
@@ -172,12 +172,12 @@ func (p *process) stop(t testing.TB) {
 		return
 	default:
 	}
-	p.cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // fails only if it has just gone
+	p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has just gone
 	select {
 	case <-p.gone:
 	case <-time.After(patience):
 		t.Errorf("the broker didn't stop within %v of SIGTERM", patience)
-		p.cmd.Process.Kill() //nolint:errcheck // the same
+		p.cmd.Process.Kill() // the same
 		<-p.gone
 	}
 }

@@ -95,7 +95,7 @@ func (m *mosquitto) run(t testing.TB, more ...string) {
 	m.ending, m.ended = new(atomic.Bool), ended
 	go func(sub *exec.Cmd, ending *atomic.Bool) {
 		m.read(t, out, ending, subscribed)
-		sub.Wait() //nolint:errcheck // it was ended by a signal
+		sub.Wait() // it was ended by a signal
 		close(ended)
 	}(m.sub, m.ending)
 	select {
@@ -168,7 +168,7 @@ func (m *mosquitto) end(how os.Signal) {
 		return
 	}
 	m.ending.Store(true)
-	m.sub.Process.Signal(how) //nolint:errcheck // fails only if it has ended
+	m.sub.Process.Signal(how) // fails only if it has ended
 	<-m.ended
 	m.sub = nil
 }

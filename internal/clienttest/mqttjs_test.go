@@ -86,7 +86,7 @@ func startNode(t testing.TB) *nodeJS {
 	t.Cleanup(func() {
 		n.in.Close() // at which the script ends
 		<-done
-		n.cmd.Wait() //nolint:errcheck // what it has to say it has said on stderr
+		n.cmd.Wait() // what it has to say it has said on stderr
 	})
 	return n
 }

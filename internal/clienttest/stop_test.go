@@ -75,7 +75,7 @@ func TestStopInTraffic(t *testing.T) {
 	}
 	mute := open(t, b.tcp()) // has said nothing, and reads nothing
 	half := open(t, b.addr["ws external"])
-	half.Write([]byte("GET /mqtt HTTP/1.1\r\n")) //nolint:errcheck // a failure shows below
+	half.Write([]byte("GET /mqtt HTTP/1.1\r\n")) // a failure shows below
 	noTLS := open(t, b.addr["ssl external"])
 
 	subscribed.Wait() // everybody has got a message
@@ -114,12 +114,12 @@ func untilStopped(t *testing.T, w *wire, subscribed *sync.WaitGroup, told, close
 			first.Do(subscribed.Done)
 			switch k.QoS {
 			case 1:
-				w.trySend(&mqtt.Ack{Kind: mqtt.TypePuback, PacketID: k.PacketID}) //nolint:errcheck // the broker may be gone
+				w.trySend(&mqtt.Ack{Kind: mqtt.TypePuback, PacketID: k.PacketID}) // the broker may be gone
 			case 2:
-				w.trySend(&mqtt.Ack{Kind: mqtt.TypePubrec, PacketID: k.PacketID}) //nolint:errcheck // see above
+				w.trySend(&mqtt.Ack{Kind: mqtt.TypePubrec, PacketID: k.PacketID})
 			}
 		case *mqtt.Ack:
-			w.trySend(&mqtt.Ack{Kind: mqtt.TypePubcomp, PacketID: k.PacketID}) //nolint:errcheck // see above
+			w.trySend(&mqtt.Ack{Kind: mqtt.TypePubcomp, PacketID: k.PacketID})
 		case *mqtt.Disconnect:
 			if k.Code != mqtt.ServerShuttingDown {
 				t.Errorf("a client was told %v, expected 0x8B", k.Code)

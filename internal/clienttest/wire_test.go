@@ -76,12 +76,6 @@ func resume(k *mqtt.Connect) {
 	k.Props = &mqtt.Properties{Present: mqtt.PropSessionExpiry, SessionExpiry: 300}
 }
 
-func receiveMaximum(n uint16) func(*mqtt.Connect) {
-	return func(k *mqtt.Connect) {
-		k.Props = &mqtt.Properties{Present: mqtt.PropReceiveMaximum, ReceiveMaximum: n}
-	}
-}
-
 func (w *wire) send(t testing.TB, packets ...mqtt.Packet) {
 	t.Helper()
 	if err := w.trySend(packets...); err != nil {
