@@ -60,7 +60,11 @@ func (br *Broker) publishNode(b *Batch) {
 	br.publishSys(b, "$SYS/brokers", []byte(br.node), 0, true)
 	br.publishSys(b, br.sysPrefix+"version", []byte(br.version), 0, true)
 	br.publishSys(b, br.sysPrefix+"sysdescr", []byte(sysDescription), 0, true)
-	br.registry.Each(func(s metrics.Sample) { br.publishSample(b, s) })
+	var samples []metrics.Sample // all read before the first is published, for that counts as well
+	br.registry.Each(func(s metrics.Sample) { samples = append(samples, s) })
+	for _, s := range samples {
+		br.publishSample(b, s)
+	}
 }
 
 // publishSample publishes one stat or metric; stats in EMQ X's two spellings.

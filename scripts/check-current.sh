@@ -14,9 +14,11 @@ go mod verify
 
 # Compared with the state before, not with the last commit, so that it can be run over unfinished work.
 state() { git status --porcelain; git diff; }
-before=$(state)
+before=$(mktemp)
+trap 'rm -f "$before"' EXIT
+state >"$before"
 go generate ./...
-if ! diff <(echo "$before") <(state); then
+if ! diff "$before" <(state); then
 	echo 'go generate ./... changes the files above: commit what it writes'
 	exit 1
 fi

@@ -111,7 +111,6 @@ func (a *acceptor) begin(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	defer a.leave(nc)
 	tcp := nc.(*net.TCPConn)
 	if n := int(l.cfg.SndBuf); n > 0 {
 		tcp.SetWriteBuffer(n) //nolint:errcheck // a wish; the kernel has the last word anyway
@@ -120,6 +119,7 @@ func (a *acceptor) begin(nc net.Conn) {
 		tcp.SetReadBuffer(n) //nolint:errcheck // see above
 	}
 	k, who, no := a.prepare(tcp)
+	a.leave(nc) // from here on the listener ends it, if it stops
 	if no != nil {
 		l.server.log.Info("a connection doesn't come about", "listener", l.cfg.Key(), "peer", peer, "reason", no.word, "why", no.err)
 		nc.Close()

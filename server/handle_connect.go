@@ -12,6 +12,11 @@ import (
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
+// maxConnect is the largest remaining length before CONNECT is accepted: room
+// for every field of a CONNECT and a fair number of user properties. Strangers
+// shall not fill more memory than that.
+const maxConnect = 512 << 10
+
 // handleConnect takes a CONNECT through its checks to a session, in this
 // order: hook client.connect, the packet's own fields, authentication, the
 // session, CONNACK. Whatever fails is answered with a CONNACK of its code.
@@ -172,6 +177,7 @@ func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, auth *hook.C
 // settle makes what was agreed on the connection's rules.
 func (c *conn) settle(ask *hook.ConnInfo) {
 	z := c.listener.zone
+	c.stream.MaxPacketSize = uint32(z.MaxPacketSize)
 	c.lastRead.Store(broker.Now())
 	c.accepted.Store(true)
 	c.mu.Lock()

@@ -85,17 +85,16 @@ func (c *conn) checkProps(p *pass, k *mqtt.Publish) bool {
 func (c *conn) receive(p *pass, k *mqtt.Publish) bool {
 	dup, err := c.client.Received(p.batch, c, k.PacketID)
 	switch {
-	case err != nil: // [MQTT-3.3.4-7]
+	case err != nil && !dup: // [MQTT-3.3.4-7]
 		c.listener.server.count.publishDropped.Inc()
 		c.fail(mqtt.ReceiveMaximumExceeded, "receive_maximum_exceeded", "more QoS 2 messages without PUBREL than max_awaiting_rel")
 		return false
 	case !dup:
 		return true
 	}
-	code := mqtt.PacketIdentifierInUse
-	if k.Dup { // the client sends again what it has seen no PUBREC for
-		code = mqtt.Success
-	} else {
+	code := mqtt.Success // the client sends again what it has seen no PUBREC for
+	if err != nil && !k.Dup {
+		code = mqtt.PacketIdentifierInUse
 		c.listener.server.count.publishInuse.Inc()
 	}
 	c.SendAck(p.batch, mqtt.TypePubrec, k.PacketID, code)

@@ -68,7 +68,7 @@ func (l *listener) release(reason string) {
 // nil: the listener stops.
 func (l *listener) newConn(k link, who known) *conn {
 	c := &conn{listener: l, link: k, info: &hook.ClientInfo{Peer: who.peer, Cert: who.cert, Listener: l.info}}
-	c.stream.MaxPacketSize = uint32(l.zone.MaxPacketSize)
+	c.stream.MaxPacketSize = min(maxConnect, uint32(l.zone.MaxPacketSize))
 	c.stream.Strict = l.zone.StrictMode
 	c.limits = newLimits(l)
 	if l.newFraming != nil {

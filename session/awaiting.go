@@ -5,11 +5,16 @@ import "github.com/dunlin-mq/dunlin/mqtt"
 // Received notes the packet identifier of a QoS 2 PUBLISH from the client. The
 // message is the caller's to route now, unless dup says that it was routed
 // before and the client repeats it until it sees PUBREC [MQTT-4.3.3-10]. The
-// error is mqtt.ReceiveMaximumExceeded: the table is full and the message must
+// error is mqtt.PacketIdentifierInUse beside dup if it was routed on the present
+// connection, where only a repetition marked with DUP makes sense; without dup
+// it is mqtt.ReceiveMaximumExceeded: the table is full and the message must
 // not be routed. A caller that refuses the message with a failed PUBREC calls
 // Released, because the flow ends there.
 func (s *Session) Received(id uint16, now int64) (dup bool, err error) {
-	if _, dup = s.awaiting[id]; dup {
+	if since, dup := s.awaiting[id]; dup {
+		if since > s.offlineAt {
+			return true, mqtt.PacketIdentifierInUse
+		}
 		return true, nil
 	}
 	if most := s.cfg.MaxAwaitingRel; most > 0 && len(s.awaiting) >= most {

@@ -423,7 +423,7 @@ func TestAwaitingRel(t *testing.T) {
 		wait 1s
 		received 2
 		received 3     > receive_maximum_exceeded
-		received 2     > dup
+		received 2     > dup packet_identifier_inuse
 		disconnect
 		connect
 		received 1     > dup
