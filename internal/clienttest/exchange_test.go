@@ -152,6 +152,7 @@ func resumed(t *testing.T, w *world) {
 	sub.disconnect(t)
 	missed := names("m", 20)
 	pub.publish(t, w.topic("a"), w.qos, false, missed...)
+	pub.publish(t, w.topic("b"), 1, false, "") // acknowledged: those before it have been routed
 	sub = w.connect(t, w.at, s)
 	if w.client == "mosquitto" {
 		sub.subscribe(t, w.topic("a"), w.qos) // the program can't connect without
