@@ -42,7 +42,9 @@ func TestDeliveryOverCuts(t *testing.T) {
 	// At QoS 2 it takes PUBCOMP 0x92, which is no error after a reconnect, for
 	// one (MQTT 5 clause 3.7.2.1), and leaves the DUP flag out [MQTT-3.3.1-1].
 	f("MQTT.js", 5, reconnectingJS, 1)
-	f("paho.golang", 5, connectAutopaho, 1, 2)
+	// At QoS 2 it sends a PUBREL to the connection that it has just given up,
+	// which is nil by then, and takes the whole test with it.
+	f("paho.golang", 5, connectAutopaho, 1)
 }
 
 // reconnecting is a peer that comes back by itself. Its publish returns when
