@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,11 +57,14 @@ type LogConfig struct {
 //go:embed default.conf
 var DefaultConfig []byte
 
-// LoadConfig reads a configuration file, the plugin files in the folder `plugins` beside it and the environment (as
-// os.Environ gives it). Without a file the DefaultConfig counts; with one, only its listeners do, and these only as
+// LoadConfig reads a configuration file, or emqx.conf in a folder, the plugin files in the folder `plugins` beside it and
+// the environment (as os.Environ gives it). Without a file the DefaultConfig counts; with one, only its listeners do, and these only as
 // long as neither file nor environment names a listener. The error joins everything that is wrong; the report is also
 // there when the error is not nil.
 func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		file = filepath.Join(file, "emqx.conf")
+	}
 	src := config.Source{
 		Base:          DefaultConfig,
 		File:          file,

@@ -57,6 +57,10 @@ func (l *listener) listenTCP(prepare func(*net.TCPConn) (*stream, known, *refusa
 	if err != nil {
 		return cantListen(l, err)
 	}
+	if err := setBacklog(ln.(*net.TCPListener), l.cfg.Backlog); err != nil {
+		ln.Close()
+		return cantListen(l, err)
+	}
 	a := &acceptor{
 		listener: l, ln: ln.(*net.TCPListener), prepare: prepare,
 		slots: make(chan struct{}, maxBeginnings), starting: make(map[net.Conn]struct{}),
