@@ -36,7 +36,7 @@ type Broker struct {
 	registry      *metrics.Registry
 	count         counters
 
-	index     topic.Index[Subscriber, *route]
+	index     topic.Index[routeKey, *route]
 	clients   registry
 	groups    groups
 	exclusive exclusive

@@ -18,6 +18,7 @@ import (
 // is no longer the client's.
 type Client struct {
 	broker *Broker
+	self   recipient // the client itself
 
 	mu     sync.Mutex // guards all below but online
 	zone   *Zone

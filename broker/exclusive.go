@@ -8,10 +8,6 @@ type exclusive struct {
 	holders map[string]*Client
 }
 
-// exclusiveRoute is the client as the index knows it by its $exclusive
-// subscriptions, beside a plain one to the same filter.
-type exclusiveRoute struct{ *Client }
-
 // claim is true if c has the topic for itself from now on, or had it.
 func (e *exclusive) claim(c *Client, name string) bool {
 	e.mu.Lock()

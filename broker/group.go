@@ -19,6 +19,7 @@ import (
 // there are none, it stays in that member's session, the group is marked as
 // parked, and whoever comes next takes it over (settle).
 type group struct {
+	self     recipient
 	key      groupKey
 	strategy Strategy
 	seed     maphash.Seed
@@ -57,7 +58,8 @@ func (gs *groups) join(br *Broker, f topic.Filter, m member) {
 	if fresh {
 		g.members.Store(&[]member{m})
 		gs.all[key] = g
-		br.index.Set(f.Bare, g, &route{to: g})
+		g.self.Subscriber = g
+		br.index.Set(&route{to: &g.self, Subscription: session.Subscription{Filter: f.Bare}})
 		return
 	}
 	members := *g.members.Load()
@@ -85,7 +87,7 @@ func (gs *groups) leave(br *Broker, f topic.Filter, c *Client) {
 	g.members.Store(&members)
 	if len(members) == 0 {
 		delete(gs.all, key)
-		br.index.Delete(f.Bare, g)
+		br.index.Delete(f.Bare, routeKey{to: &g.self})
 	}
 }
 

@@ -41,6 +41,7 @@ func (br *Broker) Open(b *Batch, o *Opening) *Client {
 // create makes a new session; nil: somebody else was faster with this id.
 func (br *Broker) create(b *Batch, o *Opening) *Client {
 	c := &Client{broker: br, info: o.Ask.Client, sess: session.New(&o.Zone.Session, b.Now())}
+	c.self.Subscriber = c
 	c.enter(b)
 	if !br.clients.add(c) {
 		c.leave(b)

@@ -14,7 +14,7 @@ import (
 // Retained messages are not sent here: the caller sends the SUBACK first and
 // then calls Replay.
 func (br *Broker) Subscribe(b *Batch, c *Client, conn Conn, f topic.Filter, o mqtt.SubscribeFilter, id uint32) (code mqtt.ReasonCode, isNew bool) {
-	r := &route{to: c, Subscription: session.Subscription{Filter: o.Filter, SubscribeOptions: o.SubscribeOptions, ID: id}}
+	r := &route{to: &c.self, Subscription: session.Subscription{Filter: o.Filter, SubscribeOptions: o.SubscribeOptions, ID: id}}
 	c.enter(b)
 	if !c.owns(conn) {
 		c.leave(b)
@@ -50,13 +50,10 @@ func (c *Client) subscribe(r *route, f topic.Filter) (isNew bool, err error) {
 		}
 		return false, err
 	}
-	switch f.Kind {
-	case topic.Shared:
+	if f.Kind == topic.Shared {
 		br.groups.join(br, f, member{client: c, route: r})
-	case topic.Exclusive:
-		br.index.Set(f.Bare, exclusiveRoute{c}, r)
-	default:
-		br.index.Set(f.Bare, c, r)
+	} else {
+		br.index.Set(r)
 	}
 	if old == nil {
 		br.count.subscriptions.Add(1)
@@ -93,16 +90,16 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 // unroute takes a subscription out of the index. The client is entered.
 func (br *Broker) unroute(c *Client, sub *session.Subscription) {
 	br.count.subscriptions.Add(-1)
-	switch f := split(sub.Filter); f.Kind {
-	case topic.Shared:
+	f := split(sub.Filter)
+	if f.Kind == topic.Shared {
 		br.groups.leave(br, f, c)
 		br.count.sharedSubscriptions.Add(-1)
 		c.shared--
-	case topic.Exclusive:
-		br.index.Delete(f.Bare, exclusiveRoute{c})
+		return
+	}
+	br.index.Delete(f.Bare, routeKey{&c.self, f.Kind})
+	if f.Kind == topic.Exclusive {
 		br.exclusive.release(c, f.Bare)
-	default:
-		br.index.Delete(f.Bare, c)
 	}
 }
 

@@ -3,6 +3,7 @@ package broker
 import (
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
+	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // Subscriber is whoever has an entry in the index of subscriptions: a client
@@ -14,12 +15,27 @@ type Subscriber interface {
 	Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription)
 }
 
+// recipient is a Subscriber as its routes know it: by one pointer instead of
+// two, because of routes there are millions.
+type recipient struct{ Subscriber }
+
 // route is an entry of the index: whose subscription it is, and with what
 // options. It is never changed; a changed subscription is a new route.
 type route struct {
 	session.Subscription
-	to Subscriber
+	to *recipient
 }
+
+// routeKey tells the routes of one filter apart: a client can have a plain and
+// an exclusive one.
+type routeKey struct {
+	to   *recipient
+	kind topic.Kind
+}
+
+// Bare and Key are topic.Entry's.
+func (r *route) Bare() string  { return split(r.Filter).Bare }
+func (r *route) Key() routeKey { return routeKey{r.to, split(r.Filter).Kind} }
 
 // Conn is a client's connection as the broker sees it. All methods are safe
 // for concurrent use, return at once and never call back into the broker.

@@ -7,12 +7,15 @@ import (
 	"testing"
 )
 
-// subscriber stands for what the broker puts in: keys are interface values, values are pointers.
-type subscriber interface{ ID() string }
+// entry is what the tests put in: the subscription of client who.
+type entry struct {
+	filter string
+	who    int
+	note   string
+}
 
-type client string
-
-func (c *client) ID() string { return string(*c) }
+func (e *entry) Bare() string { return e.filter }
+func (e *entry) Key() int     { return e.who }
 
 // benchFilters makes n filters as in scenario 8 of the benchmarks: one half exact, the other a/+/x/N/#.
 func benchFilters(n int) (filters []string) {
@@ -41,22 +44,28 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-func fill(ix *Index[subscriber, *client], filters []string) *client {
-	c := new(client)
+func entries(filters []string) (all []*entry) {
 	for _, f := range filters {
-		ix.Set(f, c, c)
+		all = append(all, &entry{filter: f})
 	}
-	return c
+	return all
 }
 
-// bytesPerFilter measures the heap an index needs, not counting the filters' own text.
+func fill(ix *Index[int, *entry], all []*entry) {
+	for _, e := range all {
+		ix.Set(e)
+	}
+}
+
+// bytesPerFilter measures the heap an index needs, not counting the entries themselves.
 func bytesPerFilter(filters []string) float64 {
+	all := entries(filters)
 	before := heap()
-	ix := new(Index[subscriber, *client])
-	fill(ix, filters)
+	ix := new(Index[int, *entry])
+	fill(ix, all)
 	used := heap() - before
 	runtime.KeepAlive(ix)
-	runtime.KeepAlive(filters)
+	runtime.KeepAlive(all)
 	return float64(used) / float64(len(filters))
 }
 
@@ -90,8 +99,8 @@ func BenchmarkMemory(b *testing.B) {
 // names lie in memory in the order of their use: a name that has just come from a socket is in the cache.
 func BenchmarkMatch(b *testing.B) {
 	for _, n := range []int{1000, 1_000_000} {
-		ix := new(Index[subscriber, *client])
-		fill(ix, benchFilters(n))
+		ix := new(Index[int, *entry])
+		fill(ix, entries(benchFilters(n)))
 		for odd, kind := range []string{"exact", "wildcard"} {
 			names := make([]string, n/2)
 			for at, i := range rand.Perm(n / 2) {
@@ -99,7 +108,7 @@ func BenchmarkMatch(b *testing.B) {
 			}
 			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
 				b.ReportAllocs()
-				dst := make([]*client, 0, 8)
+				dst := make([]*entry, 0, 8)
 				for i := 0; b.Loop(); i++ {
 					if dst = ix.Match(names[i%len(names)], dst[:0]); len(dst) != 1 {
 						b.Fatal(len(dst), " matches")
@@ -111,10 +120,9 @@ func BenchmarkMatch(b *testing.B) {
 }
 
 func BenchmarkMatchNothingElse(b *testing.B) {
-	ix := new(Index[subscriber, *client])
-	c := new(client)
-	ix.Set("sensor/7/temp", c, c)
-	dst := make([]*client, 0, 8)
+	ix := new(Index[int, *entry])
+	ix.Set(&entry{filter: "sensor/7/temp"})
+	dst := make([]*entry, 0, 8)
 	b.ReportAllocs()
 	for b.Loop() {
 		dst = ix.Match("sensor/7/temp", dst[:0])
@@ -122,12 +130,11 @@ func BenchmarkMatchNothingElse(b *testing.B) {
 }
 
 func BenchmarkMatchCrowd(b *testing.B) {
-	ix := new(Index[subscriber, *client])
-	for range 1000 {
-		c := new(client)
-		ix.Set("news/#", c, c)
+	ix := new(Index[int, *entry])
+	for who := range 1000 {
+		ix.Set(&entry{filter: "news/#", who: who})
 	}
-	dst := make([]*client, 0, 1000)
+	dst := make([]*entry, 0, 1000)
 	b.ReportAllocs()
 	for b.Loop() {
 		dst = ix.Match("news/today", dst[:0])
@@ -135,14 +142,14 @@ func BenchmarkMatchCrowd(b *testing.B) {
 }
 
 func BenchmarkMatchParallel(b *testing.B) {
-	ix := new(Index[subscriber, *client])
-	fill(ix, benchFilters(10_000))
+	ix := new(Index[int, *entry])
+	fill(ix, entries(benchFilters(10_000)))
 	names := make([]string, 10_000)
 	for i := range names {
 		names[i] = benchName(i)
 	}
 	b.RunParallel(func(pb *testing.PB) {
-		dst := make([]*client, 0, 8)
+		dst := make([]*entry, 0, 8)
 		for i := 0; pb.Next(); i++ {
 			dst = ix.Match(names[i%len(names)], dst[:0])
 		}
@@ -150,15 +157,15 @@ func BenchmarkMatchParallel(b *testing.B) {
 }
 
 func BenchmarkSetDelete(b *testing.B) {
-	filters := benchFilters(100_000)
-	ix := new(Index[subscriber, *client])
-	c := fill(ix, filters)
+	all := entries(benchFilters(100_000))
+	ix := new(Index[int, *entry])
+	fill(ix, all)
 	i := 0
 	b.ReportAllocs()
 	for b.Loop() {
-		f := filters[i%len(filters)]
-		ix.Delete(f, c)
-		ix.Set(f, c, c)
+		e := all[i%len(all)]
+		ix.Delete(e.filter, e.who)
+		ix.Set(e)
 		i++
 	}
 }
@@ -167,17 +174,15 @@ func BenchmarkSetDelete(b *testing.B) {
 func BenchmarkLeave(b *testing.B) {
 	for _, n := range []int{100, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			clients := make([]*client, n)
-			for i := range clients {
-				clients[i] = new(client)
+			all := make([]*entry, n)
+			for who := range all {
+				all[who] = &entry{filter: "news", who: who}
 			}
 			for b.Loop() {
-				ix := new(Index[subscriber, *client])
-				for _, c := range clients {
-					ix.Set("news", c, c)
-				}
-				for _, c := range clients {
-					ix.Delete("news", c)
+				ix := new(Index[int, *entry])
+				fill(ix, all)
+				for who := range all {
+					ix.Delete("news", who)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/subscriber")

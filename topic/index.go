@@ -5,29 +5,27 @@ import (
 	"sync"
 )
 
-// Index is the table of subscriptions: filter → key → value. The key says who subscribed, the value is what a match
-// returns; a filter has one value for each key. Filters are bare and valid (see Parse).
+// Index is the table of subscriptions: who has which filter. An entry knows both; a filter has one entry for each key.
 //
-// Topic names equal to a filter are found by one look-up in a map, filters with wildcards in a trie of levels. All
+// Topic names equal to a filter are found by one look-up in a hash table, filters with wildcards in a trie of levels. All
 // methods may be called at the same time; Match runs beside other Matches. The zero Index is empty and ready for use.
 // An interface type can serve as K if the dynamic types are comparable.
-type Index[K comparable, V any] struct {
+type Index[K comparable, V Entry[K]] struct {
 	mu      sync.RWMutex
-	exact   map[string]*set[K, V] // filters without wildcards; nil when there are none
-	root    node[K, V]            // filters with wildcards
-	wild    int                   // how many filters the trie has
+	exact   *shelf[K, V] // filters without wildcards; nil when there are none
+	root    node[K, V]   // filters with wildcards
+	wild    int          // how many filters the trie has
 	entries int
 }
 
-// Set adds the entry, or replaces its value if k has filter already; added tells which. The index keeps parts of the
-// string, so it must not be a view of a buffer that changes.
-func (ix *Index[K, V]) Set(filter string, k K, v V) (added bool) {
+// Set adds v, or puts it in the place of the entry with the same filter and key; added tells which.
+func (ix *Index[K, V]) Set(v V) (added bool) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	if HasWildcard(filter) {
-		added = ix.setWild(filter, k, v)
+	if HasWildcard(v.Bare()) {
+		added = ix.setWild(v)
 	} else {
-		added = ix.setExact(filter, k, v)
+		added = ix.setExact(v)
 	}
 	if added {
 		ix.entries++
@@ -35,26 +33,30 @@ func (ix *Index[K, V]) Set(filter string, k K, v V) (added bool) {
 	return added
 }
 
-func (ix *Index[K, V]) setExact(filter string, k K, v V) (added bool) {
-	if s := ix.exact[filter]; s != nil {
-		return s.put(k, v)
-	}
+func (ix *Index[K, V]) setExact(v V) (added bool) {
 	if ix.exact == nil {
-		ix.exact = make(map[string]*set[K, V])
+		ix.exact = newShelf[K, V](func(filter string) string { return filter })
 	}
-	ix.exact[filter] = &set[K, V]{key: k, val: v}
-	return true
+	filter := v.Bare()
+	old := ix.getExact(filter)
+	now, added := old.with(v)
+	ix.exact.set(filter, old, now)
+	return added
 }
 
-func (ix *Index[K, V]) setWild(filter string, k K, v V) (added bool) {
-	added, fresh := ix.root.put(filter, k, v)
+func (ix *Index[K, V]) setWild(v V) (added bool) {
+	added, fresh := ix.root.put(v)
 	if fresh {
 		ix.wild++
 	}
 	return added
 }
 
-// Delete removes the entry and returns its value; ok is false if there was none.
+func (ix *Index[K, V]) getExact(name string) set[K, V] {
+	return ix.exact.get(&wanted{key: name}, func(v V) bool { return v.Bare() == name })
+}
+
+// Delete removes the entry and returns it; ok is false if there was none.
 func (ix *Index[K, V]) Delete(filter string, k K) (v V, ok bool) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -70,43 +72,37 @@ func (ix *Index[K, V]) Delete(filter string, k K) (v V, ok bool) {
 }
 
 func (ix *Index[K, V]) deleteExact(filter string, k K) (v V, ok bool) {
-	s := ix.exact[filter]
-	if s == nil {
+	old := ix.getExact(filter)
+	now, v, ok := old.without(k)
+	if !ok {
 		return v, false
 	}
-	v, ok, last := s.remove(k)
-	if !last {
-		return v, ok
+	if ix.exact.set(filter, old, now); ix.exact.len() == 0 {
+		ix.exact = nil
 	}
-	if delete(ix.exact, filter); len(ix.exact) == 0 {
-		ix.exact = nil // a map keeps its memory, however little is left in it
-	}
-	return v, ok
+	return v, true
 }
 
 func (ix *Index[K, V]) deleteWild(filter string, k K) (v V, ok bool) {
-	s, at := ix.root.find(filter)
-	if s == nil {
-		return v, false
-	}
-	v, ok, last := s.remove(k)
-	if last {
-		at.drop()
+	v, ok, gone := ix.root.remove(filter, k)
+	if gone {
 		ix.wild--
 	}
 	return v, ok
 }
 
-// Match appends the values of every filter that matches name to dst, in no order, and returns the result: one value for
-// each pair of filter and key, so a key with two matching filters appears twice. It allocates only to make dst longer.
-// Name may be a view of a buffer: it is not kept. Nothing is called while the lock is held.
+// Match appends all entries whose filter matches name to dst, in no order, and returns the result: one for each pair of
+// filter and key, so a key with two matching filters appears twice. It allocates only to make dst longer. Name may be a
+// view of a buffer: it is not kept. Nothing but methods of entries is called while the lock is held.
 func (ix *Index[K, V]) Match(name string, dst []V) []V {
 	ix.mu.RLock()
-	if s := ix.exact[name]; s != nil {
-		dst = s.appendTo(dst)
+	if ix.exact != nil {
+		if s := ix.getExact(name); !s.empty() {
+			dst = s.appendTo(dst)
+		}
 	}
 	if ix.wild > 0 {
-		dst = ix.root.match(name, dst)
+		dst = ix.root.match(name, 0, 0, dst)
 	}
 	ix.mu.RUnlock()
 	return dst
@@ -116,19 +112,20 @@ func (ix *Index[K, V]) Match(name string, dst []V) []V {
 func (ix *Index[K, V]) Has(filter string) bool {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
+	var s set[K, V]
 	if HasWildcard(filter) {
-		s, _ := ix.root.find(filter)
-		return s != nil
+		s, _ = ix.root.find(filter)
+	} else {
+		s = ix.getExact(filter)
 	}
-	_, ok := ix.exact[filter]
-	return ok
+	return !s.empty()
 }
 
 // Filters returns the number of distinct filters.
 func (ix *Index[K, V]) Filters() int {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
-	return len(ix.exact) + ix.wild
+	return ix.exact.len() + ix.wild
 }
 
 // Len returns the number of entries: pairs of filter and key.
@@ -146,6 +143,6 @@ func (ix *Index[K, V]) All() iter.Seq2[string, int] {
 		w := walk[K, V]{ix: ix, yield: yield}
 		ix.mu.RLock()
 		defer ix.mu.RUnlock()
-		_ = w.exact() && w.below(&ix.root, 0) && w.flush(1)
+		_ = w.exact() && w.below(&ix.root) && w.flush(1)
 	}
 }

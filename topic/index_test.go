@@ -16,7 +16,7 @@ func (ix *Index[K, V]) blank() bool {
 	return ix.exact == nil && ix.root == (node[K, V]{}) && ix.wild == 0 && ix.entries == 0
 }
 
-// model is an index written the obvious way. A value is its filter and key, so that a wrong match names itself.
+// model is an index written the obvious way. A note is the filter and key, so that a wrong match names itself.
 type model map[string]map[int]string
 
 func (m model) set(filter string, k int, v string) (added bool) {
@@ -36,14 +36,23 @@ func (m model) delete(filter string, k int) (v string, ok bool) {
 	return v, ok
 }
 
-func (m model) match(name string) (values []string) {
+func (m model) match(name string) (found []string) {
 	for filter, entries := range m {
 		if Match(filter, name) {
-			values = slices.AppendSeq(values, maps.Values(entries))
+			found = slices.AppendSeq(found, maps.Values(entries))
 		}
 	}
-	slices.Sort(values)
-	return values
+	slices.Sort(found)
+	return found
+}
+
+// notes are what entries say of themselves, sorted.
+func notes(all []*entry) (notes []string) {
+	for _, e := range all {
+		notes = append(notes, e.note)
+	}
+	slices.Sort(notes)
+	return notes
 }
 
 func (m model) sizes() map[string]int {
@@ -84,7 +93,7 @@ func TestIndexAgainstModel(t *testing.T) {
 		if seed%2 == 1 {
 			words = many
 		}
-		var ix Index[int, string]
+		var ix Index[int, *entry]
 		m := model{}
 		var used []string
 		for step := range 2000 {
@@ -93,7 +102,7 @@ func TestIndexAgainstModel(t *testing.T) {
 			// Long phases of growing and shrinking take the index through full and nearly empty.
 			if grow := step%1000 < 500; grow == (r.IntN(5) > 0) {
 				used = append(used, filter)
-				if got, want := ix.Set(filter, k, v), m.set(filter, k, v); got != want {
+				if got, want := ix.Set(&entry{filter, k, v}), m.set(filter, k, v); got != want {
 					t.Fatalf("seed %d step %d: Set(%q, %d) = %v, want %v", seed, step, filter, k, got, want)
 				}
 			} else {
@@ -101,8 +110,8 @@ func TestIndexAgainstModel(t *testing.T) {
 					filter = used[r.IntN(len(used))]
 				}
 				got, ok := ix.Delete(filter, k)
-				if want, wanted := m.delete(filter, k); got != want || ok != wanted {
-					t.Fatalf("seed %d step %d: Delete(%q, %d) = %q, %v; want %q, %v", seed, step, filter, k, got, ok, want, wanted)
+				if want, wanted := m.delete(filter, k); ok != wanted || ok && got.note != want {
+					t.Fatalf("seed %d step %d: Delete(%q, %d) = %+v, %v; want %q, %v", seed, step, filter, k, got, ok, want, wanted)
 				}
 			}
 			compare(t, &ix, m, randomTopic(r, words, false))
@@ -122,10 +131,10 @@ func TestIndexAgainstModel(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, ix *Index[int, string], m model, name string) {
+func compare(t *testing.T, ix *Index[int, *entry], m model, name string) {
 	t.Helper()
-	got, want := ix.Match(name, nil), m.match(name)
-	if slices.Sort(got); !slices.Equal(got, want) {
+	got, want := notes(ix.Match(name, nil)), m.match(name)
+	if !slices.Equal(got, want) {
 		t.Errorf("Match(%q) = %q, want %q", name, got, want)
 	}
 	if ix.Filters() != len(m) {
@@ -136,7 +145,7 @@ func compare(t *testing.T, ix *Index[int, string], m model, name string) {
 	}
 }
 
-func compareAll(t *testing.T, ix *Index[int, string], m model) {
+func compareAll(t *testing.T, ix *Index[int, *entry], m model) {
 	t.Helper()
 	sum := 0
 	for filter, n := range m.sizes() {
@@ -155,42 +164,43 @@ func compareAll(t *testing.T, ix *Index[int, string], m model) {
 
 func TestSetReplaces(t *testing.T) {
 	for _, filter := range []string{"a/b", "a/+", "#"} {
-		var ix Index[string, int]
-		first, second := ix.Set(filter, "c1", 1), ix.Set(filter, "c1", 2)
+		var ix Index[int, *entry]
+		old, now := &entry{filter: filter, who: 1}, &entry{filter: filter, who: 1}
+		first, second := ix.Set(old), ix.Set(now)
 		if !first || second {
 			t.Errorf("%q: added = %v, then %v", filter, first, second)
 		}
-		if got := ix.Match("a/b", nil); !slices.Equal(got, []int{2}) {
-			t.Errorf("%q: match gives %v after the value was replaced", filter, got)
+		if got := ix.Match("a/b", nil); len(got) != 1 || got[0] != now {
+			t.Errorf("%q: match gives %v after the entry was replaced", filter, got)
 		}
-		if _, ok := ix.Delete(filter, "c2"); ok {
+		if _, ok := ix.Delete(filter, 2); ok {
 			t.Errorf("%q: deleted for a key that is not there", filter)
 		}
-		if v, ok := ix.Delete(filter, "c1"); !ok || v != 2 {
-			t.Errorf("%q: deleted %d, %v", filter, v, ok)
+		if e, ok := ix.Delete(filter, 1); !ok || e != now {
+			t.Errorf("%q: deleted %v, %v", filter, e, ok)
 		}
 	}
 }
 
 func TestMatchAppends(t *testing.T) {
-	var ix Index[string, int]
-	ix.Set("a/#", "c", 1)
-	ix.Set("a", "c", 2)
-	got := ix.Match("a", []int{9})
-	slices.Sort(got[1:])
-	if !slices.Equal(got, []int{9, 1, 2}) {
-		t.Errorf("%v: want what was there, then one value for each filter", got)
+	var ix Index[int, *entry]
+	before, one, two := new(entry), &entry{filter: "a/#"}, &entry{filter: "a"}
+	fill(&ix, []*entry{one, two})
+	got := ix.Match("a", []*entry{before})
+	if len(got) != 3 || got[0] != before || !slices.Contains(got, one) || !slices.Contains(got, two) {
+		t.Errorf("%v: want what was there, then one entry for each filter", got)
 	}
 }
 
 func TestMatchDoesNotAllocate(t *testing.T) {
-	var ix Index[subscriber, *client]
-	c := new(client)
-	for _, f := range []string{"a/b/c", "a/+/c", "#", "a/#", "+/+/+", "+/b/#", "a/b/+"} {
-		ix.Set(f, c, c)
+	var ix Index[int, *entry]
+	filters := []string{"a/b/c", "a/+/c", "#", "a/#", "+/+/+", "+/b/#", "a/b/+"}
+	fill(&ix, entries(filters))
+	for who := range 2 {
+		ix.Set(&entry{filter: "a/b/c", who: who}) // a crowd as well
 	}
-	dst := make([]*client, 0, 8)
-	if n := testing.AllocsPerRun(100, func() { dst = ix.Match("a/b/c", dst[:0]) }); n != 0 || len(dst) != 7 {
+	dst := make([]*entry, 0, 8)
+	if n := testing.AllocsPerRun(100, func() { dst = ix.Match("a/b/c", dst[:0]) }); n != 0 || len(dst) != len(filters)+1 {
 		t.Errorf("%d matches with %v allocations", len(dst), n)
 	}
 }
@@ -198,45 +208,46 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 // TestCrowd lets many clients share a filter and leave in any order, and looks into the structure all the way.
 func TestCrowd(t *testing.T) {
 	const n = 2000
-	var ix Index[int, int]
+	var ix Index[int, *entry]
 	for k := range n {
-		ix.Set("news", k, k)
+		ix.Set(&entry{filter: "news", who: k})
 	}
 	there := make(map[int]bool)
 	for k := range n {
 		there[k] = true
 	}
 	for _, k := range rand.New(rand.NewPCG(1, 2)).Perm(n)[:n-1] {
-		if v, ok := ix.Delete("news", k); !ok || v != k {
-			t.Fatalf("Delete(%d) = %d, %v", k, v, ok)
+		if e, ok := ix.Delete("news", k); !ok || e.who != k {
+			t.Fatalf("Delete(%d) = %v, %v", k, e, ok)
 		}
 		delete(there, k)
-		s := ix.exact["news"]
-		if s.more != nil {
-			checkCrowd(t, s.more)
+		s := ix.getExact("news")
+		if s.crowd != nil {
+			checkCrowd(t, s.crowd)
 		}
-		if len(there) != s.size() || (s.more == nil) != (len(there) == 1) {
+		if len(there) != s.size() || (s.crowd == nil) != (len(there) == 1) {
 			t.Fatalf("%d entries in a set of size %d", len(there), s.size())
 		}
 	}
-	for _, v := range ix.Match("news", nil) {
-		if !there[v] {
-			t.Errorf("%d is still there", v)
+	for _, e := range ix.Match("news", nil) {
+		if !there[e.who] {
+			t.Errorf("%d is still there", e.who)
 		}
 	}
 }
 
-func checkCrowd(t *testing.T, c *crowd[int, int]) {
+func checkCrowd(t *testing.T, c *crowd[int, *entry]) {
 	t.Helper()
-	if len(c.keys) > crowdIndexed && len(c.pos) != len(c.keys) {
-		t.Fatalf("%d keys, %d of them in the map", len(c.keys), len(c.pos))
+	n := len(c.vals)
+	if n > crowdIndexed && len(c.pos) != n {
+		t.Fatalf("%d entries, %d of them in the map", n, len(c.pos))
 	}
-	if len(c.keys) > 1 && cap(c.keys) > 4*len(c.keys)+4 {
-		t.Fatalf("%d keys hold on to memory for %d", len(c.keys), cap(c.keys))
+	if cap(c.vals) > 4*n+4 {
+		t.Fatalf("%d entries hold on to memory for %d", n, cap(c.vals))
 	}
-	for i, k := range c.keys {
-		if c.vals[i] != k || c.find(k) != i {
-			t.Fatalf("key %d at %d has value %d and is found at %d", k, i, c.vals[i], c.find(k))
+	for i, e := range c.vals {
+		if at := c.find(e.who); at != i {
+			t.Fatalf("the entry of %d at %d is found at %d", e.who, i, at)
 		}
 	}
 }
@@ -245,13 +256,11 @@ func TestDeepTopics(t *testing.T) {
 	deep := func(level string) string { return strings.Repeat(level+"/", 30000/len(level)) }
 	name := deep("a") + "z"
 	filters := []string{deep("a") + "#", deep("+") + "z", deep("+") + "#", name, deep("a") + "+", deep("a") + "y"}
-	var ix Index[int, string]
+	var ix Index[int, *entry]
 	for _, f := range filters {
-		ix.Set(f, 1, f)
+		ix.Set(&entry{f, 1, f})
 	}
-	got := ix.Match(name, nil)
-	slices.Sort(got)
-	want := slices.Sorted(slices.Values(filters[:5]))
+	got, want := notes(ix.Match(name, nil)), slices.Sorted(slices.Values(filters[:5]))
 	if !slices.Equal(got, want) {
 		t.Errorf("%d deep filters match, want %d", len(got), len(want))
 	}
@@ -269,7 +278,7 @@ func TestDeepTopics(t *testing.T) {
 // TestManyBranches gives every level both ways to go on. The work is bounded by the nodes there are: 2^13.
 func TestManyBranches(t *testing.T) {
 	const depth = 12
-	var ix Index[int, int]
+	var ix Index[int, *entry]
 	for bits := range 1 << depth {
 		levels := make([]string, depth)
 		for i := range levels {
@@ -277,25 +286,27 @@ func TestManyBranches(t *testing.T) {
 				levels[i] = "+"
 			}
 		}
-		ix.Set(strings.Join(levels, "/"), 1, bits)
+		ix.Set(&entry{filter: strings.Join(levels, "/")})
 	}
 	name := strings.Repeat("a/", depth-1) + "a"
 	if got := len(ix.Match(name, nil)); got != 1<<depth {
 		t.Errorf("%d matches, want %d", got, 1<<depth)
 	}
 	if got := ix.Match(strings.Replace(name, "a", "b", depth-1), nil); len(got) != 2 {
-		t.Errorf("matches %b, want two", got)
+		t.Errorf("%d matches, want two", len(got))
 	}
 }
 
 // TestLongFilterIsNotPinned has a long filter create a node that a short one goes on using.
 func TestLongFilterIsNotPinned(t *testing.T) {
-	var ix Index[int, int]
+	var ix Index[int, *entry]
 	before := heap()
 	for i := range 200 {
 		long := fmt.Sprintf("%d/+/%s", i, strings.Repeat("x", 50_000))
-		ix.Set(long, 1, 1)
-		ix.Set(fmt.Sprintf("%d/#", i), 1, 1)
+		ix.Set(&entry{filter: long, who: 1})
+		for who := range 2 {
+			ix.Set(&entry{filter: fmt.Sprintf("%d/#", i), who: who})
+		}
 		ix.Delete(long, 1)
 	}
 	if grown := int64(heap()) - int64(before); grown > 1<<20 {
@@ -305,10 +316,10 @@ func TestLongFilterIsNotPinned(t *testing.T) {
 }
 
 func TestAllStopsAndAllowsChange(t *testing.T) {
-	var ix Index[int, int]
+	var ix Index[int, *entry]
 	for i := range 1000 {
-		ix.Set(fmt.Sprintf("a/%d", i), 1, 1)
-		ix.Set(fmt.Sprintf("b/+/%d/x/#", i), 1, 1)
+		ix.Set(&entry{filter: fmt.Sprintf("a/%d", i), who: 1})
+		ix.Set(&entry{filter: fmt.Sprintf("b/+/%d/x/#", i), who: 1})
 	}
 	n := 0
 	for range ix.All() {
@@ -325,8 +336,8 @@ func TestAllStopsAndAllowsChange(t *testing.T) {
 		if strings.HasPrefix(filter, "a/") {
 			ix.Delete(filter, 1) // takes the write lock: All must not hold the lock here
 		} else if rest, ok := strings.CutSuffix(filter, "/x/#"); ok {
-			ix.Set(rest+"/x/y/#", 1, 1) // moves the filter two levels down
-			ix.Set("c/"+filter, 1, 1)
+			ix.Set(&entry{filter: rest + "/x/y/#", who: 1}) // moves the filter two levels down
+			ix.Set(&entry{filter: "c/" + filter, who: 1})
 		}
 	}
 	for i := range 1000 {
@@ -340,21 +351,21 @@ func TestAllStopsAndAllowsChange(t *testing.T) {
 			panic("out of the loop")
 		}
 	}()
-	ix.Set("after", 1, 1) // blocks for ever if a lock was left behind
+	ix.Set(&entry{filter: "after", who: 1}) // blocks for ever if a lock was left behind
 }
 
 // TestConcurrentUse has clients come and go while others publish. A filter that stays must be found by every match.
 func TestConcurrentUse(t *testing.T) {
-	var ix Index[int, string]
-	ix.Set("room/+/temp", -1, "stays")
-	ix.Set("room/7/temp", -1, "stays")
+	var ix Index[int, *entry]
+	ix.Set(&entry{"room/+/temp", -1, "stays"})
+	ix.Set(&entry{"room/7/temp", -1, "stays"})
 	var writers, readers sync.WaitGroup
 	for k := range 4 {
 		writers.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(k), 9))
 			for range 2000 {
 				f := randomTopic(r, []string{"room", "7", "temp"}, true)
-				ix.Set(f, k, f)
+				ix.Set(&entry{f, k, f})
 				ix.Delete(randomTopic(r, []string{"room", "7", "temp"}, true), k)
 			}
 		})
@@ -362,7 +373,7 @@ func TestConcurrentUse(t *testing.T) {
 	done := make(chan struct{})
 	for range 2 {
 		readers.Go(func() {
-			var dst []string
+			var dst []*entry
 			for {
 				select {
 				case <-done:
@@ -371,11 +382,11 @@ func TestConcurrentUse(t *testing.T) {
 				}
 				stays := 0
 				dst = ix.Match("room/7/temp", dst[:0])
-				for _, v := range dst {
-					if v == "stays" {
+				for _, e := range dst {
+					if e.note == "stays" {
 						stays++
-					} else if !Match(v, "room/7/temp") {
-						t.Errorf("%q came for room/7/temp", v)
+					} else if !Match(e.filter, "room/7/temp") {
+						t.Errorf("%q came for room/7/temp", e.filter)
 						return
 					}
 				}

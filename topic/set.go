@@ -2,74 +2,90 @@ package topic
 
 import "slices"
 
-// set holds the entries of one filter; it is never empty. Nearly all filters have one subscriber, so the first entry
-// stands in the set itself; from the second on, all of them are in more.
-type set[K comparable, V any] struct {
-	key  K
-	val  V
-	more *crowd[K, V]
+// Entry is what an Index is made of: one subscription of one subscriber, usually a pointer. What its methods return must
+// not change while it is in an index.
+type Entry[K comparable] interface {
+	comparable
+	Bare() string // the filter, bare and valid (see Parse)
+	Key() K       // who subscribed
 }
 
-// put adds the entry, or replaces the value if the key is there already.
-func (s *set[K, V]) put(k K, v V) (added bool) {
-	if s.more != nil {
-		return s.more.put(k, v)
-	}
-	if s.key == k {
-		s.val = v
-		return false
-	}
-	*s = set[K, V]{more: &crowd[K, V]{keys: []K{s.key, k}, vals: []V{s.val, v}}}
-	return true
+// set holds the entries of one filter. Nearly all filters have one subscriber, so one entry needs no memory of its own;
+// from the second on, all of them are in a crowd. A set is a value, to be stored again after a change; the zero set is
+// empty.
+type set[K comparable, V Entry[K]] struct {
+	one   V
+	crowd *crowd[K, V]
 }
 
-// remove takes the entry out. If it was the only one the set is left as it is, and the caller drops the whole set.
-func (s *set[K, V]) remove(k K) (v V, ok, last bool) {
-	if s.more == nil {
-		if s.key != k {
-			return v, false, false
+func (s set[K, V]) empty() bool { return s == set[K, V]{} }
+
+// filter is the filter that the entries of a set have in common. The set is not empty.
+func (s set[K, V]) filter() string { return s.first().Bare() }
+
+func (s set[K, V]) first() V {
+	if s.crowd != nil {
+		return s.crowd.vals[0]
+	}
+	return s.one
+}
+
+// with returns the set with v in it, in the place of the entry with the same key if there is one.
+func (s set[K, V]) with(v V) (with set[K, V], added bool) {
+	switch {
+	case s.crowd != nil:
+		return s, s.crowd.put(v)
+	case s.empty(), s.one.Key() == v.Key():
+		return set[K, V]{one: v}, s.empty()
+	}
+	return set[K, V]{crowd: &crowd[K, V]{vals: []V{s.one, v}}}, true
+}
+
+// without returns the set without the entry of k, which is v if ok.
+func (s set[K, V]) without(k K) (without set[K, V], v V, ok bool) {
+	switch {
+	case s.crowd != nil:
+		v, ok = s.crowd.remove(k)
+		if len(s.crowd.vals) == 1 {
+			return set[K, V]{one: s.crowd.vals[0]}, v, ok
 		}
-		return s.val, true, true
+		return s, v, ok
+	case s.empty() || s.one.Key() != k:
+		return s, v, false
 	}
-	i := s.more.find(k)
-	if i < 0 {
-		return v, false, false
-	}
-	v = s.more.vals[i]
-	s.more.removeAt(i)
-	if len(s.more.vals) == 1 {
-		*s = set[K, V]{key: s.more.keys[0], val: s.more.vals[0]}
-	}
-	return v, true, false
+	return set[K, V]{}, s.one, true
 }
 
-func (s *set[K, V]) size() int {
-	if s.more == nil {
-		return 1
+func (s set[K, V]) size() int {
+	switch {
+	case s.crowd != nil:
+		return len(s.crowd.vals)
+	case s.empty():
+		return 0
 	}
-	return len(s.more.vals)
+	return 1
 }
 
-func (s *set[K, V]) appendTo(dst []V) []V {
-	if s.more == nil {
-		return append(dst, s.val)
+// appendTo appends the entries of a set that is not empty.
+func (s set[K, V]) appendTo(dst []V) []V {
+	if s.crowd != nil {
+		return append(dst, s.crowd.vals...)
 	}
-	return append(dst, s.more.vals...)
+	return append(dst, s.one)
 }
 
 // crowdIndexed is the size from which a crowd looks keys up in a map. Comparing 16 keys costs about as much as one look-up.
 const crowdIndexed = 16
 
-// crowd is two or more entries, in no order. Values stand apart from keys so that a match is one copy of memory.
-type crowd[K comparable, V any] struct {
-	keys []K
+// crowd is two or more entries, in no order; a match is one copy of memory.
+type crowd[K comparable, V Entry[K]] struct {
 	vals []V
-	pos  map[K]int // where each key is; nil while the crowd is small
+	pos  map[K]int // where the entry of each key is; nil while the crowd is small
 }
 
 func (c *crowd[K, V]) find(k K) int {
 	if c.pos == nil {
-		return slices.Index(c.keys, k)
+		return slices.IndexFunc(c.vals, func(v V) bool { return v.Key() == k })
 	}
 	if i, ok := c.pos[k]; ok {
 		return i
@@ -77,53 +93,57 @@ func (c *crowd[K, V]) find(k K) int {
 	return -1
 }
 
-func (c *crowd[K, V]) put(k K, v V) (added bool) {
+func (c *crowd[K, V]) put(v V) (added bool) {
+	k := v.Key()
 	if i := c.find(k); i >= 0 {
 		c.vals[i] = v
 		return false
 	}
-	c.keys = append(c.keys, k)
 	c.vals = append(c.vals, v)
 	switch {
 	case c.pos != nil:
-		c.pos[k] = len(c.keys) - 1
-	case len(c.keys) > crowdIndexed:
+		c.pos[k] = len(c.vals) - 1
+	case len(c.vals) > crowdIndexed:
 		c.reindex()
 	}
 	return true
 }
 
-// removeAt moves the last entry into the hole, so that ten thousand subscribers can leave in linear time.
-func (c *crowd[K, V]) removeAt(i int) {
-	last := len(c.keys) - 1
+// remove moves the last entry into the hole, so that ten thousand subscribers can leave in linear time.
+func (c *crowd[K, V]) remove(k K) (v V, ok bool) {
+	i := c.find(k)
+	if i < 0 {
+		return v, false
+	}
+	v = c.vals[i]
+	last := len(c.vals) - 1
 	if c.pos != nil {
-		delete(c.pos, c.keys[i])
+		delete(c.pos, k)
 		if i != last {
-			c.pos[c.keys[last]] = i
+			c.pos[c.vals[last].Key()] = i
 		}
 	}
-	c.keys[i], c.vals[i] = c.keys[last], c.vals[last]
-	c.keys = slices.Delete(c.keys, last, last+1)
+	c.vals[i] = c.vals[last]
 	c.vals = slices.Delete(c.vals, last, last+1)
-	if len(c.keys) < cap(c.keys)/4 {
+	if len(c.vals) < cap(c.vals)/4 {
 		c.shrink()
 	}
+	return v, true
 }
 
 // shrink gives memory back. Maps do not do so by themselves, hence the new one.
 func (c *crowd[K, V]) shrink() {
-	c.keys = append(make([]K, 0, 2*len(c.keys)), c.keys...)
 	c.vals = append(make([]V, 0, 2*len(c.vals)), c.vals...)
 	c.reindex()
 }
 
 func (c *crowd[K, V]) reindex() {
 	c.pos = nil
-	if len(c.keys) <= crowdIndexed {
+	if len(c.vals) <= crowdIndexed {
 		return
 	}
-	c.pos = make(map[K]int, len(c.keys))
-	for i, k := range c.keys {
-		c.pos[k] = i
+	c.pos = make(map[K]int, len(c.vals))
+	for i, v := range c.vals {
+		c.pos[v.Key()] = i
 	}
 }

@@ -104,24 +104,30 @@ func Match(filter, name string) bool {
 	return matchLevels(filter, name)
 }
 
+// matchLevels is Match for the end of a filter and of a name, both from the beginning of a level on.
 func matchLevels(filter, name string) bool {
-	for {
-		want, filterRest, filterMore := strings.Cut(filter, "/")
-		if want == "#" && !filterMore {
+	at := 0
+	for i := range len(filter) {
+		switch c := filter[i]; {
+		case c == '#':
 			return true
+		case c == '+':
+			at += len(firstLevel(name[at:]))
+		case at < len(name) && name[at] == c:
+			at++
+		default:
+			return at == len(name) && filter[i:] == "/#" // a/# matches a as well
 		}
-		level, nameRest, nameMore := strings.Cut(name, "/")
-		if want != "+" && want != level {
-			return false
-		}
-		if !nameMore {
-			return !filterMore || filterRest == "#" // a/# matches a as well
-		}
-		if !filterMore {
-			return false
-		}
-		filter, name = filterRest, nameRest
 	}
+	return at == len(name)
+}
+
+// firstLevel is s up to its first slash.
+func firstLevel(s string) string {
+	if i := strings.IndexByte(s, '/'); i >= 0 {
+		return s[:i]
+	}
+	return s
 }
 
 // dollar tells whether a name is one of the server's own, which wildcards at the first level leave alone.

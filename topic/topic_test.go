@@ -2,6 +2,7 @@ package topic
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -170,7 +171,8 @@ func slowMatch(filter, name string) bool {
 	return true
 }
 
-// FuzzMatch holds Match and a trie with one filter against the slow way, for any text, valid or not.
+// FuzzMatch holds Match against the slow way, for any text, valid or not, and an index that has the filter against
+// Match: first the filter alone, then beside one that shares all of its levels.
 func FuzzMatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, filter, name string) {
 		got := Match(filter, name)
@@ -180,12 +182,18 @@ func FuzzMatch(f *testing.F) {
 		if want := slowMatch(filter, name); got != want {
 			t.Errorf("Match(%q, %q) = %v, want %v", filter, name, got, want)
 		}
-		var ix Index[int, int]
-		ix.Set(filter, 1, 1)
-		if indexed := len(ix.Match(name, nil)) == 1; indexed != got {
-			t.Errorf("index of %q: match of %q is %v, want %v", filter, name, indexed, got)
+		var ix Index[int, *entry]
+		e, beside := &entry{filter: filter}, &entry{filter: strings.TrimSuffix(filter, "#") + "/+"}
+		for _, set := range []*entry{e, beside} {
+			if ix.Set(set); slices.Contains(ix.Match(name, nil), e) != got {
+				t.Errorf("%d filters: the match of %q with %q is not %v", ix.Filters(), filter, name, got)
+			}
 		}
-		if ix.Delete(filter, 1); !ix.blank() {
+		ix.Delete(filter, 0)
+		if found := ix.Match(name, nil); (len(found) == 1) != Match(beside.filter, name) {
+			t.Errorf("with only %q, %q finds %v", beside.filter, name, found)
+		}
+		if ix.Delete(beside.filter, 0); !ix.blank() {
 			t.Errorf("%q leaves something behind", filter)
 		}
 	})
