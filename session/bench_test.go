@@ -156,13 +156,14 @@ func TestMemory(t *testing.T) {
 		for i := range subs {
 			subs[i] = &Subscription{Filter: fmt.Sprintf("a/%d/#", i)}
 		}
-		is(fmt.Sprintf("one of %d subscriptions, beside itself", n), 60, bytesEach(n, func() any {
+		is(fmt.Sprintf("one of %d subscriptions, beside itself", n), 16, bytesEach(n, func() any {
 			s := New(cfg, epoch)
 			for _, sub := range subs {
 				s.Subscribe(sub)
 			}
 			return s
 		}))
+		runtime.KeepAlive(subs)
 	}
 }
 

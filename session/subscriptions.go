@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // Subscription is one topic filter that a session holds. It must not change
@@ -16,10 +17,10 @@ type Subscription struct {
 }
 
 // subscriptions is a set by filter. Most clients have one subscription, which
-// needs no map.
+// needs no table.
 type subscriptions struct {
 	one  *Subscription
-	many map[string]*Subscription // nil while one is enough
+	many *topic.Table[*Subscription] // nil while one is enough
 }
 
 // identity is what makes two subscriptions the same one. $share/$queue/filter
@@ -34,7 +35,8 @@ func identity(filter string) string {
 
 func (s *subscriptions) get(filter string) *Subscription {
 	if s.many != nil {
-		return s.many[identity(filter)]
+		sub, _ := s.many.Get(identity(filter))
+		return sub
 	}
 	if s.one != nil && identity(s.one.Filter) == identity(filter) {
 		return s.one
@@ -48,16 +50,19 @@ func (s *subscriptions) set(sub *Subscription) {
 			s.one = sub
 			return
 		}
-		s.many = map[string]*Subscription{identity(s.one.Filter): s.one}
+		s.many = topic.NewTable(func(sub *Subscription) string { return identity(sub.Filter) })
+		s.many.Put(s.one)
 		s.one = nil
 	}
-	s.many[identity(sub.Filter)] = sub
+	s.many.Put(sub)
 }
 
 func (s *subscriptions) remove(filter string) {
 	s.one = nil
-	delete(s.many, identity(filter))
-	if len(s.many) == 0 {
+	if s.many == nil {
+		return
+	}
+	if s.many.Delete(identity(filter)); s.many.Len() == 0 {
 		s.many = nil
 	}
 }
@@ -66,18 +71,14 @@ func (s *subscriptions) count() int {
 	if s.one != nil {
 		return 1
 	}
-	return len(s.many)
+	return s.many.Len()
 }
 
 func (s *subscriptions) all(yield func(*Subscription) bool) {
 	if s.one != nil {
 		yield(s.one)
-		return
-	}
-	for _, sub := range s.many {
-		if !yield(sub) {
-			return
-		}
+	} else {
+		s.many.All(yield)
 	}
 }
 
@@ -108,8 +109,9 @@ func (s *Session) Unsubscribe(filter string) *Subscription {
 // Subscription returns the one with this filter, nil if there is none.
 func (s *Session) Subscription(filter string) *Subscription { return s.subs.get(filter) }
 
-// Subscriptions goes through all of them in no order. The session must not
-// subscribe or unsubscribe meanwhile.
+// Subscriptions goes through all of them in no order. The session may
+// subscribe and unsubscribe meanwhile: what it holds all the time comes exactly
+// once, what comes or goes may be left out or not.
 func (s *Session) Subscriptions() iter.Seq[*Subscription] { return s.subs.all }
 
 // SubscriptionCount is the number of subscriptions.

@@ -50,10 +50,17 @@ func TestSubscriptionsAreToldApartByFilter(t *testing.T) {
 
 // TestSubscriptionsAgainstAMap drives the set through its sizes 0, 1 and many.
 func TestSubscriptionsAgainstAMap(t *testing.T) {
+	for _, filters := range []int{4, 200} {
+		againstAMap(t, filters)
+	}
+}
+
+func againstAMap(t *testing.T, n int) {
+	t.Helper()
 	s, want := New(&Config{}, 1), map[string]*Subscription{}
 	r := newRand(t)
 	for range 5000 {
-		filter := string(rune('a' + r.IntN(4)))
+		filter := fmt.Sprint(r.IntN(n))
 		if r.IntN(2) == 0 {
 			sub := &Subscription{Filter: filter}
 			if old, _ := s.Subscribe(sub); old != want[filter] {
@@ -77,12 +84,12 @@ func TestSubscriptionsAgainstAMap(t *testing.T) {
 	}
 }
 
-func TestAMapOnlyForMany(t *testing.T) {
+func TestATableOnlyForMany(t *testing.T) {
 	s := New(&Config{}, 1)
 	is := func(change func(filter string) *Subscription, filter string, want bool) {
 		t.Helper()
 		if change(filter); (s.subs.many != nil) != want || s.subs.one != nil && want {
-			t.Errorf("with %v, one is %v and the map %v", filters(s), s.subs.one, s.subs.many)
+			t.Errorf("with %v, one is %v and the table %v", filters(s), s.subs.one, s.subs.many)
 		}
 	}
 	add := func(filter string) *Subscription {
@@ -123,6 +130,28 @@ func TestSubscriptionsCanBeLeftEarly(t *testing.T) {
 		}
 		for range s.Subscriptions() {
 			break
+		}
+	}
+}
+
+// TestSubscriptionsCanEndUnderALoop lets each be given up when its turn comes.
+func TestSubscriptionsCanEndUnderALoop(t *testing.T) {
+	for _, n := range []int{1, 2, 1000} {
+		s := New(&Config{}, 1)
+		for i := range n {
+			if _, err := s.Subscribe(&Subscription{Filter: fmt.Sprint(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen := 0
+		for sub := range s.Subscriptions() {
+			seen++
+			if s.Unsubscribe(sub.Filter) != sub {
+				t.Errorf("%s was not there", sub.Filter)
+			}
+		}
+		if seen != n || s.SubscriptionCount() != 0 {
+			t.Errorf("%d of %d came, %d are left", seen, n, s.SubscriptionCount())
 		}
 	}
 }
