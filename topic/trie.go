@@ -44,7 +44,7 @@ type place[K comparable, V Entry[K]] struct {
 	node  *node[K, V]
 	at    int // what the node does not say of the filter begins here; behind the filter's end if there is nothing
 	by    branch
-	level string // the filter's level at at
+	level string // the filter's level there
 
 	fork  *node[K, V] // the last node above that has other uses, or the root; nil for the root itself
 	crook string      // the level that leads from the fork towards the node
