@@ -88,7 +88,9 @@ func wordLen(text string) (int, error) {
 		case '{', '(':
 			depth++
 		case '}', ')':
-			depth--
+			if depth--; depth < 0 {
+				return 0, fmt.Errorf("unbalanced bracket in %s", text)
+			}
 		case ' ':
 			if depth == 0 {
 				return i, nil
