@@ -3,6 +3,7 @@ package broker
 import (
 	"time"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/session"
 )
@@ -11,14 +12,11 @@ import (
 // Access and Limits have global keys of the same names, which a zone starts
 // from. A Zone must not change while clients use it.
 type Zone struct {
-	Access
+	auth.Policy
 	Limits
 	Session session.Config `conf:"."`
 
 	IdleTimeout time.Duration `conf:"idle_timeout"` // from the open connection to its CONNECT
-
-	// EnableACL asks ClientCheckACL before every publish and subscribe.
-	EnableACL config.Flag `conf:"enable_acl"`
 
 	// ServerKeepalive, in seconds, takes the place of the keep alive a v5
 	// client asks for; 0 leaves the client's. [MQTT-3.1.2-21]
@@ -48,15 +46,6 @@ type Zone struct {
 	ZoneRouting config.Rate `conf:"quota.overall_messages_routing"`
 }
 
-// Access is who may connect, publish and subscribe when nobody else decides.
-type Access struct {
-	AllowAnonymous Anonymous `conf:"allow_anonymous"`
-	ACLNomatch     string    `conf:"acl_nomatch" oneof:"allow deny"`
-	// ACLDenyAction is what follows a refused publish or subscribe: its reason
-	// code alone, or the end of the connection as well.
-	ACLDenyAction string `conf:"acl_deny_action" oneof:"ignore disconnect"`
-}
-
 // Limits is what a server may restrict and announces in CONNACK: mqtt.* for
 // all zones.
 type Limits struct {
@@ -80,41 +69,6 @@ type Limits struct {
 	ResponseInformation string `conf:"response_information"`
 }
 
-// Anonymous says what becomes of a client that no authenticator decided about.
-type Anonymous string
-
-const (
-	AnonymousRefused Anonymous = "false"
-	AnonymousAllowed Anonymous = "true"
-	// AnonymousQuickDeny also refuses a client without a user name before any
-	// authenticator is asked.
-	AnonymousQuickDeny Anonymous = "false_quick_deny"
-)
-
-// UnmarshalText reads the value of allow_anonymous.
-func (a *Anonymous) UnmarshalText(text []byte) error {
-	switch s := Anonymous(text); s {
-	case "on":
-		*a = AnonymousAllowed
-	case "off":
-		*a = AnonymousRefused
-	case AnonymousAllowed, AnonymousRefused, AnonymousQuickDeny:
-		*a = s
-	default:
-		return config.Expected("true, false or false_quick_deny", string(text))
-	}
-	return nil
-}
-
-// String returns what UnmarshalText reads.
-func (a Anonymous) String() string { return string(a) }
-
-// SetDefaults gives the values of a configuration that says nothing: nobody is
-// let in.
-func (a *Access) SetDefaults() {
-	a.AllowAnonymous, a.ACLNomatch, a.ACLDenyAction = AnonymousRefused, "deny", "ignore"
-}
-
 // SetDefaults gives the values of a configuration that says nothing.
 func (l *Limits) SetDefaults() {
 	*l = Limits{
@@ -127,7 +81,7 @@ func (l *Limits) SetDefaults() {
 // of QoS 0 are not queued unless a configuration says so: they promise nothing,
 // and a slow client should not hold memory for them.
 func (z *Zone) SetDefaults() {
-	z.Access.SetDefaults()
+	z.Policy.SetDefaults()
 	z.Limits.SetDefaults()
 	z.Session = session.Config{
 		MaxInflight: 32, RetryInterval: 30 * time.Second,

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/config"
 )
 
@@ -25,11 +26,11 @@ func TestZoneKeys(t *testing.T) {
 			t.Errorf("%q: got %v, %v; want %v", text, get(z), err, want)
 		}
 	}
-	f("", func(z *Zone) any { return z.AllowAnonymous }, AnonymousRefused)
-	f("allow_anonymous = on", func(z *Zone) any { return z.AllowAnonymous }, AnonymousAllowed)
-	f("allow_anonymous = true", func(z *Zone) any { return z.AllowAnonymous }, AnonymousAllowed)
-	f("allow_anonymous = off", func(z *Zone) any { return z.AllowAnonymous }, AnonymousRefused)
-	f("allow_anonymous = false_quick_deny", func(z *Zone) any { return z.AllowAnonymous }, AnonymousQuickDeny)
+	f("", func(z *Zone) any { return z.AllowAnonymous }, auth.AnonymousRefused)
+	f("allow_anonymous = on", func(z *Zone) any { return z.AllowAnonymous }, auth.AnonymousAllowed)
+	f("allow_anonymous = true", func(z *Zone) any { return z.AllowAnonymous }, auth.AnonymousAllowed)
+	f("allow_anonymous = off", func(z *Zone) any { return z.AllowAnonymous }, auth.AnonymousRefused)
+	f("allow_anonymous = false_quick_deny", func(z *Zone) any { return z.AllowAnonymous }, auth.AnonymousQuickDeny)
 	f("max_inflight = 0", func(z *Zone) any { return z.Session.MaxInflight }, 0)
 	f("max_packet_size = 64KB", func(z *Zone) any { return z.MaxPacketSize }, 64*config.KB)
 	f("server_keepalive = 65535", func(z *Zone) any { return z.ServerKeepalive }, uint16(65535))

@@ -20,6 +20,9 @@ type ClientInfo struct {
 	Bridge    bool // the client called itself a broker
 	Superuser bool // the ACL is not asked
 	Anonymous bool // no authenticator vouched for it
+
+	Rights  any   // what came with its credentials about its rights, for package auth
+	Expires int64 // Unix milliseconds, when its credentials end; 0: never
 }
 
 // ListenerInfo names the listener that a client came in by.

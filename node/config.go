@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/retain"
@@ -21,7 +22,7 @@ type Config struct {
 	Log  LogConfig  `conf:"log"`
 
 	// Access and MQTT are what zones start from. EMQ X 2 wrote the first below mqtt, like the second.
-	Access broker.Access          `conf:"." alias:"mqtt"`
+	Access auth.Access            `conf:"." alias:"mqtt"`
 	MQTT   broker.Limits          `conf:"mqtt"`
 	Zones  map[string]broker.Zone `conf:"zone.$name"`
 

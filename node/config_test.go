@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/server"
@@ -66,7 +67,7 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 	z := c.Zone("external")
-	f("allow_anonymous", z.AllowAnonymous, broker.AnonymousAllowed)
+	f("allow_anonymous", z.AllowAnonymous, auth.AnonymousAllowed)
 	f("acl_nomatch", z.ACLNomatch, "allow")
 	f("enable_acl", z.EnableACL, true)
 	f("max_inflight", z.Session.MaxInflight, 32)
@@ -89,7 +90,7 @@ func TestSchemaDefaults(t *testing.T) {
 		}
 	}
 	f("zones", len(c.Zones), 0)
-	f("allow_anonymous", z.AllowAnonymous, broker.AnonymousRefused)
+	f("allow_anonymous", z.AllowAnonymous, auth.AnonymousRefused)
 	f("acl_nomatch", z.ACLNomatch, "deny")
 	f("acl_deny_action", z.ACLDenyAction, "ignore")
 	f("enable_acl", z.EnableACL, false)
@@ -130,8 +131,8 @@ func TestZones(t *testing.T) {
 	f("mqtt.max_qos_allowed = 1", func(c *Config) any { return z(c).MaxQoSAllowed }, byte(1))
 	f("mqtt.max_qos_allowed = 1\nzone.z.enable_acl = on", func(c *Config) any { return z(c).MaxQoSAllowed }, byte(1))
 	f("zone.z.max_qos_allowed = 0\nmqtt.max_qos_allowed = 1", func(c *Config) any { return z(c).MaxQoSAllowed }, byte(0))
-	f("allow_anonymous = true\nzone.z.enable_acl = on", func(c *Config) any { return z(c).AllowAnonymous }, broker.AnonymousAllowed)
-	f("mqtt.allow_anonymous = true", func(c *Config) any { return z(c).AllowAnonymous }, broker.AnonymousAllowed)
+	f("allow_anonymous = true\nzone.z.enable_acl = on", func(c *Config) any { return z(c).AllowAnonymous }, auth.AnonymousAllowed)
+	f("mqtt.allow_anonymous = true", func(c *Config) any { return z(c).AllowAnonymous }, auth.AnonymousAllowed)
 	f("mqtt.acl_nomatch = allow\nzone.z.enable_acl = on", func(c *Config) any { return z(c).ACLNomatch }, "allow")
 	f("acl_deny_action = disconnect", func(c *Config) any { return c.Zone("none").ACLDenyAction }, "disconnect")
 	f("zone.z.max_inflight = 7", func(c *Config) any { return z(c).Session.MaxInflight }, 7)
@@ -160,7 +161,7 @@ func TestListenersByEnvironment(t *testing.T) {
 	if n := c.Listeners()[0].MaxConnections; n != 5 {
 		t.Errorf("max_connections is %d", n)
 	}
-	if c.Zone("external").AllowAnonymous != broker.AnonymousRefused || c.Node.DataDir != "/var/lib/dunlin" {
+	if c.Zone("external").AllowAnonymous != auth.AnonymousRefused || c.Node.DataDir != "/var/lib/dunlin" {
 		t.Errorf("got allow_anonymous %s and data_dir %s", c.Zone("external").AllowAnonymous, c.Node.DataDir)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -147,10 +148,10 @@ func mountpoint(text string, info *hook.ClientInfo) string {
 func (c *conn) authenticate(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, string) {
 	z, info := c.listener.zone, ask.Client
 	e := hook.ClientAuthenticate{Client: info, Password: k.Password, Result: mqtt.NotAuthorized, Anonymous: true}
-	if z.AllowAnonymous == broker.AnonymousAllowed {
+	if z.AllowAnonymous == auth.AnonymousAllowed {
 		e.Result = mqtt.Success
 	}
-	quick := z.AllowAnonymous == broker.AnonymousQuickDeny && info.Username == ""
+	quick := z.AllowAnonymous == auth.AnonymousQuickDeny && info.Username == ""
 	if !quick {
 		c.listener.server.broker.OnAuthenticate(&e)
 	}

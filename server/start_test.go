@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/hook"
@@ -47,7 +48,7 @@ func newTestServer(t testing.TB, listeners string) *testServer {
 			t.Fatal(err)
 		}
 	}
-	ts.zone.AllowAnonymous = broker.AnonymousAllowed
+	ts.zone.AllowAnonymous = auth.AnonymousAllowed
 	log := slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	br := broker.New(broker.Options{
 		Node: "test@127.0.0.1", Config: cfg, Hooks: ts.hooks, Metrics: new(metrics.Registry), Retained: retain.New(keep), Log: log,

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/node"
 )
@@ -27,7 +27,7 @@ func greet(w io.Writer, n *node.Node, report *config.Report, file string) {
 		fmt.Fprintf(w, "  %-5s %-10s %v%s\n", l.Protocol, l.Name, l.Addr, path)
 		if !isLoopback(l.Addr) {
 			loopback = false
-			open = open || n.Config.Zone(l.Zone).AllowAnonymous == broker.AnonymousAllowed
+			open = open || n.Config.Zone(l.Zone).AllowAnonymous == auth.AnonymousAllowed
 		}
 	}
 	switch {
