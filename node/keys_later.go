@@ -30,12 +30,8 @@ func keysCore() []config.Known {
 		`),
 		later("authentication and ACL backends", `
 			{auth_order,acl_order}                              list
-			zone.$name.bypass_auth_plugins                      flag
 		`),
 		later("list of banned clients", `
-			zone.$name.{enable_ban,enable_flapping_detect}      flag
-			zone.$name.flapping_threshold                       rate
-			zone.$name.flapping_banned_expiry_interval          duration
 			flapping_clean_interval                             duration
 			flapping_detect_policy                              list
 		`),
