@@ -112,3 +112,10 @@ type Backend struct {
 	// Ping, if not nil, is how the backend's return is noticed.
 	Ping func(ctx context.Context) error
 }
+
+// Prompt is what an Authenticator with a Backend may be as well: one that
+// often knows the answer without asking.
+type Prompt interface {
+	// AuthenticateAtOnce must not block; false: Authenticate has to be called.
+	AuthenticateAtOnce(r *Request) (a Answer, ok bool)
+}
