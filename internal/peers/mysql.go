@@ -1,0 +1,60 @@
+package peers
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mysql8 is what scripts/peers.sh fetches.
+const mysql8 = "mysql-8.0.15"
+
+// MariaDB starts Debian's MariaDB.
+func MariaDB(t testing.TB) *SQL {
+	t.Helper()
+	server, install := program(t, "mariadbd"), program(t, "mariadb-install-db")
+	s, data := newSQL(t), filepath.Join(newDir(t), "data")
+	run(t, command([]string{install, "--no-defaults", "--datadir=" + data,
+		"--auth-root-authentication-method=normal", "--skip-test-db"}, nil, false), "")
+	return startMySQL(t, s, data, spec{name: "MariaDB", argv: []string{server}})
+}
+
+// MySQL8 starts a MySQL 8, whose accounts are of the kind
+// caching_sha2_password. It runs as root if the test does.
+func MySQL8(t testing.TB) *SQL {
+	t.Helper()
+	server := fetched(t, mysql8, "bin", "mysqld")
+	s, data := newSQL(t), filepath.Join(newDir(t), "data")
+	asRoot := spec{name: "MySQL", argv: []string{server}, asUs: true}
+	run(t, command([]string{server, "--no-defaults", "--initialize-insecure", "--user=root", "--datadir=" + data},
+		nil, asRoot.asUs), "")
+	s = startMySQL(t, s, data, asRoot, "--user=root", "--mysqlx=OFF")
+	return s
+}
+
+// startMySQL starts a server on an initialised folder.
+func startMySQL(t testing.TB, s *SQL, data string, how spec, options ...string) *SQL {
+	t.Helper()
+	client := program(t, "mariadb")
+	dir, port := filepath.Dir(data), freePort(t)
+	admin := []string{client, "--no-defaults", "--skip-ssl", "--user=root", "--socket=" + filepath.Join(dir, "s")}
+	how.argv = append(append(how.argv, "--no-defaults"), options...)
+	how.argv = append(how.argv,
+		"--datadir="+data, "--socket="+filepath.Join(dir, "s"), "--pid-file="+filepath.Join(dir, "pid"),
+		"--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--skip-name-resolve",
+		"--ssl-ca="+s.Certs.CA, "--ssl-cert="+s.Certs.ServerCert, "--ssl-key="+s.Certs.ServerKey,
+		// What was committed outlives the process, not the machine.
+		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M",
+	)
+	how.ready = func() error { return check(command(append(admin, "--execute=select 1"), nil, true)) }
+	s.Server = launch(t, port, dir, how)
+	s.client = func(script string) string {
+		t.Helper()
+		return run(t, command(append(admin, "--batch", s.Database), nil, true), script)
+	}
+	run(t, command(admin, nil, true), "create database "+s.Database+" character set utf8mb4;"+
+		"create user "+s.Username+" identified by '"+strings.ReplaceAll(s.Password, "'", "''")+"';"+
+		"grant all on "+s.Database+".* to "+s.Username+";")
+	return s
+}

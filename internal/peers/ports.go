@@ -1,0 +1,29 @@
+package peers
+
+import (
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"testing"
+)
+
+// freePort returns a port of the loopback interface that nobody listens on. It
+// is below those that systems give to outgoing connections, so that a server
+// gets it again after it was away for a moment.
+func freePort(t testing.TB) int {
+	t.Helper()
+	const first, last = 18000, 31999
+	for range 100 {
+		port := first + rand.IntN(last-first+1)
+		l, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return port
+	}
+	t.Fatalf("found no free port from %d to %d", first, last)
+	return 0
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

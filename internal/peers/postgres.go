@@ -1,0 +1,45 @@
+package peers
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// access is pg_hba.conf: the user `encrypted` has to use TLS, the user
+// `certified` has to show a certificate as well.
+const access = `
+hostnossl all encrypted,certified all reject
+hostssl   all certified           all scram-sha-256 clientcert=verify-ca
+host      all all                 all scram-sha-256
+`
+
+// Postgres starts Debian's PostgreSQL.
+func Postgres(t testing.TB) *SQL {
+	t.Helper()
+	const bin = "/usr/lib/postgresql/*/bin/"
+	server, initdb, psql := program(t, "postgres", bin+"postgres"), program(t, "initdb", bin+"initdb"), program(t, "psql")
+	s, dir, port := newSQL(t), newDir(t), freePort(t)
+	data := filepath.Join(dir, "data")
+	run(t, command([]string{initdb, "--pgdata=" + data, "--username=postgres", "--pwfile=" + write(t, dir, "password", s.Password),
+		"--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"}, nil, false), "")
+
+	admin := func(database string) *exec.Cmd {
+		return command([]string{psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host=127.0.0.1",
+			"--port=" + strconv.Itoa(port), "--username=postgres", database}, []string{"PGPASSWORD=" + s.Password}, true)
+	}
+	s.Server = launch(t, port, dir, spec{
+		name: "PostgreSQL",
+		argv: []string{server, "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-k", "",
+			"-c", "hba_file=" + write(t, dir, "access.conf", access), "-c", "fsync=off",
+			"-c", "ssl=on", "-c", "ssl_ca_file=" + s.Certs.CA,
+			"-c", "ssl_cert_file=" + s.Certs.ServerCert, "-c", "ssl_key_file=" + s.Certs.ServerKey},
+		ready: func() error { return check(admin("postgres")) },
+	})
+	s.client = func(script string) string { t.Helper(); return run(t, admin(s.Database), script) }
+	run(t, admin("postgres"), "create user "+s.Username+" password '"+strings.ReplaceAll(s.Password, "'", "''")+"';\n"+
+		"create database "+s.Database+" owner "+s.Username+";")
+	return s
+}

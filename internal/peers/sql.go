@@ -1,0 +1,27 @@
+package peers
+
+import (
+	"testing"
+)
+
+// SQL is a database server that holds the empty database `mqtt`, in which the
+// user `dunlin` may do everything. Connections may be encrypted, with a
+// certificate of Certs.
+type SQL struct {
+	*Server
+	Username, Password, Database string
+	Certs                        *Certificates
+
+	client func(script string) string
+}
+
+// Exec has the server's own client run statements in the database, as the
+// superuser, and returns what it prints.
+func (s *SQL) Exec(script string) string {
+	s.t.Helper()
+	return s.client(script)
+}
+
+func newSQL(t testing.TB) *SQL {
+	return &SQL{Username: "dunlin", Password: "let-me:in@'home'", Database: "mqtt", Certs: NewCertificates(t)}
+}
