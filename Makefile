@@ -11,10 +11,10 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 export PATH := $(PATH):/usr/sbin:/sbin
 export GOTOOLCHAIN ?= local
 
-.PHONY: help run test peers lint check fuzz bench clean
+.PHONY: help run test peers services lint check fuzz bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the broker with its built-in defaults
 	$(GO) run ./cmd/dunlin
@@ -25,6 +25,10 @@ test: peers ## vet and test everything; on Debian as root, install the real clie
 
 peers: ## see which real clients and servers the tests have, and install the missing ones where that is possible
 	scripts/setup-debian.sh
+	scripts/peers.sh
+
+services: peers ## get the real servers the tests have, and start each one
+	$(GO) test -count=1 -v ./internal/peers
 
 lint: $(GOLANGCI) ## run golangci-lint at its pinned version
 	$(GOLANGCI) run ./...

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# command, Debian package, what needs it
+# command or file, Debian package, what needs it
 peers='
 mosquitto      mosquitto          comparison with another broker
 mosquitto_pub  mosquitto-clients  client tests over TCP and TLS, the examples in docs/
@@ -16,9 +16,24 @@ npm            npm                client tests over WebSocket
 ip             iproute2           the examples in docs/, in a network namespace of their own
 unshare        util-linux         the examples in docs/, in a network namespace of their own
 gcc            gcc,libc6-dev      the race detector
+mariadbd       mariadb-server     MySQL tests
+mariadb        mariadb-client     MySQL tests
+pg_ctlcluster  postgresql         PostgreSQL tests
+redis-server   redis-server       Redis tests
+slapd          slapd              LDAP tests
+ldapadd        ldap-utils         LDAP tests
+mvn            maven              MySQL 8 tests: scripts/peer-mysql8.sh
+unzip          unzip              MySQL 8 tests: scripts/peer-mysql8.sh
+/usr/lib/x86_64-linux-gnu/libaio.so.1   libaio1   MySQL 8 tests
+/usr/lib/x86_64-linux-gnu/libnuma.so.1  libnuma1  MySQL 8 tests
 '
 
-have() { command -v "$1" >/dev/null 2>&1; }
+have() {
+	case $1 in
+	/*) [ -e "$1" ] ;;
+	*) command -v "$1" >/dev/null 2>&1 ;;
+	esac
+}
 
 # missing prints the rows whose command is not there.
 missing() {
