@@ -1,0 +1,81 @@
+package auth
+
+import (
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// Authorize says whether a client may publish to a topic or subscribe to a
+// filter, given without mountpoint and share prefix: Success, NotAuthorized, or
+// QuotaExceeded if who decides can't be asked. If that can't be said at once, decided
+// is false and AuthorizeLater has to be called. The topic is used during the
+// call only. It doesn't allocate unless a provider does.
+func (c *Control) Authorize(p *Policy, who *Client, cache *Cache, action Action, topic string) (code mqtt.ReasonCode, decided bool) {
+	if !p.EnableACL || who.Superuser {
+		return mqtt.Success, true
+	}
+	chain := c.chains.Load()
+	if len(chain.authz) == 0 {
+		c.count.checkACL.Inc()
+		return c.judge(p, &result{}), true
+	}
+	if chain.backends && c.config.EnableACLCache {
+		if allow, ok := cache.get(action, topic, c.since(c.config.ACLCacheTTL)); ok {
+			return c.cached(allow), true
+		}
+	}
+	c.count.checkACL.Inc()
+	r := c.asking.Get().(*Request)
+	*r = Request{Client: who, Action: action, Topic: topic}
+	w := walk{acl: true, r: r}
+	decided = w.decide(chain.authz)
+	*r = Request{}
+	c.asking.Put(r)
+	if !decided {
+		return 0, false
+	}
+	return c.judge(p, &w.result), true
+}
+
+// AuthorizeLater asks those who have to be waited for and keeps in the cache
+// what they say. It calls done once, on another goroutine, which must not
+// block; that is at the latest when the Timeouts of all backends in the chain are
+// over. The request is the callee's until then.
+func (c *Control) AuthorizeLater(p *Policy, r *Request, cache *Cache, done func(code mqtt.ReasonCode)) {
+	chain := c.chains.Load()
+	asked := c.now()
+	w := &walk{left: chain.authz, acl: true, r: r}
+	w.later(c, func(res result) {
+		code := c.judge(p, &res)
+		if res.lasting() && c.config.EnableACLCache {
+			cache.put(cached{r.Topic, asked, r.Action, code == mqtt.Success}, c.config.ACLCacheMaxSize)
+		}
+		done(code)
+	})
+}
+
+// judge makes a result a reason code, and counts it.
+func (c *Control) judge(p *Policy, res *result) mqtt.ReasonCode {
+	switch {
+	case res.err != nil:
+		c.count.aclDeny.Inc()
+		return res.Code
+	case res.by == nil:
+		c.count.aclNobody.Inc()
+		return c.allowed(p.ACLNomatch == "allow")
+	}
+	return c.allowed(res.Verdict == Allow)
+}
+
+func (c *Control) cached(allow bool) mqtt.ReasonCode {
+	c.count.aclHit.Inc()
+	return c.allowed(allow)
+}
+
+func (c *Control) allowed(allow bool) mqtt.ReasonCode {
+	if allow {
+		c.count.aclAllow.Inc()
+		return mqtt.Success
+	}
+	c.count.aclDeny.Inc()
+	return mqtt.NotAuthorized
+}

@@ -1,0 +1,332 @@
+package auth
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/config"
+)
+
+// Keeper keeps small records over a restart. Put and Delete return once that
+// is done; the value given to f is valid during the call.
+type Keeper interface {
+	Each(f func(key string, value []byte) error) error
+	Put(key string, value []byte) error
+	Delete(key string) error
+}
+
+// BanKind says what a ban goes by.
+type BanKind string
+
+// The kinds, spelled as EMQ X 4 spells them.
+const (
+	BanClientID BanKind = "clientid"
+	BanUsername BanKind = "username"
+	BanPeerHost BanKind = "peerhost" // an address or, which EMQ X hasn't, a network: 10.0.0.0/8
+)
+
+// Ban keeps a client out.
+type Ban struct {
+	Kind   BanKind   `json:"-"`
+	Who    string    `json:"-"`
+	By     string    `json:"by,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+	Until  time.Time `json:"until,omitzero"` // zero: for ever
+
+	kept bool // the Keeper has a record of it, or of one before it
+}
+
+func (b *Ban) over(now time.Time) bool { return !b.Until.IsZero() && !now.Before(b.Until) }
+
+// Bans are the banned clients. All methods may be called at the same time;
+// only those that change something wait for the disk.
+type Bans struct {
+	keeper Keeper      // may be nil
+	saving sync.Mutex  // around changes that are kept; taken before mu
+	some   atomic.Bool // there are bans: else nobody needs the lock
+
+	mu    sync.RWMutex
+	names map[name]*Ban
+	nets  map[netip.Prefix]*Ban // an address is a network of one
+	sizes []netSize             // of nets, so that a look-up tries only these
+}
+
+type name struct {
+	kind BanKind
+	who  string
+}
+
+type netSize struct {
+	bits int
+	is4  bool
+	n    int
+}
+
+func newBans(k Keeper) *Bans {
+	return &Bans{keeper: k, names: make(map[name]*Ban), nets: make(map[netip.Prefix]*Ban)}
+}
+
+// Banned reports whether a client is kept out: by its client id, its user name
+// or its address.
+func (s *Bans) Banned(who *Client, now time.Time) bool {
+	if !s.some.Load() {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if b := s.names[name{BanClientID, who.ClientID}]; b != nil && !b.over(now) {
+		return true
+	}
+	if b := s.names[name{BanUsername, who.Username}]; b != nil && !b.over(now) {
+		return true
+	}
+	addr := who.Peer.Addr().Unmap()
+	for _, size := range s.sizes {
+		if size.is4 != addr.Is4() || !addr.IsValid() {
+			continue
+		}
+		net, _ := addr.Prefix(size.bits) // the size is one of this family
+		if b := s.nets[net]; b != nil && !b.over(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// All returns the bans that hold, by kind and then by name.
+func (s *Bans) All() []Ban {
+	now := time.Now()
+	s.mu.RLock()
+	all := make([]Ban, 0, len(s.names)+len(s.nets))
+	s.each(func(b *Ban) {
+		if !b.over(now) {
+			all = append(all, *b)
+		}
+	})
+	s.mu.RUnlock()
+	slices.SortFunc(all, func(a, b Ban) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Who, b.Who))
+	})
+	return all
+}
+
+// Add bans somebody, in the place of an earlier ban of the same. The error says
+// what is wrong with b, or that it holds until the next start only, as it
+// couldn't be kept.
+func (s *Bans) Add(b Ban) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	b.kept = s.keeper != nil
+	s.mu.Lock()
+	s.put(&b)
+	s.mu.Unlock()
+	if s.keeper == nil {
+		return nil
+	}
+	value, err := json.Marshal(b)
+	if err == nil {
+		err = s.keeper.Put(b.key(), value)
+	}
+	if err != nil {
+		return fmt.Errorf("the ban of %s %q holds, but is gone after the next start: %w", b.Kind, b.Who, err)
+	}
+	return nil
+}
+
+// addForNow bans somebody until the next start at most, without waiting for
+// the disk; a ban that holds already stays, and there are at most limit bans.
+func (s *Bans) addForNow(b Ban, limit int) (added bool) {
+	if b.check() != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.find(&b); old != nil {
+		if !old.over(b.At) {
+			return false
+		}
+		b.kept = old.kept
+	} else if len(s.names)+len(s.nets) >= limit {
+		return false
+	}
+	s.put(&b)
+	return true
+}
+
+// Remove ends a ban and reports whether there was one. It is gone even if the
+// record of it couldn't be deleted, which the error says.
+func (s *Bans) Remove(kind BanKind, who string) (bool, error) {
+	b := Ban{Kind: kind, Who: who}
+	if b.check() != nil {
+		return false, nil
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	return s.remove(&b, func(*Ban) bool { return true })
+}
+
+// remove takes the ban of whom b names out if it is the one meant. The caller
+// holds saving.
+func (s *Bans) remove(b *Ban, meant func(*Ban) bool) (bool, error) {
+	s.mu.Lock()
+	old := s.find(b)
+	if old == nil || !meant(old) {
+		s.mu.Unlock()
+		return false, nil
+	}
+	s.drop(old)
+	s.mu.Unlock()
+	if s.keeper == nil || !old.kept {
+		return true, nil
+	}
+	if err := s.keeper.Delete(old.key()); err != nil {
+		return true, fmt.Errorf("the ban of %s %q is off, but will be back after the next start: %w", old.Kind, old.Who, err)
+	}
+	return true, nil
+}
+
+// load reads what the Keeper has. The error joins what couldn't be read.
+func (s *Bans) load() error {
+	if s.keeper == nil {
+		return nil
+	}
+	var errs []error
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.keeper.Each(func(key string, value []byte) error {
+		b := Ban{kept: true}
+		kind, who, _ := strings.Cut(key, "/")
+		err := json.Unmarshal(value, &b)
+		b.Kind, b.Who = BanKind(kind), who
+		if err = errors.Join(err, b.check()); err != nil {
+			errs = append(errs, fmt.Errorf("the record %q is no ban: %w", key, err))
+			return nil
+		}
+		s.put(&b)
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// sweep removes what is over.
+func (s *Bans) sweep(now time.Time) error {
+	var over []*Ban
+	s.mu.RLock()
+	s.each(func(b *Ban) {
+		if b.over(now) {
+			over = append(over, b)
+		}
+	})
+	s.mu.RUnlock()
+	var errs []error
+	for _, b := range over {
+		s.saving.Lock()
+		_, err := s.remove(b, func(now *Ban) bool { return now == b })
+		s.saving.Unlock()
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (b *Ban) key() string { return string(b.Kind) + "/" + b.Who }
+
+// check also writes an address or network as it is always written.
+func (b *Ban) check() error {
+	switch b.Kind {
+	case BanClientID, BanUsername:
+		if b.Who == "" {
+			return fmt.Errorf("a ban by %s needs a name", b.Kind)
+		}
+		return nil
+	case BanPeerHost:
+		net, err := parseNet(b.Who)
+		if err != nil {
+			return config.Expected("an address or a network such as 10.0.0.0/8", b.Who)
+		}
+		if b.Who = net.String(); net.IsSingleIP() {
+			b.Who = net.Addr().String()
+		}
+		return nil
+	}
+	return config.Expected("a ban by clientid, username or peerhost", string(b.Kind))
+}
+
+func parseNet(text string) (netip.Prefix, error) {
+	if strings.Contains(text, "/") {
+		net, err := netip.ParsePrefix(text)
+		if addr := net.Addr(); addr.Is4In6() && net.Bits() >= 96 {
+			net = netip.PrefixFrom(addr.Unmap(), net.Bits()-96)
+		}
+		return net.Masked(), err
+	}
+	addr, err := netip.ParseAddr(text)
+	addr = addr.Unmap().WithZone("")
+	return netip.PrefixFrom(addr, addr.BitLen()), err
+}
+
+// The functions below are called with mu held.
+
+func (s *Bans) find(b *Ban) *Ban {
+	if b.Kind != BanPeerHost {
+		return s.names[name{b.Kind, b.Who}]
+	}
+	net, _ := parseNet(b.Who) // checked
+	return s.nets[net]
+}
+
+func (s *Bans) put(b *Ban) {
+	s.some.Store(true)
+	if b.Kind != BanPeerHost {
+		s.names[name{b.Kind, b.Who}] = b
+		return
+	}
+	net, _ := parseNet(b.Who)
+	if s.nets[net] == nil {
+		s.resize(net, 1)
+	}
+	s.nets[net] = b
+}
+
+func (s *Bans) drop(b *Ban) {
+	if b.Kind != BanPeerHost {
+		delete(s.names, name{b.Kind, b.Who})
+	} else {
+		net, _ := parseNet(b.Who)
+		delete(s.nets, net)
+		s.resize(net, -1)
+	}
+	s.some.Store(len(s.names)+len(s.nets) > 0)
+}
+
+func (s *Bans) resize(net netip.Prefix, n int) {
+	bits, is4 := net.Bits(), net.Addr().Is4()
+	i := slices.IndexFunc(s.sizes, func(z netSize) bool { return z.bits == bits && z.is4 == is4 })
+	if i < 0 {
+		s.sizes = append(s.sizes, netSize{bits: bits, is4: is4})
+		i = len(s.sizes) - 1
+	}
+	if s.sizes[i].n += n; s.sizes[i].n == 0 {
+		s.sizes = slices.Delete(s.sizes, i, i+1)
+	}
+}
+
+func (s *Bans) each(f func(*Ban)) {
+	for _, b := range s.names {
+		f(b)
+	}
+	for _, b := range s.nets {
+		f(b)
+	}
+}

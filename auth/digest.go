@@ -1,0 +1,5 @@
+package auth
+
+type digester struct{}
+
+func newDigester() digester { return digester{} }

@@ -1,0 +1,106 @@
+package auth
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// Bounds of what is remembered about clients that nobody knows yet: some MB.
+const (
+	maxFlapping = 100_000 // client ids whose CONNECTs are counted
+	maxFailures = 100_000 // addresses whose failures are counted
+	maxBlocked  = 100_000
+	maxBans     = 1_000_000 // above it, flapping bans nobody
+)
+
+// gates are what a CONNECT has to pass before anybody is asked about it.
+type gates struct {
+	flapping *tally[string]
+	failures *tally[netip.Addr]
+
+	mu      sync.Mutex
+	blocked recent[netip.Addr, time.Duration] // until when
+}
+
+func newGates(c Config) *gates {
+	return &gates{
+		flapping: newTally[string](maxFlapping), failures: newTally[netip.Addr](maxFailures),
+		blocked: recent[netip.Addr, time.Duration]{keep: c.Failures.Block, limit: maxBlocked},
+	}
+}
+
+// Admit says at once whether a CONNECT may go on to be authenticated: Success,
+// Banned, or ConnectionRateExceeded for an address above auth_failures_limit,
+// which tells the innocent behind it to try again. It counts the CONNECT for flapping.
+func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
+	switch now := c.now(); {
+	case c.gates.isBlocked(now, who):
+		c.count.refusedFailed.Inc()
+		return mqtt.ConnectionRateExceeded
+	case p.EnableBan && c.bans.Banned(who, time.Now()):
+		c.count.refusedBanned.Inc()
+		return mqtt.Banned
+	case p.EnableFlapping:
+		c.detect(p, who, now)
+	}
+	return mqtt.Success
+}
+
+// detect bans a client that connects too often, from its next CONNECT on.
+func (c *Control) detect(p *Policy, who *Client, now time.Duration) {
+	at := c.config.Flapping
+	if r := p.FlappingThreshold; !r.IsZero() {
+		at.Count, at.Window = int(r.Limit), r.Window
+	}
+	if p.FlappingBan > 0 {
+		at.Block = p.FlappingBan
+	}
+	if !c.gates.flapping.count(now, who.ClientID, at) {
+		return
+	}
+	c.count.flapped.Inc()
+	wall := time.Now()
+	c.bans.addForNow(Ban{
+		Kind: BanClientID, Who: who.ClientID, By: "flapping detector", Reason: "flapping is detected",
+		At: wall, Until: wall.Add(at.Block),
+	}, maxBans)
+}
+
+// failed notes that what a client offered was refused.
+func (g *gates) failed(now time.Duration, who *Client, limit Threshold) {
+	addr := block(who)
+	if limit.Count == 0 || !addr.IsValid() || !g.failures.count(now, addr, limit) {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.blocked.put(now, addr, now+limit.Block)
+}
+
+func (g *gates) isBlocked(now time.Duration, who *Client) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	until, ok := g.blocked.get(now, block(who))
+	return ok && now < until
+}
+
+func (g *gates) sweep(now time.Duration) {
+	g.flapping.sweep(now)
+	g.failures.sweep(now)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.blocked.turn(now)
+}
+
+// block is what counts as one address: of IPv6 a /64, since whoever has one
+// address of it has them all.
+func block(who *Client) netip.Addr {
+	addr := who.Peer.Addr().Unmap()
+	if net, err := addr.Prefix(64); err == nil && addr.Is6() {
+		return net.Addr()
+	}
+	return addr
+}
