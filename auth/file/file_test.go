@@ -1,0 +1,159 @@
+package file
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dunlin-mq/dunlin/auth"
+)
+
+func write(t *testing.T, path, src string) string {
+	t.Helper()
+	if path == "" {
+		path = filepath.Join(t.TempDir(), "acl.conf")
+	}
+	if err := os.WriteFile(path, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func ask(t *testing.T, f *File, c *auth.Client, name string) auth.Verdict {
+	t.Helper()
+	p := f.Provider()
+	if p.Name != "internal" || !p.Last || p.Backend != nil || p.Authenticator != nil {
+		t.Errorf("%+v", p)
+	}
+	a, err := p.Authorize(context.Background(), &auth.Request{Client: c, Action: auth.Publish, Topic: name})
+	if err != nil {
+		t.Error(err)
+	}
+	return a.Verdict
+}
+
+func TestLoadAndReload(t *testing.T) {
+	path := write(t, "", "{allow, {user, \"alice\"}, publish, [\"a\"]}.\n{deny, all}.")
+	f, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := ask(t, f, alice, "a"), ask(t, f, bob, "a"); a != auth.Allow || b != auth.Deny || f.Path() != path {
+		t.Error(a, b, f.Path())
+	}
+	write(t, path, `{allow, {user, "bob"}, publish, "a"}.`)
+	if err := f.Reload(); err != nil {
+		t.Error(err)
+	}
+	if a, b := ask(t, f, alice, "a"), ask(t, f, bob, "a"); a != auth.Ignore || b != auth.Allow {
+		t.Error(a, b)
+	}
+}
+
+// TestBrokenFileChangesNothing: EMQ X goes on without rules, which opens.
+func TestBrokenFileChangesNothing(t *testing.T) {
+	path := write(t, "", `{deny, all}.`)
+	f, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := func(why, want string) {
+		t.Helper()
+		if err := f.Reload(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", why, err)
+		}
+		if _, err := Load(path); err == nil {
+			t.Errorf("%s: loaded", why)
+		}
+		if v := ask(t, f, alice, "a"); v != auth.Deny {
+			t.Errorf("%s: %v", why, v)
+		}
+	}
+	write(t, path, "{allow, all}.\n{alow, all}.")
+	broken("one bad rule", path+":2:2: found the word alow")
+	write(t, path, "")
+	broken("an empty file", path+": found no rule, expected at least one such as {deny, all}")
+	write(t, path, "% nothing but a remark\n")
+	broken("a file of comments", path+": found no rule")
+	write(t, path, strings.Repeat(" ", maxSize+1))
+	broken("a huge file", path+": found more than 16 MB")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	broken("no file", "the rules of access can't be read: open "+path)
+}
+
+func TestByteOrderMarkIsNoMistake(t *testing.T) {
+	if _, err := Load(write(t, "", "\ufeff{deny, all}.\r\n")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRulesAreShownAndExplained(t *testing.T) {
+	f, err := Load(write(t, "", "% first\n{deny, {client, \"c1\"},\n publish, [\"a\"]}  .\n\n{allow, all}. {deny, all}."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Rule{{2, "{deny, {client, \"c1\"},\n publish, [\"a\"]}"}, {5, "{allow, all}"}, {5, "{deny, all}"}}
+	for i, r := range f.Rules() {
+		if r != want[i] {
+			t.Errorf("rule %d: %+v, want %+v", i, r, want[i])
+		}
+	}
+	explain := func(c *auth.Client, line int) {
+		t.Helper()
+		if r, ok := f.Explain(&auth.Request{Client: c, Action: auth.Publish, Topic: "a"}); r.Line != line || !ok {
+			t.Errorf("%s: %+v, want line %d", c.ClientID, r, line)
+		}
+	}
+	explain(alice, 2)
+	explain(bob, 5)
+}
+
+func TestDefault(t *testing.T) {
+	f := Default()
+	if n := len(f.Rules()); n != 3 || f.Path() != "" {
+		t.Errorf("%d rules from %q", n, f.Path())
+	}
+	if err := f.Reload(); err != nil {
+		t.Error(err)
+	}
+	if v := ask(t, f, alice, "a"); v != auth.Ignore {
+		t.Errorf("a publish is up to acl_nomatch, not %v", v)
+	}
+	r := &auth.Request{Client: alice, Action: auth.Subscribe, Topic: "$SYS/#"}
+	if rule, ok := f.Explain(r); !ok || rule.Line != 3 {
+		t.Errorf("$SYS/#: %+v", rule)
+	}
+	r.Topic = "a/b"
+	if rule, ok := f.Explain(r); ok {
+		t.Errorf("a/b: %+v", rule)
+	}
+}
+
+func TestReloadWhileOthersAsk(t *testing.T) {
+	path := write(t, "", `{deny, all}.`)
+	f, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 1000 {
+				if ask(t, f, alice, "a") != auth.Deny {
+					t.Error("not denied")
+				}
+			}
+		})
+	}
+	for range 50 {
+		if err := f.Reload(); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+}
