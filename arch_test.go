@@ -47,7 +47,7 @@ var aside = map[string]struct {
 	"bench":               {"cmd/dunlin", 0},
 	"internal/mqtttest":   {"tests", 7},
 	"internal/clienttest": {"tests", 7},
-	"internal/peers":      {"tests", 0},
+	"internal/peers":      {"tests", 1},
 }
 
 // onlyIn names libraries that one package hides from all others.

@@ -94,6 +94,7 @@ func (t *TLS) Config() (*tls.Config, error) {
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: !bool(t.Verify),
 		ServerName:         t.ServerName,
+		CipherSuites:       cipherSuites(),
 	}
 	if !t.speaks("tlsv1.2") {
 		c.MinVersion = tls.VersionTLS13
@@ -111,6 +112,17 @@ func (t *TLS) Config() (*tls.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// cipherSuites are those of crypto/tls and, for servers of the years before
+// 2019 that know nothing better, such as MySQL 8.0.15, two that don't protect
+// recordings of today against keys stolen tomorrow.
+func cipherSuites() []uint16 {
+	var ids []uint16
+	for _, s := range tls.CipherSuites() {
+		ids = append(ids, s.ID)
+	}
+	return append(ids, tls.TLS_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_RSA_WITH_AES_128_GCM_SHA256)
 }
 
 func (t *TLS) readFiles(c *tls.Config) error {

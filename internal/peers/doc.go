@@ -7,6 +7,7 @@
 // A server that this machine doesn't have skips the test, and fails it where
 // DUNLIN_REQUIRE_PEERS=1 promises every one; `make services` gets them.
 //
-// The package knows how servers are started and stopped, not what is asked of
-// them: it links no client library, and loads data with the servers' own tools.
+// The package knows how servers are started and stopped, and what every link
+// to one kind of them has to do. It links no client library, and loads data
+// with the servers' own tools.
 package peers

@@ -38,7 +38,8 @@ func startMySQL(t testing.TB, s *SQL, data string, how spec, options ...string) 
 	t.Helper()
 	client := program(t, "mariadb")
 	dir, port := filepath.Dir(data), freePort(t)
-	admin := []string{client, "--no-defaults", "--skip-ssl", "--user=root", "--socket=" + filepath.Join(dir, "s")}
+	admin := []string{client, "--no-defaults", "--skip-ssl", "--default-character-set=utf8mb4", "--user=root",
+		"--socket=" + filepath.Join(dir, "s")}
 	how.argv = append(append(how.argv, "--no-defaults"), options...)
 	how.argv = append(how.argv,
 		"--datadir="+data, "--socket="+filepath.Join(dir, "s"), "--pid-file="+filepath.Join(dir, "pid"),
@@ -53,8 +54,10 @@ func startMySQL(t testing.TB, s *SQL, data string, how spec, options ...string) 
 		t.Helper()
 		return run(t, command(append(admin, "--batch", s.Database), nil, true), script)
 	}
+	secret := "' identified by '" + strings.ReplaceAll(s.Password, "'", "''") + "'"
 	run(t, command(admin, nil, true), "create database "+s.Database+" character set utf8mb4;"+
-		"create user "+s.Username+" identified by '"+strings.ReplaceAll(s.Password, "'", "''")+"';"+
-		"grant all on "+s.Database+".* to "+s.Username+";")
+		"create user '"+s.Username+secret+"; grant all on "+s.Database+".* to "+s.Username+";"+
+		"create user 'encrypted"+secret+" require ssl; create user 'certified"+secret+" require x509;"+
+		"grant select on "+s.Database+".* to encrypted; grant select on "+s.Database+".* to certified;")
 	return s
 }

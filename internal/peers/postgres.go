@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// access is pg_hba.conf: the user `encrypted` has to use TLS, the user
-// `certified` has to show a certificate as well.
+// access is pg_hba.conf.
 const access = `
 hostnossl all encrypted,certified all reject
 hostssl   all certified           all scram-sha-256 clientcert=verify-ca
@@ -39,7 +38,10 @@ func Postgres(t testing.TB) *SQL {
 		ready: func() error { return check(admin("postgres")) },
 	})
 	s.client = func(script string) string { t.Helper(); return run(t, admin(s.Database), script) }
-	run(t, admin("postgres"), "create user "+s.Username+" password '"+strings.ReplaceAll(s.Password, "'", "''")+"';\n"+
-		"create database "+s.Database+" owner "+s.Username+";")
+	for _, user := range []string{s.Username, "encrypted", "certified"} {
+		run(t, admin("postgres"), "create user "+user+" password '"+strings.ReplaceAll(s.Password, "'", "''")+"'")
+	}
+	run(t, admin("postgres"), "create database "+s.Database+" owner "+s.Username)
+	s.Exec("grant create on schema public to " + s.Username + "; alter default privileges grant all on tables to " + s.Username)
 	return s
 }

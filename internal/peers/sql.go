@@ -5,8 +5,8 @@ import (
 )
 
 // SQL is a database server that holds the empty database `mqtt`, in which the
-// user `dunlin` may do everything. Connections may be encrypted, with a
-// certificate of Certs.
+// user `dunlin` may do everything. The user `encrypted` has to use TLS, the
+// user `certified` has to show a certificate as well; all have one password.
 type SQL struct {
 	*Server
 	Username, Password, Database string
