@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
@@ -31,9 +32,11 @@ func (n *devNull) Send(_ *Batch, t *mqtt.Template, o *mqtt.PublishOptions) bool 
 }
 
 func (n *devNull) SendAck(*Batch, mqtt.Type, uint16, mqtt.ReasonCode) {}
-func (n *devNull) Full() bool                                         { return false }
-func (n *devNull) Flush()                                             {}
-func (n *devNull) End(Ending)                                         {}
+func (n *devNull) ACLCache() *auth.Cache                              { return nil }
+
+func (n *devNull) Full() bool { return false }
+func (n *devNull) Flush()     {}
+func (n *devNull) End(Ending) {}
 
 func (n *devNull) ackAll() {
 	for _, id := range n.acks {

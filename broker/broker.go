@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/retain"
@@ -21,6 +22,8 @@ type Options struct {
 	Metrics  *metrics.Registry
 	Retained *retain.Store
 	Log      *slog.Logger
+	// Access decides about clients and topics; nil: a Control that asks nobody.
+	Access *auth.Control
 }
 
 // Broker is one node's broker. Its methods may be called by any number of
@@ -28,6 +31,7 @@ type Options struct {
 type Broker struct {
 	Hooks    *hook.Points
 	Retained *retain.Store
+	Access   *auth.Control
 
 	node, version string
 	sysPrefix     string // $SYS/brokers/<node>/
@@ -47,19 +51,24 @@ type Broker struct {
 	subscribeRules []rewrite
 	subscriptions  []Subscription // that every client gets
 
-	logs     throttles
-	stopping atomic.Bool
-	stop     chan struct{}
-	done     sync.WaitGroup
+	logs      throttles
+	ownAccess bool // nobody else closes it
+	stopping  atomic.Bool
+	stop      chan struct{}
+	done      sync.WaitGroup
 }
 
 // New makes a broker and starts its clock. Close stops it.
 func New(o Options) *Broker {
 	br := &Broker{
-		Hooks: o.Hooks, Retained: o.Retained,
+		Hooks: o.Hooks, Retained: o.Retained, Access: o.Access,
 		node: o.Node, version: o.Version, sysPrefix: "$SYS/brokers/" + o.Node + "/",
 		cfg: o.Config, log: o.Log, registry: o.Metrics,
 		stop: make(chan struct{}),
+	}
+	if br.Access == nil {
+		br.ownAccess = true
+		br.Access = auth.New(auth.Options{Metrics: o.Metrics, Log: o.Log})
 	}
 	br.wheel.sooner = make(chan struct{}, 1)
 	br.clients.clients = make(map[string]*Client)
@@ -114,6 +123,9 @@ func (br *Broker) Close() {
 	br.stopping.Store(true)
 	close(br.stop)
 	br.done.Wait()
+	if br.ownAccess {
+		br.Access.Close()
+	}
 }
 
 // strategy is how a share group chooses its members.

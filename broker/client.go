@@ -110,6 +110,16 @@ func (c *Client) Info() *hook.ClientInfo {
 	return c.info
 }
 
+// Renew gives the client of conn the identity that it has after authenticating
+// again; the client id is the same.
+func (c *Client) Renew(b *Batch, conn Conn, info *hook.ClientInfo) {
+	c.enter(b)
+	defer c.leave(b)
+	if c.owns(conn) {
+		c.info = info
+	}
+}
+
 // Connected reports whether the client has a connection now.
 func (c *Client) Connected() bool { return c.online.Load() }
 

@@ -35,13 +35,10 @@ type counters struct {
 	deliveryDropped *metrics.Counter
 	drops           [session.SessionEnded + 1]*metrics.Counter // by session.Drop, which begins at 1
 
-	connect, authenticate, connack, subscribe, unsubscribe *metrics.Counter // runs of the client.* hooks
+	connect, connack, subscribe, unsubscribe *metrics.Counter // runs of the client.* hooks
 
 	clientConnected    *metrics.Counter
 	clientDisconnected *metrics.Counter
-	checkACL           *metrics.Counter
-	aclAllow           *metrics.Counter
-	aclDeny            *metrics.Counter
 
 	sessionCreated    *metrics.Counter
 	sessionResumed    *metrics.Counter
@@ -80,17 +77,13 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		queued:          r.Gauge("deliveries.queued", "deliveries that wait in the queues of sessions"),
 		deliveryDropped: r.Counter("delivery.dropped", "deliveries dropped, for all reasons together"),
 
-		connect:      r.Counter("client.connect", "CONNECT packets before any check"),
-		authenticate: r.Counter("client.authenticate", "questions who a client is"),
-		connack:      r.Counter("client.connack", "CONNACK packets about to be sent"),
-		subscribe:    r.Counter("client.subscribe", "SUBSCRIBE packets"),
-		unsubscribe:  r.Counter("client.unsubscribe", "UNSUBSCRIBE packets"),
+		connect:     r.Counter("client.connect", "CONNECT packets before any check"),
+		connack:     r.Counter("client.connack", "CONNACK packets about to be sent"),
+		subscribe:   r.Counter("client.subscribe", "SUBSCRIBE packets"),
+		unsubscribe: r.Counter("client.unsubscribe", "UNSUBSCRIBE packets"),
 
 		clientConnected:    r.Counter("client.connected", "connections accepted"),
 		clientDisconnected: r.Counter("client.disconnected", "accepted connections that ended"),
-		checkACL:           r.Counter("client.check_acl", "questions asked of the ACL"),
-		aclAllow:           r.Counter("client.acl.allow", "publishes and subscriptions that the ACL allowed"),
-		aclDeny:            r.Counter("client.acl.deny", "publishes and subscriptions that the ACL denied"),
 
 		sessionCreated:    r.Counter("session.created", "sessions begun"),
 		sessionResumed:    r.Counter("session.resumed", "sessions continued by a new connection"),
@@ -103,12 +96,7 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		subscriptions:       r.Stat("subscriptions", "subscriptions of all sessions"),
 		sharedSubscriptions: r.Stat("subscriptions.shared", "subscriptions in shared groups"),
 	}
-	for name, help := range map[string]string{ // EMQ X has these, and nothing here raises them yet
-		"messages.forward":     "messages sent to another node",
-		"client.acl.cache_hit": "questions that a client's ACL cache answered",
-	} {
-		r.Counter(name, help)
-	}
+	r.Counter("messages.forward", "messages sent to another node") // EMQ X has it, and nothing here raises it yet
 	for d := session.NoLocal; d <= session.SessionEnded; d++ {
 		c.drops[d] = r.Counter("delivery.dropped."+d.String(), "deliveries dropped for this reason")
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -76,6 +77,7 @@ type fakeConn struct {
 	full   atomic.Bool // what Full says
 	room   int         // payloads longer than this are refused; 0: none
 	onSend func(sent)  // called instead of keeping it
+	cache  *auth.Cache // what ACLCache says
 
 	mu      sync.Mutex
 	got     []sent
@@ -110,6 +112,8 @@ func (f *fakeConn) SendAck(_ *Batch, kind mqtt.Type, id uint16, code mqtt.Reason
 	defer f.mu.Unlock()
 	f.acks = append(f.acks, fmt.Sprint(kind, " ", id, " ", code))
 }
+
+func (f *fakeConn) ACLCache() *auth.Cache { return f.cache }
 
 func (f *fakeConn) Full() bool { return f.full.Load() }
 

@@ -93,24 +93,3 @@ func (br *Broker) acked(by *hook.ClientInfo, m *mqtt.Message) {
 		h.Run(&hook.MessageAcked{Client: by, Message: m})
 	}
 }
-
-// Authorize asks whether a client may publish to a topic or subscribe to a
-// filter, given without mountpoint and share prefix.
-func (br *Broker) Authorize(z *Zone, who *hook.ClientInfo, action hook.Action, topic string) bool {
-	if !z.EnableACL || who.Superuser {
-		return true
-	}
-	br.count.checkACL.Inc()
-	allow := z.ACLNomatch == "allow"
-	if h := &br.Hooks.ClientCheckACL; !h.Empty() {
-		e := hook.ClientCheckACL{Client: who, Action: action, Topic: topic, Allow: allow}
-		h.Run(&e)
-		allow = e.Allow
-	}
-	if allow {
-		br.count.aclAllow.Inc()
-	} else {
-		br.count.aclDeny.Inc()
-	}
-	return allow
-}

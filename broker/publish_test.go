@@ -214,31 +214,6 @@ func TestRetries(t *testing.T) {
 	})
 }
 
-func TestAuthorize(t *testing.T) {
-	r := newRig(t)
-	f := func(enabled, super bool, nomatch string, want bool, checks, allow, deny int64) {
-		t.Helper()
-		z := &Zone{}
-		z.EnableACL = enabled
-		z.ACLNomatch = nomatch
-		before := [3]int64{r.metric("client.check_acl"), r.metric("client.acl.allow"), r.metric("client.acl.deny")}
-		if got := r.Authorize(z, &hook.ClientInfo{Superuser: super}, hook.Publish, "t"); got != want {
-			t.Errorf("enabled %v, superuser %v, nomatch %s: %v", enabled, super, nomatch, got)
-		}
-		after := [3]int64{r.metric("client.check_acl") - checks, r.metric("client.acl.allow") - allow, r.metric("client.acl.deny") - deny}
-		if after != before {
-			t.Errorf("enabled %v, superuser %v, nomatch %s: counted %v, want %v", enabled, super, nomatch, after, before)
-		}
-	}
-	f(false, false, "deny", true, 0, 0, 0)
-	f(true, true, "deny", true, 0, 0, 0)
-	f(true, false, "deny", false, 1, 0, 1)
-	f(true, false, "allow", true, 1, 1, 0)
-	r.Hooks.ClientCheckACL.Add("test", 0, func(e *hook.ClientCheckACL) hook.Verdict { e.Allow = !e.Allow; return hook.Stop })
-	f(true, false, "deny", true, 1, 1, 0)
-	f(true, false, "allow", false, 1, 0, 1)
-}
-
 // TestPublishFromHook has a function on a hook that publishes, with a batch of
 // its own, and looks at the client that the hook is about.
 func TestPublishFromHook(t *testing.T) {

@@ -12,12 +12,6 @@ func (br *Broker) OnConnect(e *hook.ClientConnect) {
 	br.Hooks.ClientConnect.Run(e)
 }
 
-// OnAuthenticate runs client.authenticate.
-func (br *Broker) OnAuthenticate(e *hook.ClientAuthenticate) {
-	br.count.authenticate.Inc()
-	br.Hooks.ClientAuthenticate.Run(e)
-}
-
 // OnConnack runs client.connack.
 func (br *Broker) OnConnack(e *hook.ClientConnack) {
 	br.count.connack.Inc()

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 	"github.com/dunlin-mq/dunlin/topic"
@@ -50,6 +51,9 @@ type Conn interface {
 	Full() bool
 	// Flush writes what has been appended since the last Flush.
 	Flush()
+	// ACLCache is what backends have said about the client's topics; nil: none
+	// was asked. It goes with the connection.
+	ACLCache() *auth.Cache
 	// End closes the connection, with a DISCONNECT where the client's version
 	// knows one.
 	End(why Ending)

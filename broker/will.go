@@ -3,7 +3,7 @@ package broker
 import (
 	"strings"
 
-	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 )
@@ -23,17 +23,36 @@ func (c *Client) dueWill(now int64) *session.Will {
 }
 
 // publishWill publishes d's will, if there is one and its client may publish
-// it. No client is entered.
+// it, which a backend may have to be asked first. No client is entered.
 func (br *Broker) publishWill(b *Batch, d *departure) {
 	if d.will == nil {
 		return
 	}
-	m := d.will.Msg.Copy()
-	name := strings.TrimPrefix(m.Topic, d.info.Mountpoint)
-	if !br.Authorize(d.zone, d.info, hook.Publish, name) {
-		br.logs.willDenied.warn(br.log, b.Now(), "a will is not published: the ACL denies it", "client", d.info.ClientID, "topic", name)
+	name := strings.TrimPrefix(d.will.Msg.Topic, d.info.Mountpoint)
+	cache := new(auth.Cache) // its connection is gone, and with it what backends have said
+	code, decided := br.MayPublish(d.zone, d.info, cache, name)
+	if decided {
+		br.publishJudged(b, d, name, code)
 		return
 	}
+	br.MayPublishLater(d.zone, d.info, cache, name, func(code mqtt.ReasonCode) {
+		if br.stopping.Load() {
+			return
+		}
+		b := br.NewBatch()
+		br.publishJudged(b, d, name, code)
+		b.End()
+	})
+}
+
+// publishJudged publishes a will about which code is the ACL's answer.
+func (br *Broker) publishJudged(b *Batch, d *departure, name string, code mqtt.ReasonCode) {
+	if code.Failed() {
+		br.logs.willDenied.warn(br.log, b.Now(), "a will is not published: the ACL denies it, or can't be asked",
+			"client", d.info.ClientID, "topic", name, "reason", code)
+		return
+	}
+	m := d.will.Msg.Copy()
 	m.Timestamp = b.Now()
 	if m.Props.Has(mqtt.PropMessageExpiry) && m.Props.MessageExpiry > 0 { // runs from the publication on
 		m.ExpiresAt = b.Now() + int64(m.Props.MessageExpiry)*1000

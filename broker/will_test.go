@@ -83,20 +83,3 @@ func TestWillMessage(t *testing.T) {
 		}
 	})
 }
-
-func TestWillAndACL(t *testing.T) {
-	r := newRig(t)
-	r.zone.EnableACL, r.zone.ACLNomatch = true, "allow"
-	var asked string
-	r.Hooks.ClientCheckACL.Add("test", 0, func(e *hook.ClientCheckACL) hook.Verdict {
-		asked = e.Topic
-		e.Allow = false
-		return hook.Stop
-	})
-	watch := r.connect("watch").subscribe("m/will", 0)
-	r.connect("a", mounted("m/"), will("m/will", 0)).close("closed")
-	watch.wants()
-	if asked != "will" {
-		t.Errorf("the ACL was asked about %q, want the topic without mountpoint", asked)
-	}
-}

@@ -2,17 +2,14 @@ package hook
 
 import "github.com/dunlin-mq/dunlin/mqtt"
 
-// Points are all extension points of one broker, named after EMQ X's.
+// Points are the extension points of one broker, named after EMQ X's.
 type Points struct {
-	ClientConnect              Chain[ClientConnect]
-	ClientAuthenticate         Chain[ClientAuthenticate]
-	ClientEnhancedAuthenticate Chain[ClientEnhancedAuthenticate]
-	ClientConnack              Chain[ClientConnack]
-	ClientConnected            Chain[ConnInfo]
-	ClientCheckACL             Chain[ClientCheckACL]
-	ClientSubscribe            Chain[ClientSubscribe]
-	ClientUnsubscribe          Chain[ClientUnsubscribe]
-	ClientDisconnected         Chain[ClientDisconnected]
+	ClientConnect      Chain[ClientConnect]
+	ClientConnack      Chain[ClientConnack]
+	ClientConnected    Chain[ConnInfo]
+	ClientSubscribe    Chain[ClientSubscribe]
+	ClientUnsubscribe  Chain[ClientUnsubscribe]
+	ClientDisconnected Chain[ClientDisconnected]
 
 	SessionCreated      Chain[SessionEvent]
 	SessionResumed      Chain[SessionEvent]
@@ -33,28 +30,6 @@ type Points struct {
 type ClientConnect struct {
 	Conn   *ConnInfo       // Conn.Props may be replaced
 	Refuse mqtt.ReasonCode // set to a failure to refuse the connection
-}
-
-// ClientAuthenticate is client.authenticate: who is this? Result and Anonymous
-// start as the zone's allow_anonymous has it.
-type ClientAuthenticate struct {
-	Client    *ClientInfo     // Superuser and Mountpoint may be set
-	Password  []byte          // nil: none given; valid during the call
-	Result    mqtt.ReasonCode // Success lets the client in
-	Anonymous bool            // nobody vouched for the client yet
-}
-
-// ClientEnhancedAuthenticate is client.enhanced_authenticate: one step of an
-// exchange by AUTH packets [MQTT-4.12]. With nothing on the point every
-// method is refused with BadAuthenticationMethod.
-type ClientEnhancedAuthenticate struct {
-	Client *ClientInfo
-	Method string
-	Data   []byte // what the client sent
-
-	State  any             // kept for the next step of this exchange
-	Reply  []byte          // sent back to the client
-	Result mqtt.ReasonCode // Success, ContinueAuthentication or a failure
 }
 
 // ClientConnack is client.connack: a CONNACK is about to be sent, of success
@@ -80,15 +55,6 @@ func (a Action) String() string {
 		return "subscribe"
 	}
 	return "publish"
-}
-
-// ClientCheckACL is client.check_acl: may the client do this? The topic has
-// no mountpoint and no share prefix. Allow starts as the zone's acl_nomatch.
-type ClientCheckACL struct {
-	Client *ClientInfo
-	Action Action
-	Topic  string
-	Allow  bool
 }
 
 // ClientSubscribe is client.subscribe: the filters of a SUBSCRIBE, before the

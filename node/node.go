@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/metrics"
@@ -25,6 +26,7 @@ type Node struct {
 	Config  *Config
 	Hooks   *hook.Points
 	Metrics *metrics.Registry
+	Access  *auth.Control
 	Broker  *broker.Broker
 	Server  *server.Server
 	log     *slog.Logger
@@ -42,9 +44,12 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, &DataDirError{c.Node.DataDir, err}
 	}
 	n := &Node{Config: c, Hooks: new(hook.Points), Metrics: new(metrics.Registry), log: log, stop: make(chan struct{})}
+	var access auth.Config
+	access.SetDefaults()
+	n.Access = auth.New(auth.Options{Config: access, Metrics: n.Metrics, Log: log})
 	n.Broker = broker.New(broker.Options{
 		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
-		Retained: retain.New(c.Retainer), Log: log,
+		Retained: retain.New(c.Retainer), Access: n.Access, Log: log,
 	})
 	var err error
 	n.Server, err = server.New(server.Options{
@@ -56,6 +61,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	}
 	if err != nil {
 		n.Broker.Close()
+		n.Access.Close()
 		return nil, err
 	}
 	n.tidying.Go(func() { tidy(n.stop) })
@@ -81,6 +87,7 @@ func (n *Node) Stop() {
 	n.Broker.BeginStop()
 	n.Server.Stop()
 	n.Broker.Close()
+	n.Access.Close() // after those that ask it
 	close(n.stop)
 	n.tidying.Wait()
 }

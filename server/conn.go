@@ -26,10 +26,10 @@ type conn struct {
 	stream   mqtt.Stream
 	in       []byte           // the beginning of a packet whose rest has not arrived
 	client   *broker.Client   // nil before CONNECT is accepted
-	info     *hook.ClientInfo // fixed once CONNECT is accepted
+	info     *hook.ClientInfo // fixed once CONNECT is accepted; replaced with mu held
 	aliases  *aliases         // nil: none in use
 	limits   *limits          // nil: none
-	exchange *authExchange    // nil: no enhanced authentication
+	access   *access          // nil: nothing is kept for package auth; set with mu held
 	topic    string           // the last topic that passed the checks of PUBLISH
 
 	lastRead atomic.Int64  // Unix milliseconds
@@ -111,8 +111,13 @@ func (c *conn) keep(rest []byte) {
 
 // Woken is netloop.Handler's: what had to wait goes on.
 func (c *conn) Woken(np netloop.Pass) {
+	p := np.(*pass)
+	if c.ended() {
+		return
+	}
+	c.proceed(p)
 	if len(c.in) > 0 && c.held.Load() == 0 && !c.ended() {
-		c.feed(np.(*pass), nil)
+		c.feed(p, nil)
 	}
 }
 
@@ -147,6 +152,9 @@ func (c *conn) Closed(np netloop.Pass, err error) {
 	}
 	c.mu.Unlock()
 	c.in = nil
+	if c.access != nil {
+		c.access.suspended = nil // its answers may come for seconds still
+	}
 	c.listener.gone(c, why)
 	if c.client != nil {
 		c.client.Close(p.batch, c, why, expiry, !dropWill)
@@ -219,10 +227,13 @@ var errEnded = errors.New("ended by the broker")
 // client as a reason string, if it wants that.
 func (c *conn) fail(code mqtt.ReasonCode, word, say string) {
 	var props *mqtt.Properties
+	c.mu.Lock()
+	info := c.info
 	if c.problem && say != "" {
 		props = &mqtt.Properties{Present: mqtt.PropReasonString, ReasonString: say}
 	}
-	c.listener.server.log.Info("a connection is closed", "client", c.info.ClientID, "peer", c.info.Peer, "reason", word, "why", say)
+	c.mu.Unlock()
+	c.listener.server.log.Info("a connection is closed", "client", info.ClientID, "peer", info.Peer, "reason", word, "why", say)
 	c.endWith(broker.Ending{Code: code, Word: word}, props)
 }
 

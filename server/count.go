@@ -20,8 +20,6 @@ type counters struct {
 	pubrelMissed                       *metrics.Counter
 	subscribeError, subscribeAuthError *metrics.Counter
 	unsubscribeError                   *metrics.Counter
-	authSuccess, authAnonymous         *metrics.Counter
-	authFailure                        *metrics.Counter
 }
 
 func newCounters(r *metrics.Registry) *counters {
@@ -37,13 +35,10 @@ func newCounters(r *metrics.Registry) *counters {
 		publishError:       r.Counter("packets.publish.error", "PUBLISH packets acknowledged with a failure"),
 		publishAuthError:   r.Counter("packets.publish.auth_error", "PUBLISH packets that the ACL forbade"),
 		publishInuse:       r.Counter("packets.publish.inuse", "QoS 2 PUBLISH packets whose identifier still waited for PUBREL"),
-		publishDropped:     r.Counter("packets.publish.dropped", "PUBLISH packets refused for a quota or max_awaiting_rel"),
+		publishDropped:     r.Counter("packets.publish.dropped", "PUBLISH packets refused for a quota or max_awaiting_rel, or because no backend could judge them"),
 		subscribeError:     r.Counter("packets.subscribe.error", "SUBSCRIBE packets with a refused filter"),
 		subscribeAuthError: r.Counter("packets.subscribe.auth_error", "SUBSCRIBE packets with a filter that the ACL forbade"),
 		unsubscribeError:   r.Counter("packets.unsubscribe.error", "UNSUBSCRIBE packets with an invalid filter"),
-		authSuccess:        r.Counter("client.auth.success", "clients let in"),
-		authAnonymous:      r.Counter("client.auth.success.anonymous", "clients let in by allow_anonymous"),
-		authFailure:        r.Counter("client.auth.failure", "clients kept out"),
 	}
 	both := func(name, what string, t mqtt.Type) {
 		n.receivedOf[t] = r.Counter("packets."+name+".received", what+" packets from clients")
@@ -130,17 +125,5 @@ func (n *counters) subscribed(codes []mqtt.ReasonCode) {
 	}
 	if denied {
 		n.subscribeAuthError.Inc()
-	}
-}
-
-func (n *counters) authenticated(code mqtt.ReasonCode, anonymous bool) {
-	switch {
-	case code.Failed():
-		n.authFailure.Inc()
-	case anonymous:
-		n.authAnonymous.Inc()
-		fallthrough
-	default:
-		n.authSuccess.Inc()
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -19,27 +18,26 @@ import (
 const maxConnect = 512 << 10
 
 // handleConnect takes a CONNECT through its checks to a session, in this
-// order: hook client.connect, the packet's own fields, authentication, the
-// session, CONNACK. Whatever fails is answered with a CONNACK of its code.
+// order: hook client.connect, the packet's own fields, bans, authentication,
+// the session, CONNACK. Whatever fails is answered with a CONNACK of its code.
 func (c *conn) handleConnect(p *pass, k *mqtt.Connect) {
-	if c.exchange != nil { // a CONNECT in the middle of its authentication
+	if c.exchange() != nil { // a CONNECT in the middle of its authentication
 		c.fail(mqtt.ProtocolError, "proto_unexpected_c", "a second CONNECT on one connection")
 		return
 	}
 	ask := c.ask(k)
-	if code, say := c.enrich(k, ask); code.Failed() {
-		c.refuseConnect(ask, code, say)
-		return
+	code, say := c.enrich(k, ask)
+	if !code.Failed() {
+		code, say = c.listener.server.broker.Access.Admit(&c.listener.zone.Policy, ask.Client), "not admitted"
 	}
-	if code, say := c.authenticate(k, ask); code.Failed() {
+	switch {
+	case code.Failed():
 		c.refuseConnect(ask, code, say)
-		return
-	}
-	if k.Props.Has(mqtt.PropAuthMethod) {
+	case k.Props.Has(mqtt.PropAuthMethod):
 		c.beginExchange(p, k, ask)
-		return
+	default:
+		c.authenticate(p, k, ask)
 	}
-	c.accept(p, k, ask, nil)
 }
 
 // ask is what the CONNECT asks for, as the hooks see it.
@@ -81,11 +79,9 @@ func (c *conn) enrich(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, str
 	if code, say := c.checkClientID(k, info); code.Failed() {
 		return code, say
 	}
-	if strings.Contains(z.Mountpoint, "%c") && strings.ContainsAny(info.ClientID, "+#") ||
-		strings.Contains(z.Mountpoint, "%u") && strings.ContainsAny(info.Username, "+#") {
-		return mqtt.ClientIdentifierNotValid, "a name that is part of the mountpoint can't hold + or #, which would reach into others' topics"
+	if code, say := mount(info, z.Mountpoint); code.Failed() {
+		return code, say
 	}
-	info.Mountpoint = mountpoint(z.Mountpoint, info)
 	if ask.Props.Has(mqtt.PropReceiveMaximum) {
 		ask.ReceiveMaximum = ask.Props.ReceiveMaximum
 	}
@@ -134,43 +130,28 @@ func (c *conn) checkWill(w *mqtt.Will) (mqtt.ReasonCode, string) {
 	return mqtt.Success, ""
 }
 
-// mountpoint fills in %c and %u.
-func mountpoint(text string, info *hook.ClientInfo) string {
-	if !strings.Contains(text, "%") {
-		return text
+// mount puts a client below a mountpoint, %c and %u filled in.
+func mount(info *hook.ClientInfo, text string) (mqtt.ReasonCode, string) {
+	if strings.Contains(text, "%") {
+		text = strings.ReplaceAll(text, "%c", info.ClientID)
+		text = strings.ReplaceAll(text, "%u", info.Username)
 	}
-	text = strings.ReplaceAll(text, "%c", info.ClientID)
-	return strings.ReplaceAll(text, "%u", info.Username)
-}
-
-// authenticate asks who the client is: allow_anonymous, unless a hook knows
-// better.
-func (c *conn) authenticate(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, string) {
-	z, info := c.listener.zone, ask.Client
-	e := hook.ClientAuthenticate{Client: info, Password: k.Password, Result: mqtt.NotAuthorized, Anonymous: true}
-	if z.AllowAnonymous == auth.AnonymousAllowed {
-		e.Result = mqtt.Success
+	if strings.ContainsAny(text, "+#") {
+		return mqtt.ClientIdentifierNotValid, "the mountpoint, or a name that is part of it, holds + or #, which would reach into others' topics"
 	}
-	quick := z.AllowAnonymous == auth.AnonymousQuickDeny && info.Username == ""
-	if !quick {
-		c.listener.server.broker.OnAuthenticate(&e)
-	}
-	info.Anonymous = e.Anonymous
-	c.listener.server.count.authenticated(e.Result, e.Anonymous)
-	if e.Result.Failed() {
-		return e.Result, "not authenticated"
-	}
+	info.Mountpoint = text
 	return mqtt.Success, ""
 }
 
-// accept opens the session and answers the CONNECT.
-func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, auth *hook.ClientEnhancedAuthenticate) {
+// accept opens the session and answers the CONNECT; proof is the end of an
+// enhanced authentication, if there was one.
+func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, proof *mqtt.Properties) {
 	z, s := c.listener.zone, c.listener.server
 	o := broker.Opening{Conn: c, Zone: z, Ask: ask, Will: c.will(p, k.Will, ask.Client)}
 	o.Accept = func(client *broker.Client, present bool) {
 		c.client = client
 		c.settle(ask)
-		c.connack(p, ask, present, connackProps(z, k, ask, auth))
+		c.connack(p, ask, present, connackProps(z, k, ask, proof))
 	}
 	s.broker.Open(p.batch, &o)
 }
@@ -184,6 +165,7 @@ func (c *conn) settle(ask *hook.ConnInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.opened = c.client
+	c.wake(c.info.Expires)
 	if ask.Props.Has(mqtt.PropTopicAliasMaximum) {
 		c.unsent.max = min(ask.Props.TopicAliasMaximum, maxAliases)
 	}
@@ -222,7 +204,7 @@ func (c *conn) hookConnack(ask *hook.ConnInfo, code mqtt.ReasonCode, props *mqtt
 
 // connackProps announces to a version 5 client what it may do here, MQTT 5
 // clause 3.2.2.3; the same properties always that EMQ X always sends.
-func connackProps(z *broker.Zone, k *mqtt.Connect, ask *hook.ConnInfo, auth *hook.ClientEnhancedAuthenticate) *mqtt.Properties {
+func connackProps(z *broker.Zone, k *mqtt.Connect, ask *hook.ConnInfo, proof *mqtt.Properties) *mqtt.Properties {
 	if k.Version < mqtt.V5 {
 		return nil
 	}
@@ -252,13 +234,9 @@ func connackProps(z *broker.Zone, k *mqtt.Connect, ask *hook.ConnInfo, auth *hoo
 		props.Present |= mqtt.PropResponseInfo
 		props.ResponseInfo = z.ResponseInformation
 	}
-	if auth != nil {
-		props.Present |= mqtt.PropAuthMethod
-		props.AuthMethod = auth.Method
-		if auth.Reply != nil {
-			props.Present |= mqtt.PropAuthData
-			props.AuthData = auth.Reply
-		}
+	if proof != nil {
+		props.Present |= proof.Present
+		props.AuthMethod, props.AuthData = proof.AuthMethod, proof.AuthData
 	}
 	return props
 }

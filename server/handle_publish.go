@@ -1,9 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"unicode/utf8"
 
-	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
 )
@@ -23,11 +23,24 @@ func (c *conn) handlePublish(p *pass, k *mqtt.Publish) {
 	if k.Topic != c.topic && !c.checkTopic(k) {
 		return
 	}
-	z, s := c.listener.zone, c.listener.server
+	if z := c.listener.zone; z.EnableACL && !c.info.Superuser {
+		code, decided := c.listener.server.broker.MayPublish(z, c.info, c.aclCache(p), k.Topic)
+		switch {
+		case !decided:
+			c.askPublish(k)
+			return
+		case code.Failed():
+			c.deny(p, k, code)
+			return
+		}
+	}
+	c.publish(p, k)
+}
+
+// publish goes on with a PUBLISH that the ACL allows.
+func (c *conn) publish(p *pass, k *mqtt.Publish) {
+	z := c.listener.zone
 	switch {
-	case z.EnableACL && !s.broker.Authorize(z, c.info, hook.Publish, k.Topic):
-		c.deny(p, k)
-		return
 	case byte(k.QoS) > z.MaxQoSAllowed: // [MQTT-3.2.2-11]
 		c.fail(mqtt.QoSNotSupported, "qos_not_supported", "PUBLISH above max_qos_allowed")
 		return
@@ -45,12 +58,36 @@ func (c *conn) handlePublish(p *pass, k *mqtt.Publish) {
 	if c.info.Mountpoint != "" {
 		m.Topic = c.info.Mountpoint + k.Topic
 	}
-	code, n := s.broker.Publish(p.batch, c.info, m)
+	code, n := c.listener.server.broker.Publish(p.batch, c.info, m)
 	c.acknowledge(p, k, code)
 	if c.limits != nil {
 		c.limits.message(c, p)
 		c.limits.routed(c, p, n)
 	}
+}
+
+// askPublish has a backend asked about a PUBLISH, which waits in a copy: the
+// packet and its payload are the decoder's. The identifier of a QoS 2 message
+// is noted afterwards, which nobody can tell: nothing else is read meanwhile.
+func (c *conn) askPublish(k *mqtt.Publish) {
+	kept := *k
+	kept.Payload = bytes.Clone(k.Payload)
+	if k.Props != nil {
+		props := *k.Props
+		kept.Props = &props
+	}
+	var code mqtt.ReasonCode
+	s := c.suspend(1, func(p *pass) {
+		if code.Failed() {
+			c.deny(p, &kept, code)
+		} else {
+			c.publish(p, &kept)
+		}
+	})
+	c.listener.server.broker.MayPublishLater(c.listener.zone, c.info, &c.access.cache, kept.Topic, func(answer mqtt.ReasonCode) {
+		code = answer
+		s.answered()
+	})
 }
 
 // checkTopic checks a topic name, once for each run of equal ones.
@@ -117,12 +154,28 @@ func (c *conn) acknowledge(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
 	}
 }
 
-// deny answers a PUBLISH that the ACL forbids, as acl_deny_action has it. A
-// client before version 5 can't be told and gets an ordinary acknowledgement.
-func (c *conn) deny(p *pass, k *mqtt.Publish) {
-	if c.listener.zone.ACLDenyAction == "disconnect" {
+// deny answers a PUBLISH that must not be routed: the ACL forbids it, or nobody
+// could say whether it does.
+func (c *conn) deny(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
+	switch n := c.listener.server.count; {
+	case code != mqtt.NotAuthorized:
+		c.unjudged(p, k, code)
+	case c.listener.zone.ACLDenyAction == "disconnect":
+		n.publishAuthError.Inc()
 		c.fail(mqtt.NotAuthorized, "not_authorized", "PUBLISH to a topic that the ACL forbids")
+	default: // a client before version 5 can't be told: it gets an ordinary acknowledgement
+		c.acknowledge(p, k, mqtt.NotAuthorized)
+	}
+}
+
+// unjudged answers a PUBLISH about which no backend had an answer in time. To a
+// client before version 5 every acknowledgement is a success, so it gets none:
+// it may send the message again on its next connection.
+func (c *conn) unjudged(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
+	c.listener.server.count.publishDropped.Inc()
+	if k.QoS > 0 && c.info.Version < mqtt.V5 {
+		c.fail(mqtt.Success, mqtt.ServerUnavailable.String(), "a PUBLISH can't be judged now, and the client can't be told")
 		return
 	}
-	c.acknowledge(p, k, mqtt.NotAuthorized)
+	c.acknowledge(p, k, code)
 }

@@ -2,8 +2,11 @@ package server
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
@@ -14,18 +17,85 @@ import (
 // subscribes to those that pass, answers with one code for each
 // [MQTT-3.8.4-6], and then sends the retained messages.
 func (c *conn) handleSubscribe(p *pass, k *mqtt.Subscribe) {
-	s := c.listener.server
-	e := hook.ClientSubscribe{Client: c.info, Props: k.Props, Filters: k.Filters, Refused: make([]mqtt.ReasonCode, len(k.Filters))}
-	for i := range e.Filters {
-		f := &e.Filters[i]
-		if !c.wellFormed(f) {
-			return
-		}
-		if e.Refused[i] = c.permitted(f.Filter); e.Refused[i].Failed() && c.listener.zone.ACLDenyAction == "disconnect" {
-			c.fail(mqtt.NotAuthorized, "not_authorized", "SUBSCRIBE to a filter that the ACL forbids")
+	for i := range k.Filters {
+		if !c.wellFormed(&k.Filters[i]) {
 			return
 		}
 	}
+	codes := make([]mqtt.ReasonCode, len(k.Filters))
+	open := c.permit(p, k.Filters, codes)
+	if len(open) == 0 || c.forbids(codes) {
+		c.subscribeAll(p, k, codes)
+		return
+	}
+	c.askSubscribe(k, codes, open)
+}
+
+// permit asks the ACL about valid filters, as the client wrote them but for the
+// prefixes $share and so on. It fills in the codes and returns which of them
+// are open: a backend has to be asked.
+func (c *conn) permit(p *pass, filters []mqtt.SubscribeFilter, codes []mqtt.ReasonCode) (open []int) {
+	access, z := c.listener.server.broker.Access, c.listener.zone
+	for i := range filters {
+		code, decided := access.Authorize(&z.Policy, c.info, c.aclCache(p), auth.Subscribe, bare(filters[i].Filter))
+		if !decided {
+			open = append(open, i)
+		}
+		codes[i] = code
+	}
+	return open
+}
+
+// bare is what the ACL sees of a valid filter.
+func bare(filter string) string {
+	f, _ := topic.Parse(filter) //nolint:errcheck // wellFormed has looked at it
+	return f.Bare
+}
+
+// maxOpen is how many filters of one SUBSCRIBE backends are asked about at a
+// time: one client shall not fill the queues for all.
+const maxOpen = 32
+
+// askSubscribe has backends asked about the open filters; the SUBSCRIBE goes on
+// when the last answer is there.
+func (c *conn) askSubscribe(k *mqtt.Subscribe, codes []mqtt.ReasonCode, open []int) {
+	access, z := c.listener.server.broker.Access, c.listener.zone
+	s := c.suspend(len(open), func(p *pass) { c.subscribeAll(p, k, codes) })
+	cache, info := &c.access.cache, c.info
+	var next atomic.Int32
+	var ask func()
+	ask = func() {
+		n := int(next.Add(1)) - 1
+		if n >= len(open) || c.ended() {
+			return
+		}
+		i := open[n]
+		r := &auth.Request{Client: info, Action: auth.Subscribe, Topic: bare(k.Filters[i].Filter)}
+		access.AuthorizeLater(&z.Policy, r, cache, func(code mqtt.ReasonCode) {
+			codes[i] = code
+			ask()
+			s.answered()
+		})
+	}
+	for range min(len(open), maxOpen) {
+		ask()
+	}
+}
+
+// forbids reports whether one of the codes is the end of the connection.
+func (c *conn) forbids(codes []mqtt.ReasonCode) bool {
+	return c.listener.zone.ACLDenyAction == "disconnect" && slices.Contains(codes, mqtt.NotAuthorized)
+}
+
+// subscribeAll goes on with a SUBSCRIBE whose filters the ACL has judged.
+func (c *conn) subscribeAll(p *pass, k *mqtt.Subscribe, codes []mqtt.ReasonCode) {
+	s := c.listener.server
+	if c.forbids(codes) {
+		s.count.subscribeAuthError.Inc()
+		c.fail(mqtt.NotAuthorized, "not_authorized", "SUBSCRIBE to a filter that the ACL forbids")
+		return
+	}
+	e := hook.ClientSubscribe{Client: c.info, Props: k.Props, Filters: k.Filters, Refused: codes}
 	for i := range e.Filters {
 		e.Filters[i].Filter = s.broker.RewriteFilter(c.info, e.Filters[i].Filter)
 	}
@@ -69,15 +139,6 @@ func (c *conn) wellFormed(o *mqtt.SubscribeFilter) bool {
 		return false
 	}
 	return true
-}
-
-// permitted asks the ACL about a valid filter, as the client wrote it.
-func (c *conn) permitted(filter string) mqtt.ReasonCode {
-	f, err := topic.Parse(filter)
-	if err != nil || !c.listener.server.broker.Authorize(c.listener.zone, c.info, hook.Subscribe, f.Bare) {
-		return mqtt.NotAuthorized
-	}
-	return mqtt.Success
 }
 
 // withinLimits judges a filter by what the zone has switched off.

@@ -1,26 +1,49 @@
 package server
 
+import "github.com/dunlin-mq/dunlin/broker"
+
 // Why a connection doesn't read at present: bits of conn.held. While there is
 // one, what the client sends stays with TCP, and at last with the client.
 const (
 	heldByRate   uint32 = 1 << iota // it has used up a rate limit
 	heldByOutput                    // it takes no answers
+	heldByAccess                    // a packet waits for package auth, see suspend.go
 )
 
 // hold stops the input until every reason has been released.
 func (c *conn) hold(why uint32) {
 	if c.held.Or(why) == 0 {
 		c.link.PauseRead()
+		if c.held.Load() == 0 { // released at the same time, by another goroutine
+			c.link.ResumeRead()
+		}
 	}
 }
 
 // release takes a reason back; with the last one the input goes on, on the
 // connection's own goroutine.
 func (c *conn) release(why uint32) {
-	if old := c.held.And(^why); old&why != 0 && old&^why == 0 {
+	if c.unhold(why) {
 		c.link.Wake()
-		c.link.ResumeRead()
 	}
+}
+
+// unhold is release without the call of Woken; true: no reason is left.
+func (c *conn) unhold(why uint32) bool {
+	if c.held.Load()&why == 0 {
+		return false
+	}
+	if c.accepted.Load() { // the client's silence was the server's doing
+		c.lastRead.Store(broker.Now())
+	}
+	if old := c.held.And(^why); old&why == 0 || old&^why != 0 {
+		return false
+	}
+	c.link.ResumeRead()
+	if c.held.Load() != 0 {
+		c.link.PauseRead()
+	}
+	return true
 }
 
 // holdIfCongested stops the input of a client that makes the broker answer and

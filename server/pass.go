@@ -1,6 +1,7 @@
 package server
 
 import (
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -12,6 +13,8 @@ type pass struct {
 	batch   *broker.Batch
 	decoder mqtt.Decoder
 	msg     mqtt.Message // the one being published
+
+	noAnswers auth.Cache // stays empty, see conn.aclCache
 }
 
 func newPass(br *broker.Broker) *pass { return &pass{batch: br.NewBatch()} }

@@ -34,25 +34,22 @@ func (c *conn) Fire(_ *broker.Batch, at int64) {
 	}
 	c.timer = 0
 	now := broker.Now()
-	silentUntil := c.lastRead.Load() + c.silence
-	tookUntil := c.stalled + c.listener.sendTimeout
-	stuck := c.stalled != 0 && tookUntil <= now && c.listener.cfg.SendTimeoutClose
-	held := c.held.Load() != 0
-	silent := c.silence != 0 && silentUntil <= now && !held
-	resume := c.resume != 0 && c.resume <= now
-	switch {
-	case stuck, silent:
+	if over := c.passed(now); over != 0 {
 		c.mu.Unlock()
-		c.giveUp(stuck)
+		c.giveUp(over)
 		return
+	}
+	switch held := c.held.Load() != 0; {
 	case c.silence != 0 && held:
 		c.wakeForSilence(now + c.silence)
 	case c.silence != 0:
-		c.wakeForSilence(silentUntil)
+		c.wakeForSilence(c.lastRead.Load() + c.silence)
 	}
-	if c.stalled != 0 && tookUntil > now {
-		c.wake(tookUntil)
+	if took := c.stalled + c.listener.sendTimeout; c.stalled != 0 && took > now {
+		c.wake(took)
 	}
+	c.wake(c.expires())
+	resume := c.resume != 0 && c.resume <= now
 	if resume {
 		c.resume = 0
 	} else {
@@ -64,11 +61,44 @@ func (c *conn) Fire(_ *broker.Batch, at int64) {
 	}
 }
 
-// giveUp ends the connection because a deadline has passed.
-func (c *conn) giveUp(stuck bool) {
+// deadline is one of those that end a connection.
+type deadline uint8
+
+const (
+	takesNothing deadline = iota + 1 // of what it is sent
+	sendsNothing                     // and could
+	hasExpired                       // its credentials are good no more
+)
+
+// passed is a deadline that is over, 0 if none is; mu is held.
+func (c *conn) passed(now int64) deadline {
+	expires := c.expires()
 	switch {
-	case stuck:
+	case c.stalled != 0 && c.stalled+c.listener.sendTimeout <= now && c.listener.cfg.SendTimeoutClose:
+		return takesNothing
+	case expires != 0 && expires <= now:
+		return hasExpired
+	case c.silence != 0 && c.held.Load() == 0 && c.lastRead.Load()+c.silence <= now: // in the order of unhold
+		return sendsNothing
+	}
+	return 0
+}
+
+// expires is when the client's credentials end; 0: never. mu is held.
+func (c *conn) expires() int64 {
+	if !c.accepted.Load() { // info isn't fixed yet
+		return 0
+	}
+	return c.info.Expires
+}
+
+// giveUp ends the connection because a deadline has passed.
+func (c *conn) giveUp(over deadline) {
+	switch {
+	case over == takesNothing:
 		c.fail(mqtt.Success, "etimedout", "the client took nothing for the listener's send_timeout")
+	case over == hasExpired:
+		c.fail(mqtt.NotAuthorized, "expired", "the client's credentials have expired")
 	case !c.accepted.Load():
 		c.fail(mqtt.Success, "idle_timeout", "no CONNECT came within the zone's idle_timeout")
 	default:

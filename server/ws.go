@@ -178,7 +178,7 @@ func (w *frameWatch) Fire(*broker.Batch, int64) {
 	l.mu.Lock()
 	closed := l.closed
 	for c := range l.conns {
-		if c.lastRead.Load()+w.idle <= now {
+		if c.held.Load() == 0 && c.lastRead.Load()+w.idle <= now {
 			idle = append(idle, c)
 		}
 	}
