@@ -1,0 +1,90 @@
+package api
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The contract of every route stands in testdata/*.txt, one server for each
+// file: a line "> METHOD path body" is a request, the line "< answer" below it
+// what must come back, with "..." for anything. An answer that isn't JSON has
+// its status in front; every other has status 200. A line "! fill" fills the
+// ACL cache of the client c1, "! break" breaks the reading of the rule file.
+func TestContract(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no contracts", err)
+	}
+	used := make(map[string]bool)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) { runContract(t, file, used) })
+	}
+	s, _ := newServer(t)
+	for i := range s.routes {
+		for _, v := range strings.Fields(s.routes[i].Versions.String()) {
+			if name := s.routes[i].Method + " /api/" + v + s.routes[i].Path; !used[name] {
+				t.Errorf("no contract asks for %s", name)
+			}
+		}
+	}
+}
+
+func runContract(t *testing.T, file string, used map[string]bool) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, f := newServer(t)
+	h := s.handler(true)
+	got := "nothing was asked"
+	lines := bufio.NewScanner(strings.NewReader(string(text)))
+	for n := 1; lines.Scan(); n++ {
+		kind, rest, _ := strings.Cut(lines.Text(), " ")
+		switch kind {
+		case ">":
+			method, rest, _ := strings.Cut(rest, " ")
+			path, body, _ := strings.Cut(rest, " ")
+			r := httptest.NewRequest(method, path, strings.NewReader(body))
+			got = ask(h, r)
+			if p := decodedParts(r.URL); len(p) > 1 {
+				v, _ := parseVersion(p[1])
+				if route, _ := s.tree.find(v, method, p[2:]); route != nil {
+					used[route.Method+" /api/"+p[1]+route.Path] = true
+				}
+			}
+		case "<":
+			if !matches(rest, got) {
+				t.Errorf("%s:%d: got\n%s\nwant\n%s", file, n, got, rest)
+			}
+		case "!":
+			switch rest {
+			case "fill":
+				f.fillCache(t)
+			case "break":
+				f.broken = fmt.Errorf("acl.conf:3:7: expected a rule")
+			}
+		}
+	}
+}
+
+// ask returns the answer, with its status in front if it isn't JSON.
+func ask(h http.Handler, r *http.Request) string {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code == http.StatusOK && w.Header().Get("Content-Type") == "application/json" {
+		return w.Body.String()
+	}
+	return fmt.Sprint(w.Code, " ", w.Body)
+}
+
+func matches(want, got string) bool {
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(want), `\.\.\.`, ".*")
+	return regexp.MustCompile(`(?s)^` + pattern + `$`).MatchString(got)
+}

@@ -1,0 +1,10 @@
+// Package api is how a node is managed: EMQ X's REST interface, versions 3 and
+// 4, over HTTP for those who log in, and over a Unix socket in the data
+// directory for the command line, where the rights of the file are the login.
+//
+// Every route is declared once, in a table (route.go): the routing, the list a
+// GET of the root returns, the checks of parameters and the documentation come
+// out of it. What is managed is behind small interfaces (managed.go); a part
+// that is nil has no routes. The package holds no state of the broker and takes
+// no decision about it; the dashboard's pages and users are not here.
+package api

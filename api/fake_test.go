@@ -1,0 +1,289 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// fakes are the managed parts of a node, with bans and caches that are real.
+type fakes struct {
+	fakeAccounts
+	fakeRules
+	fakeScram
+	control *auth.Control
+	cache   auth.Cache // of the client c1
+	reloads int
+	broken  error // what a reload returns
+	log     bytes.Buffer
+	keeper  fakeKeeper
+}
+
+const secretOfAdmin = "correct horse"
+
+// newServer makes a server of fakes that listens nowhere.
+func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
+	t.Helper()
+	var access auth.Config
+	access.SetDefaults()
+	f := &fakes{control: auth.New(auth.Options{Config: access})}
+	t.Cleanup(f.control.Close)
+	var c Config
+	c.SetDefaults()
+	c.HTTP.Addresses, c.DefaultSecret = nil, secretOfAdmin
+	o := Options{
+		Config: c, Node: "dunlin@host", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(&f.log, nil)), Apps: &f.keeper,
+		Accounts: &f.fakeAccounts, Rules: &f.fakeRules, Bans: f.control.Bans(), Caches: f, Drainer: f.control, Scram: &f.fakeScram,
+		ReloadACL: func() error { f.reloads++; return f.broken },
+	}
+	for _, change := range change {
+		change(&o)
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, f
+}
+
+func (f *fakes) ACLCache(clientID string) *auth.Cache {
+	if clientID == "c1" {
+		return &f.cache
+	}
+	return nil
+}
+
+// fillCache has the cache of c1 hold that it may publish to t/1 and not
+// subscribe to t/2.
+func (f *fakes) fillCache(t *testing.T) {
+	t.Helper()
+	f.control.Use(auth.Provider{Name: "http", Authorizer: judge{}, Backend: &auth.Backend{
+		Pool: 1, Timeout: time.Second, MaxWaiting: 10, OnError: "deny",
+	}})
+	var p auth.Policy
+	p.EnableACL = true
+	who := &auth.Client{ClientID: "c1", Peer: netip.MustParseAddrPort("192.0.2.1:1")}
+	for _, r := range []auth.Request{{Client: who, Action: auth.Publish, Topic: "t/1"}, {Client: who, Action: auth.Subscribe, Topic: "t/2"}} {
+		answered := make(chan struct{})
+		f.control.AuthorizeLater(&p, &r, &f.cache, func(mqtt.ReasonCode) { close(answered) })
+		<-answered
+	}
+}
+
+type judge struct{}
+
+func (judge) Authorize(_ context.Context, r *auth.Request) (auth.Answer, error) {
+	if r.Action == auth.Publish {
+		return auth.Answer{Verdict: auth.Allow}, nil
+	}
+	return auth.Answer{Verdict: auth.Deny}, nil
+}
+
+// someTime is when everything in the fakes was made.
+var someTime = time.UnixMilli(1600000000123)
+
+var errDisk = errors.New("the disk is full")
+
+type fakeAccounts struct {
+	all []auth.NewAccount
+}
+
+func (f *fakeAccounts) index(s auth.Subject) int {
+	return slices.IndexFunc(f.all, func(a auth.NewAccount) bool { return a.Subject == s })
+}
+
+func shown(a *auth.NewAccount) auth.Account {
+	return auth.Account{Subject: a.Subject, Superuser: a.Superuser, Created: someTime, Stored: "hash of " + string(a.Password)}
+}
+
+func (f *fakeAccounts) Accounts(kind auth.SubjectKind, like string, from, limit int) (some []auth.Account, total int) {
+	for i := range f.all {
+		if a := &f.all[i]; a.Kind == kind && strings.Contains(a.Name, like) {
+			if total++; total > from && len(some) < limit {
+				some = append(some, shown(a))
+			}
+		}
+	}
+	return some, total
+}
+
+func (f *fakeAccounts) Account(s auth.Subject) (auth.Account, bool) {
+	i := f.index(s)
+	if i < 0 {
+		return auth.Account{}, false
+	}
+	return shown(&f.all[i]), true
+}
+
+func (f *fakeAccounts) AddAccount(_ context.Context, a auth.NewAccount) error {
+	switch {
+	case f.index(a.Subject) >= 0:
+		return auth.ErrExists
+	case a.Name == "full":
+		return errDisk
+	case a.Name == "panic":
+		panic("a bug")
+	}
+	f.all = append(f.all, a)
+	return nil
+}
+
+func (f *fakeAccounts) AddAccounts(ctx context.Context, all []auth.NewAccount) []error {
+	errs := make([]error, len(all))
+	for i, a := range all {
+		errs[i] = f.AddAccount(ctx, a)
+	}
+	return errs
+}
+
+func (f *fakeAccounts) UpdateAccount(_ context.Context, a auth.NewAccount) error {
+	i := f.index(a.Subject)
+	if i < 0 {
+		return auth.ErrNotFound
+	}
+	f.all[i].Password = a.Password
+	return nil
+}
+
+func (f *fakeAccounts) DeleteAccount(s auth.Subject) error {
+	i := f.index(s)
+	if i < 0 {
+		return auth.ErrNotFound
+	}
+	f.all = slices.Delete(f.all, i, i+1)
+	return nil
+}
+
+type fakeRules struct {
+	rules []auth.Rule
+}
+
+func (f *fakeRules) Rules(c auth.RuleFilter, from, limit int) (some []auth.Rule, total int) {
+	for _, r := range f.rules {
+		access := "deny"
+		if r.Allow {
+			access = "allow"
+		}
+		if r.Kind == c.Kind && strings.Contains(r.Name, c.Like) && (c.Topic == "" || c.Topic == r.Topic.String()) &&
+			(c.Action == "" || c.Action == r.Action) && (c.Access == "" || c.Access == access) {
+			if total++; total > from && len(some) < limit {
+				some = append(some, r)
+			}
+		}
+	}
+	return some, total
+}
+
+func (f *fakeRules) RulesOf(s auth.Subject) (some []auth.Rule) {
+	for _, r := range f.rules {
+		if r.Subject == s {
+			some = append(some, r)
+		}
+	}
+	return some
+}
+
+func (f *fakeRules) AddRule(r auth.Rule) error {
+	if r.Name == "full" {
+		return auth.ErrTooMany
+	}
+	f.rules = append(f.rules, r)
+	return nil
+}
+
+func (f *fakeRules) DeleteRule(s auth.Subject, topic string) error {
+	before := len(f.rules)
+	f.rules = slices.DeleteFunc(f.rules, func(r auth.Rule) bool { return r.Subject == s && r.Topic.String() == topic })
+	if len(f.rules) == before {
+		return auth.ErrNotFound
+	}
+	return nil
+}
+
+type fakeScram struct {
+	users map[[2]string]ScramKeys
+}
+
+func (f *fakeScram) put(mechanism, username string, password, salt []byte, iterations int) {
+	if f.users == nil {
+		f.users = make(map[[2]string]ScramKeys)
+	}
+	f.users[[2]string{mechanism, username}] = ScramKeys{password, password, salt, iterations}
+}
+
+func (f *fakeScram) Add(mechanism, username string, password, salt []byte, iterations int) error {
+	if _, ok := f.Lookup(mechanism, username); ok {
+		return auth.ErrExists
+	}
+	f.put(mechanism, username, password, salt, iterations)
+	return nil
+}
+
+func (f *fakeScram) Update(mechanism, username string, password, salt []byte, iterations int) error {
+	if _, ok := f.Lookup(mechanism, username); !ok {
+		return auth.ErrNotFound
+	}
+	f.put(mechanism, username, password, salt, iterations)
+	return nil
+}
+
+func (f *fakeScram) Delete(mechanism, username string) error {
+	if _, ok := f.Lookup(mechanism, username); !ok {
+		return auth.ErrNotFound
+	}
+	delete(f.users, [2]string{mechanism, username})
+	return nil
+}
+
+func (f *fakeScram) Lookup(mechanism, username string) (k ScramKeys, ok bool) {
+	k, ok = f.users[[2]string{mechanism, username}]
+	return k, ok
+}
+
+// fakeKeeper keeps records in memory.
+type fakeKeeper struct {
+	mu      sync.Mutex
+	records map[string][]byte
+	broken  error
+}
+
+func (k *fakeKeeper) Each(f func(string, []byte) error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for key, value := range k.records {
+		if err := f(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *fakeKeeper) Put(key string, value []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.broken != nil {
+		return k.broken
+	}
+	if k.records == nil {
+		k.records = make(map[string][]byte)
+	}
+	k.records[key] = bytes.Clone(value)
+	return nil
+}
+
+func (k *fakeKeeper) Delete(key string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.records, key)
+	return k.broken
+}

@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+)
+
+// handler answers requests; who comes by the socket is trusted, everybody else
+// has to log in.
+func (s *Server) handler(trusted bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				s.log.Error("a request to the management API failed", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				writeText(w, http.StatusInternalServerError, "Internal Error")
+			}
+		}()
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		s.answer(w, r, trusted)
+	})
+}
+
+// answer is the way of every request: what doesn't get as far as a handler is
+// answered in plain text, as EMQ X does it.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, trusted bool) {
+	path := decodedParts(r.URL)
+	switch {
+	case len(path) == 1 && path[0] == "status" && r.Method == http.MethodGet:
+		writeText(w, http.StatusOK, fmt.Sprintf("Node %s is started\nemqx is running", s.o.Node))
+		return
+	case len(path) < 2 || path[0] != "api":
+		writeText(w, http.StatusBadRequest, "Not found.")
+		return
+	}
+	version, ok := parseVersion(path[1])
+	if !ok {
+		writeText(w, http.StatusBadRequest, "Not found.")
+		return
+	}
+	// A page of another site may send what a browser adds a remembered login to.
+	if s.origin.Check(r) != nil {
+		writeText(w, http.StatusForbidden, "Forbidden")
+		return
+	}
+	app := "(socket)"
+	if !trusted {
+		if app, ok = s.login(w, r); !ok {
+			return
+		}
+	}
+	route, values := s.tree.find(version, r.Method, path[2:])
+	if route == nil {
+		writeText(w, http.StatusNotFound, "Not found.")
+		return
+	}
+	q, ok := s.read(w, r, version, route, values)
+	if !ok {
+		return
+	}
+	if r.Method != http.MethodGet {
+		// Not the query: there may be passwords in it.
+		s.log.Info("management", "app", app, "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	q.ctx = ctx
+	s.call(w, q)
+}
+
+// read gets the parameters; what is wrong with them it answers itself.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, route *Route, values []string) (*request, bool) {
+	came, items, err := readParams(w, r)
+	tooLong := new(http.MaxBytesError)
+	switch {
+	case errors.As(err, &tooLong):
+		writeText(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+		return nil, false
+	case err != nil || items != nil && route.batch == nil:
+		writeText(w, http.StatusBadRequest, "Bad Request")
+		return nil, false
+	}
+	q := &request{version: version, route: route, params: came, items: items, longest: s.o.Config.MaxRowLimit}
+	q.path = make(map[string]string)
+	for i, name := range route.pathNames() {
+		q.path[name] = values[i]
+	}
+	return q, true
+}
+
+// call runs the handler and writes what it says.
+func (s *Server) call(w http.ResponseWriter, q *request) {
+	var data any
+	var err error
+	if q.items != nil {
+		data = q.route.batch(q, q.route.checkAll(q.items))
+	} else if q.params, err = q.route.check(q.params); err == nil {
+		data, err = q.route.handle(q)
+	}
+	if err := writeJSON(w, shape(data, err)); err != nil {
+		s.log.Debug("an answer of the management API could not be written", "err", err)
+	}
+}

@@ -1,0 +1,28 @@
+package api
+
+import "fmt"
+
+// ruleFile is the module that serves acl.conf, the only one that can be
+// reloaded.
+const ruleFile = "emqx_mod_acl_internal"
+
+// moduleRoutes reload modules.
+func (s *Server) moduleRoutes() []Route {
+	if s.o.ReloadACL == nil {
+		return nil
+	}
+	all := Route{
+		Method: "PUT", Path: "/modules/:module/reload", Versions: V4, Name: "reload_module",
+		Summary: "Read the rule file again, which module " + ruleFile + " stands for, and empty all ACL caches", handle: s.reloadModule,
+	}
+	one := all
+	one.Path, one.Name, one.handle = "/nodes/:node/modules/:module/reload", "reload_node_module", s.onNode(codeRPC, s.reloadModule)
+	return []Route{all, one}
+}
+
+func (s *Server) reloadModule(q *request) (any, error) {
+	if module := q.path["module"]; module != ruleFile {
+		return nil, failWithoutCode(fmt.Sprintf("Module: %q does not need to be reloaded.", module))
+	}
+	return nil, s.o.ReloadACL()
+}

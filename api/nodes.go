@@ -1,0 +1,81 @@
+package api
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// allRoutes is every route there is.
+func (s *Server) allRoutes() []Route {
+	var all []Route
+	for _, some := range [][]Route{
+		s.nodeRoutes(), s.accountRoutes(), s.ruleRoutes(), s.cacheRoutes(), s.banRoutes(), s.scramRoutes(), s.moduleRoutes(),
+	} {
+		all = append(all, some...)
+	}
+	return all
+}
+
+// nodeRoutes are about this node and about the interface itself.
+func (s *Server) nodeRoutes() []Route {
+	routes := []Route{
+		{Method: "GET", Path: "/", Name: "list_endpoints", Summary: "List the endpoints",
+			Answer: "[{name, method, path, descr}]", handle: s.endpoints},
+		{Method: "GET", Path: "/brokers", Name: "list_brokers", Summary: "List the nodes with what runs on them",
+			Answer: "[{node, node_status, version, sysdescr, otp_release, uptime, datetime}]",
+			handle: func(*request) (any, error) { return []any{s.broker()}, nil }},
+		{Method: "GET", Path: "/brokers/:node", Name: "get_broker", Summary: "What runs on a node", Answer: "as in the list",
+			handle: s.onNode(codeUnknown, func(*request) (any, error) { return s.broker(), nil })},
+	}
+	for i := range routes {
+		routes[i].Versions = V3 | V4
+	}
+	return routes
+}
+
+// onNode is a handler of what is about the node that the path names; of
+// another it can say no more than the code.
+func (s *Server) onNode(otherwise int, handle func(*request) (any, error)) func(*request) (any, error) {
+	return func(q *request) (any, error) {
+		if node := q.path["node"]; node != s.o.Node {
+			return nil, fail(otherwise, "there is no node "+node)
+		}
+		return handle(q)
+	}
+}
+
+func (s *Server) endpoints(q *request) (any, error) {
+	rows := []map[string]any{}
+	for i := range s.routes {
+		if r := &s.routes[i]; r.Versions&q.version != 0 {
+			rows = append(rows, map[string]any{"name": r.Name, "method": r.Method, "path": r.Path, "descr": r.Summary})
+		}
+	}
+	return rows, nil
+}
+
+func (s *Server) broker() any {
+	now := time.Now()
+	return map[string]any{
+		"node": s.o.Node, "node_status": "Running", "version": s.o.Version, "sysdescr": "Dunlin", "otp_release": runtime.Version(),
+		"uptime": uptime(now.Sub(s.started)), "datetime": now.Format(time.DateTime),
+	}
+}
+
+// uptime writes a time as EMQ X does: 1 days, 4 hours, 21 minutes, 19 seconds.
+func uptime(d time.Duration) string {
+	var all []string
+	rest := int64(d / time.Second)
+	for _, unit := range []struct {
+		name    string
+		seconds int64
+	}{{"days", 86400}, {"hours", 3600}, {"minutes", 60}, {"seconds", 1}} {
+		if n := rest / unit.seconds; n > 0 || unit.seconds == 1 || len(all) > 0 {
+			all = append(all, fmt.Sprintf("%d %s", n, unit.name))
+		}
+		rest %= unit.seconds
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,84 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// EMQ X's result codes.
+const (
+	codeRPC     = 101 // another node could not be asked
+	codeUnknown = 102
+	codeMissing = 107 // a parameter
+	codeValue   = 108 // of a parameter
+	codeOffline = 112 // no such client
+)
+
+// fault is an answer that says what was wrong. EMQ X has it with HTTP status
+// 200.
+type fault struct {
+	code    int // 0: the answer has no code at all
+	message string
+}
+
+func (f *fault) Error() string { return f.message }
+
+func fail(code int, message string) error { return &fault{code, message} }
+
+// failWithoutCode is for the endpoints whose errors EMQ X gives no code.
+func failWithoutCode(message string) error { return &fault{message: message} }
+
+// page is a part of a list.
+type page struct {
+	data any
+	meta meta
+}
+
+type meta struct {
+	Page  int `json:"page"`
+	Limit int `json:"limit"`
+	Count int `json:"count"` // of the whole list
+}
+
+// shape puts what a handler returned in the form of an answer.
+func shape(data any, err error) map[string]any {
+	if f, ok := errors.AsType[*fault](err); ok {
+		if f.code == 0 {
+			return map[string]any{"message": f.message}
+		}
+		return map[string]any{"code": f.code, "message": f.message}
+	}
+	if err != nil {
+		return map[string]any{"code": codeUnknown, "message": err.Error()}
+	}
+	switch d := data.(type) {
+	case nil:
+		return map[string]any{"code": 0}
+	case page:
+		return map[string]any{"code": 0, "data": d.data, "meta": d.meta}
+	}
+	return map[string]any{"code": 0, "data": data}
+}
+
+// writeJSON writes an answer with status 200.
+func writeJSON(w http.ResponseWriter, answer map[string]any) error {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(answer); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, err := w.Write(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+	return err
+}
+
+// writeText writes an answer that is no JSON: EMQ X has these for everything
+// that didn't reach a handler.
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write([]byte(text))
+}

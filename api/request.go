@@ -1,0 +1,216 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxBody bounds a request's body, in bytes.
+const maxBody = 4 << 20
+
+// request is one call of a Route.
+type request struct {
+	ctx     context.Context
+	version Versions
+	route   *Route
+	path    map[string]string // the parts of the path that have names
+	params  params            // of query and body; a handler gets them checked
+	items   []params          // of a body that was an array; nil: it was none
+
+	longest int // page
+}
+
+// params are values by name: string, int64, bool or time.Time, as the Param
+// says.
+type params map[string]any
+
+// text returns a string, empty if there is none.
+func (p params) text(name string) string {
+	s, _ := p[name].(string)
+	return s
+}
+
+// whole returns a number.
+func (p params) whole(name string, otherwise int64) int64 {
+	if n, ok := p[name].(int64); ok {
+		return n
+	}
+	return otherwise
+}
+
+// flag returns a boolean.
+func (p params) flag(name string) bool {
+	b, _ := p[name].(bool)
+	return b
+}
+
+// time returns a moment; the zero one never comes.
+func (p params) time(name string) (t time.Time, ok bool) {
+	t, ok = p[name].(time.Time)
+	return t, ok
+}
+
+// errNotJSON is a body of something else.
+var errNotJSON = errors.New("the body is not JSON")
+
+// readParams reads the query, then the body, which wins where both name a
+// parameter. items is not nil if the body is an array.
+func readParams(w http.ResponseWriter, r *http.Request) (all params, items []params, err error) {
+	all = make(params)
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, nil, errNotJSON
+	}
+	for name, values := range query {
+		all[name] = values[0]
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, nil, err
+	}
+	text := strings.TrimSpace(string(body))
+	switch {
+	case text == "":
+		return all, nil, nil
+	case text[0] == '[':
+		items = []params{}
+		return all, items, decode(text, &items)
+	case text[0] == '{':
+		return all, nil, decode(text, &all)
+	}
+	return nil, nil, errNotJSON
+}
+
+func decode[T any](text string, into *T) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if d.Decode(into) != nil {
+		return errNotJSON
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errNotJSON
+	}
+	return nil
+}
+
+// check turns what came into what Params says; names it doesn't know are left
+// out.
+func (r *Route) check(came params) (params, error) {
+	checked := make(params)
+	for i := range r.Params {
+		p := &r.Params[i]
+		raw := came[p.Name]
+		if raw == nil || raw == "" {
+			if p.Required {
+				return nil, fail(codeMissing, "missing mandatory params: "+quoted(r.required()))
+			}
+			continue
+		}
+		v, err := p.value(raw)
+		if err != nil {
+			return nil, err
+		}
+		checked[p.Name] = v
+	}
+	return checked, nil
+}
+
+// checkAll checks each object of an array.
+func (r *Route) checkAll(came []params) []item {
+	items := make([]item, len(came))
+	for i, sent := range came {
+		items[i].sent = sent
+		items[i].params, items[i].err = r.check(sent)
+	}
+	return items
+}
+
+func (r *Route) required() (names []string) {
+	for i := range r.Params {
+		if r.Params[i].Required {
+			names = append(names, r.Params[i].Name)
+		}
+	}
+	return names
+}
+
+// value reads one value, which came as JSON or as the text of a query.
+func (p *Param) value(raw any) (any, error) {
+	s, isText := raw.(string)
+	switch p.Type {
+	case Text:
+		switch {
+		case !isText:
+			return nil, fail(codeValue, fmt.Sprintf("bad %s: must be string", p.Name))
+		case len(p.OneOf) > 0 && !slices.Contains(p.OneOf, s):
+			return nil, fail(codeValue, fmt.Sprintf("value of '%s' must be one of: %s", p.Name, quoted(p.OneOf)))
+		}
+		return s, nil
+	case Time:
+		if s == never {
+			return time.Time{}, nil
+		}
+		fallthrough
+	case Whole:
+		if n, ok := raw.(json.Number); ok {
+			s = n.String()
+		}
+		v, err := strconv.ParseInt(s, 10, 64)
+		switch {
+		case err != nil:
+			return nil, fail(codeValue, fmt.Sprintf("bad %s: must be integer", p.Name))
+		case p.Type == Time:
+			return time.Unix(v, 0), nil
+		}
+		return v, nil
+	default:
+		if b, ok := raw.(bool); ok {
+			return b, nil
+		}
+		if s == "true" || s == "false" {
+			return s == "true", nil
+		}
+		return nil, fail(codeValue, fmt.Sprintf("bad %s: must be boolean", p.Name))
+	}
+}
+
+func quoted(names []string) string { return "['" + strings.Join(names, "', '") + "']" }
+
+// paging are the Params of a list that comes in pages.
+func paging(more ...Param) []Param {
+	return append(more,
+		Param{Name: "_page", Type: Whole, Doc: "which page, from 1"},
+		Param{Name: "_limit", Type: Whole, Doc: "how many a page holds"})
+}
+
+// page returns which part of a list is wanted: the first to return, how many,
+// and what to say about it.
+func (q *request) page(usual int) (from, limit int, m meta, err error) {
+	number, limited := q.params.whole("_page", 1), q.params.whole("_limit", int64(min(usual, q.longest)))
+	if number < 1 || limited < 1 {
+		return 0, 0, meta{}, fail(codeValue, "_page and _limit must be at least 1")
+	}
+	limited = min(limited, int64(q.longest))
+	number = min(number, 1<<31) // further than any list, and the product below stays in range
+	return int((number - 1) * limited), int(limited), meta{Page: int(number), Limit: int(limited)}, nil
+}
+
+// paged answers with the part of all that is wanted.
+func paged[T any](q *request, usual int, all []T) (any, error) {
+	from, limit, m, err := q.page(usual)
+	if err != nil {
+		return nil, err
+	}
+	m.Count = len(all)
+	from = min(from, len(all))
+	return page{append([]T{}, all[from:min(from+limit, len(all))]...), m}, nil
+}

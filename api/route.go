@@ -1,0 +1,172 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Route is one entry of the interface.
+type Route struct {
+	Method   string
+	Path     string // below /api/v3 or /api/v4; a part :name stands for any text
+	Versions Versions
+	Name     string // as in the list of endpoints
+	Summary  string
+	Params   []Param // of query and body; those of the path are in Path
+	Answer   string  // what is in data, in words; empty: nothing
+
+	handle func(*request) (any, error)
+	// batch, if not nil, lets the body be an array of objects, each with Params
+	// of its own.
+	batch func(*request, []item) any
+}
+
+// item is one object of an array.
+type item struct {
+	sent   params // as it came
+	params params // checked
+	err    error  // why they are not, or what came of the item
+}
+
+// Versions is a set of versions of the interface.
+type Versions uint8
+
+// The versions.
+const (
+	V3 Versions = 1 << iota
+	V4
+)
+
+// String is the list of versions as they stand in paths.
+func (v Versions) String() string {
+	var all []string
+	for i, name := range versionNames {
+		if v&(1<<i) != 0 {
+			all = append(all, name)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+var versionNames = [...]string{"v3", "v4"}
+
+func parseVersion(name string) (Versions, bool) {
+	i := slices.Index(versionNames[:], name)
+	return 1 << max(i, 0), i >= 0
+}
+
+// Param is one parameter, in the query or in the body.
+type Param struct {
+	Name     string
+	Type     Type
+	Required bool
+	OneOf    []string // empty: anything of the type
+	Doc      string
+}
+
+// Type is what a parameter holds.
+type Type string
+
+// The types.
+const (
+	Text  Type = "string"
+	Whole Type = "integer"
+	Flag  Type = "boolean"
+	Time  Type = "time" // Unix seconds, or "infinity"
+)
+
+// pathNames are the names of the parts of Path that stand for any text.
+func (r *Route) pathNames() (names []string) {
+	for _, part := range parts(r.Path) {
+		if name, ok := strings.CutPrefix(part, ":"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// tree finds routes by the parts of a path. What is spelled out is preferred
+// to what stands for any text.
+type tree struct {
+	words  map[string]*tree
+	any    *tree
+	routes []*Route // that end here
+}
+
+func newTree(routes []Route) *tree {
+	root := new(tree)
+	for i := range routes {
+		r := &routes[i]
+		t := root
+		for _, part := range parts(r.Path) {
+			t = t.child(part)
+		}
+		for _, other := range t.routes {
+			if other.Method == r.Method && other.Versions&r.Versions != 0 {
+				panic(fmt.Sprintf("api: %s %s is declared twice for %v", r.Method, r.Path, other.Versions&r.Versions))
+			}
+		}
+		t.routes = append(t.routes, r)
+	}
+	return root
+}
+
+func (t *tree) child(part string) *tree {
+	if strings.HasPrefix(part, ":") {
+		if t.any == nil {
+			t.any = new(tree)
+		}
+		return t.any
+	}
+	if t.words == nil {
+		t.words = make(map[string]*tree)
+	}
+	if t.words[part] == nil {
+		t.words[part] = new(tree)
+	}
+	return t.words[part]
+}
+
+// find returns the route and the values of its :names in their order.
+func (t *tree) find(v Versions, method string, path []string) (*Route, []string) {
+	if len(path) == 0 {
+		for _, r := range t.routes {
+			if r.Method == method && r.Versions&v != 0 {
+				return r, nil
+			}
+		}
+		return nil, nil
+	}
+	if next := t.words[path[0]]; next != nil {
+		if r, values := next.find(v, method, path[1:]); r != nil {
+			return r, values
+		}
+	}
+	if t.any != nil {
+		if r, values := t.any.find(v, method, path[1:]); r != nil {
+			return r, append([]string{path[0]}, values...)
+		}
+	}
+	return nil, nil
+}
+
+// parts are the parts of a path; empty ones don't count, so that a slash at the
+// end is optional.
+func parts(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" })
+}
+
+// decodedParts are the parts of the path of u, each percent-decoded after the
+// path was divided: %2F in a part divides nothing. Parts such as .. have no
+// meaning here.
+func decodedParts(u *url.URL) []string {
+	all := parts(u.EscapedPath())
+	for i := range all {
+		if part, err := url.PathUnescape(all[i]); err == nil { // always: net/http has parsed it
+			all[i] = part
+		}
+	}
+	return all
+}

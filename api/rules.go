@@ -1,0 +1,161 @@
+package api
+
+import (
+	"errors"
+	"maps"
+
+	"github.com/dunlin-mq/dunlin/auth"
+)
+
+// usualRules is how many rules a page holds that gives no _limit.
+const usualRules = 50
+
+// ruleRoutes are the built-in ACL rules, as emqx_auth_mnesia has them.
+func (s *Server) ruleRoutes() []Route {
+	if s.o.Rules == nil {
+		return nil
+	}
+	routes := []Route{{
+		Method: "POST", Path: "/acl", Name: "add_acl", Summary: "Add ACL rules, or replace those of the same subject, topic and action",
+		Answer: "the rule with result ok; of an array: all of them", handle: s.addRule, batch: s.addRules,
+		Params: []Param{
+			{Name: "clientid", Type: Text, Doc: "for this client only"},
+			{Name: "username", Type: Text, Doc: "for this user only; without both for everybody"},
+			{Name: "topic", Type: Text, Required: true, Doc: "a filter; whole levels %c and %u stand for the client's names"},
+			{Name: "action", Type: Text, Required: true, OneOf: []string{"pub", "sub", "pubsub"}},
+			{Name: "access", Type: Text, Required: true, OneOf: []string{"allow", "deny"}},
+		},
+	}}
+	for _, kind := range []auth.SubjectKind{auth.ByClientID, auth.ByUsername} {
+		routes = append(routes, s.ruleRoutesOf(kind, "/acl/"+string(kind), "/:"+string(kind), string(kind))...)
+	}
+	routes = append(routes, s.ruleRoutesOf(auth.ForAll, "/acl/$all", "", "all")...)
+	for i := range routes {
+		routes[i].Versions = V4
+	}
+	return routes
+}
+
+// ruleRoutesOf are those of one kind of subject; one is the part of the path
+// that holds its name, if it has names.
+func (s *Server) ruleRoutesOf(kind auth.SubjectKind, base, one, name string) []Route {
+	list := Route{
+		Method: "GET", Path: base, Name: "list_acl_" + name, Summary: "List the ACL rules by " + name,
+		Answer: "[{" + name + ", topic, action, access}]",
+		handle: func(q *request) (any, error) { return s.listRules(q, kind) },
+		Params: paging(
+			Param{Name: "topic", Type: Text, Doc: "as it was written"},
+			Param{Name: "action", Type: Text, OneOf: []string{"pub", "sub", "pubsub"}},
+			Param{Name: "access", Type: Text, OneOf: []string{"allow", "deny"}}),
+	}
+	remove := Route{
+		Method: "DELETE", Path: base + one + "/topic/:topic", Name: "delete_acl_" + name, Summary: "Delete the ACL rules for a topic by " + name,
+		handle: func(q *request) (any, error) { return s.removeRule(q, kind) },
+	}
+	if one == "" {
+		return []Route{list, remove}
+	}
+	list.Params = append(list.Params, Param{Name: "_like_" + name, Type: Text, Doc: "a part of the name"})
+	get := Route{
+		Method: "GET", Path: base + one, Name: "lookup_acl_" + name, Summary: "List the ACL rules of one " + name, Answer: list.Answer,
+		handle: func(q *request) (any, error) {
+			return ruleRows(s.o.Rules.RulesOf(auth.Subject{Kind: kind, Name: q.path[name]})), nil
+		},
+	}
+	return []Route{list, get, remove}
+}
+
+func (s *Server) listRules(q *request, kind auth.SubjectKind) (any, error) {
+	from, limit, m, err := q.page(usualRules)
+	if err != nil {
+		return nil, err
+	}
+	some, total := s.o.Rules.Rules(auth.RuleFilter{
+		Kind: kind, Like: q.params.text("_like_" + string(kind)), Topic: q.params.text("topic"),
+		Action: auth.RuleAction(q.params.text("action")), Access: q.params.text("access"),
+	}, from, limit)
+	m.Count = total
+	return page{ruleRows(some), m}, nil
+}
+
+func (s *Server) addRule(q *request) (any, error) {
+	r, err := freshRule(q.params)
+	if err == nil {
+		err = s.o.Rules.AddRule(r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	row := ruleRow(&r)
+	row["result"] = "ok"
+	return row, nil
+}
+
+// addRules gives each rule of an array back with what came of it.
+func (s *Server) addRules(q *request, items []item) any {
+	rows := make([]any, len(items))
+	for n, i := range items {
+		q.params = i.params
+		if i.err == nil {
+			rows[n], i.err = s.addRule(q)
+		}
+		if i.err != nil {
+			refused := params{"result": i.err.Error()}
+			maps.Copy(refused, i.sent)
+			rows[n] = refused
+		}
+	}
+	return rows
+}
+
+// freshRule is the rule that the parameters want.
+func freshRule(p params) (auth.Rule, error) {
+	r := auth.Rule{
+		Subject: auth.Subject{Kind: auth.ForAll},
+		Action:  auth.RuleAction(p.text("action")), Allow: p.text("access") == "allow",
+	}
+	var err error
+	if r.Topic, err = auth.NewPattern(p.text("topic")); err != nil {
+		return r, fail(codeValue, "bad topic: "+err.Error())
+	}
+	clientID, username := p.text("clientid"), p.text("username")
+	switch {
+	case clientID != "" && username != "":
+		return r, fail(codeValue, "a rule is for a clientid or for a username, not for both")
+	case clientID != "":
+		r.Subject = auth.Subject{Kind: auth.ByClientID, Name: clientID}
+	case username != "":
+		r.Subject = auth.Subject{Kind: auth.ByUsername, Name: username}
+	}
+	return r, nil
+}
+
+func (s *Server) removeRule(q *request, kind auth.SubjectKind) (any, error) {
+	err := s.o.Rules.DeleteRule(auth.Subject{Kind: kind, Name: q.path[string(kind)]}, q.path["topic"])
+	if errors.Is(err, auth.ErrNotFound) {
+		err = nil
+	}
+	return nil, err
+}
+
+func ruleRows(rules []auth.Rule) []map[string]any {
+	rows := make([]map[string]any, len(rules))
+	for i := range rules {
+		rows[i] = ruleRow(&rules[i])
+	}
+	return rows
+}
+
+func ruleRow(r *auth.Rule) map[string]any {
+	row := map[string]any{"topic": r.Topic.String(), "action": string(r.Action), "access": "deny"}
+	if r.Allow {
+		row["access"] = "allow"
+	}
+	switch r.Kind {
+	case auth.ForAll:
+		row["all"] = "$all"
+	default:
+		row[string(r.Kind)] = r.Name
+	}
+	return row
+}

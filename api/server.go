@@ -1,0 +1,210 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/auth"
+)
+
+// Options are what a Server is made of. A managed part that is nil has no
+// routes.
+type Options struct {
+	Config    Config
+	Node      string // its name
+	Version   string
+	DataDir   string // where the command line's socket is; empty: there is none
+	Log       *slog.Logger
+	Apps      auth.Keeper     // nil: logins are gone with the process
+	Passwords *auth.Passwords // those of the process; nil: some of its own
+
+	Accounts  Accounts
+	Rules     Rules
+	Bans      Bans
+	Caches    Caches
+	Drainer   Drainer
+	Scram     Scram
+	ReloadACL func() error // reads the rule file again
+}
+
+// Server is the interface with its listeners.
+type Server struct {
+	o        Options
+	log      *slog.Logger
+	started  time.Time
+	routes   []Route
+	tree     *tree
+	origin   *http.CrossOriginProtection
+	apps     *Apps
+	attempts attempts
+	first    firstLogin
+
+	listeners []*listener
+	serving   sync.WaitGroup
+}
+
+// firstLogin is what the first start made up; its secret is known only until
+// the process ends.
+type firstLogin struct{ id, secret string }
+
+// New reads the logins and makes those that the configuration wants. The
+// server listens nowhere yet.
+func New(o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Passwords == nil {
+		o.Passwords = auth.NewPasswords()
+	}
+	s := &Server{o: o, log: o.Log, started: time.Now(), origin: http.NewCrossOriginProtection()}
+	s.routes = s.allRoutes()
+	s.tree = newTree(s.routes)
+	var err error
+	if s.apps, err = openApps(o.Apps, o.Passwords, o.Config.NewSecret); err != nil {
+		return nil, fmt.Errorf("the logins of the management API can't be read: %w", err)
+	}
+	return s, s.makeApps()
+}
+
+// makeApps makes the apps that the configuration wants, and a first one if
+// there would be none to log in with.
+func (s *Server) makeApps() error {
+	c := &s.o.Config
+	if c.BootstrapFile != "" {
+		if err := s.apps.load(c.BootstrapFile); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.DefaultSecret != "":
+		return s.apps.addMissing(c.DefaultID, c.DefaultSecret)
+	case len(s.apps.All()) > 0 || len(c.HTTP.Addresses)+len(c.HTTPS.Addresses) == 0:
+		return nil
+	}
+	s.first = firstLogin{c.DefaultID, rand.Text()}
+	return s.apps.addMissing(s.first.id, s.first.secret)
+}
+
+// Start opens the listeners. After an error none is open.
+func (s *Server) Start() error {
+	err := s.listen()
+	if err != nil {
+		s.Stop()
+	}
+	return err
+}
+
+func (s *Server) listen() error {
+	c := &s.o.Config
+	for _, a := range c.HTTP.Addresses {
+		l, err := listenHTTP("management.listener.http", a, c.HTTP.MaxClients)
+		if err != nil {
+			return err
+		}
+		s.serve(&listener{Listener: l, Protocol: "http"})
+	}
+	for _, a := range c.HTTPS.Addresses {
+		t, err := c.HTTPS.tls()
+		if err != nil {
+			return err
+		}
+		l, err := listenHTTP("management.listener.https", a, c.HTTPS.MaxClients)
+		if err != nil {
+			return err
+		}
+		s.serve(&listener{Listener: l, Protocol: "https", tls: t})
+	}
+	if s.o.DataDir == "" {
+		return nil
+	}
+	l, err := listenSocket(Socket(s.o.DataDir))
+	if err != nil {
+		return err
+	}
+	s.serve(&listener{Listener: l, Protocol: "unix"})
+	return nil
+}
+
+// Limits of one request. The longest answers are lists of max_row_limit rows.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	callTimeout   = 50 * time.Second // of a handler
+	writeTimeout  = callTimeout + 10*time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+	stopTimeout   = 3 * time.Second // for the requests under way
+)
+
+// serve answers on l until Stop.
+func (s *Server) serve(l *listener) {
+	l.server = &http.Server{
+		Handler:           s.handler(l.Protocol == "unix"),
+		TLSConfig:         l.tls,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes:               maxHeader,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	s.listeners = append(s.listeners, l)
+	s.serving.Go(func() {
+		serve := l.server.Serve
+		if l.tls != nil {
+			serve = func(nl net.Listener) error { return l.server.ServeTLS(nl, "", "") }
+		}
+		if err := serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("a listener of the management API has ended", "address", l.Addr().String(), "err", err)
+		}
+	})
+}
+
+// Stop closes the listeners, lets the requests under way end, within limits,
+// and waits until nothing of them is left.
+func (s *Server) Stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	var stopping sync.WaitGroup
+	for _, l := range s.listeners {
+		stopping.Go(func() {
+			if l.server.Shutdown(ctx) != nil {
+				l.server.Close()
+			}
+		})
+	}
+	stopping.Wait()
+	s.serving.Wait()
+	s.listeners = nil
+}
+
+// Listener is one address the interface is at.
+type Listener struct {
+	Protocol string // http, https or unix
+	Addr     net.Addr
+}
+
+// Listeners are those that are open.
+func (s *Server) Listeners() (all []Listener) {
+	for _, l := range s.listeners {
+		all = append(all, Listener{l.Protocol, l.Addr()})
+	}
+	return all
+}
+
+// Greeting is what the operator has to be told once, at the start: the login
+// that was made up, which nobody can look up later. It is empty when there is
+// nothing to tell.
+func (s *Server) Greeting() string {
+	if s.first.secret == "" || len(s.listeners) == 0 {
+		return ""
+	}
+	l := s.listeners[0]
+	return fmt.Sprintf("The first login of the management API, shown only this once:\n  curl -u %s:%s %s://%s/api/v4/brokers\n",
+		s.first.id, s.first.secret, l.Protocol, l.Addr())
+}
