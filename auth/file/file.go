@@ -97,7 +97,7 @@ func (f *File) Authorize(_ context.Context, r *auth.Request) (auth.Answer, error
 
 // Provider returns the file as a link of the chains, the last one.
 func (f *File) Provider() auth.Provider {
-	return auth.Provider{Name: "internal", Authorizer: f, Last: true}
+	return auth.Provider{Name: "file", Authorizer: f, Last: true}
 }
 
 func read(path string) (*rules, error) {

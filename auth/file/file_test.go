@@ -25,7 +25,7 @@ func write(t *testing.T, path, src string) string {
 func ask(t *testing.T, f *File, c *auth.Client, name string) auth.Verdict {
 	t.Helper()
 	p := f.Provider()
-	if p.Name != "internal" || !p.Last || p.Backend != nil || p.Authenticator != nil {
+	if p.Name != "file" || !p.Last || p.Backend != nil || p.Authenticator != nil {
 		t.Errorf("%+v", p)
 	}
 	a, err := p.Authorize(context.Background(), &auth.Request{Client: c, Action: auth.Publish, Topic: name})
