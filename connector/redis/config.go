@@ -2,8 +2,6 @@ package redis
 
 import (
 	"errors"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/config"
@@ -13,10 +11,10 @@ import (
 // Config is where Redis is and how to log in.
 type Config struct {
 	Type string `conf:"type" oneof:"single sentinel cluster"`
-	// Servers are the server, the sentinels, or some nodes of the cluster, as
-	// host or host:port; without a port it is 6379, of sentinels 26379.
-	Servers  []string `conf:"server"`
-	Sentinel string   `conf:"sentinel"` // what the sentinels call the master
+	// Servers are the server, the sentinels, or some nodes of the cluster. The
+	// port is 6379 if they have none, of sentinels 26379.
+	Servers  []connector.Address `conf:"server"`
+	Sentinel string              `conf:"sentinel"` // what the sentinels call the master
 	// Pool is how many connections there may be, in a cluster to each node.
 	Pool     int    `conf:"pool" alias:"pool_size" range:"1.."`
 	Database int    `conf:"database" range:"0.."`
@@ -32,11 +30,11 @@ type Config struct {
 	KeyFile  string `conf:"keyfile"`
 }
 
-const defaultPort, sentinelPort = "6379", "26379"
+const defaultPort, sentinelPort = 6379, 26379
 
 // SetDefaults gives the values of a configuration that says nothing.
 func (c *Config) SetDefaults() {
-	c.Type, c.Servers, c.Pool = "single", []string{"127.0.0.1:" + defaultPort}, 8
+	c.Type, c.Servers, c.Pool = "single", []connector.Address{{Host: "127.0.0.1", Port: defaultPort}}, 8
 }
 
 // Files returns the fields that are paths, for whoever resolves relative ones.
@@ -48,12 +46,7 @@ func (c *Config) Files() []*string {
 func (c *Config) Validate() error {
 	var errs []error
 	if len(c.Servers) == 0 {
-		errs = append(errs, config.Invalid("server", "expected at least one host or host:port"))
-	}
-	for _, s := range c.Servers {
-		if c.address(s) == "" {
-			errs = append(errs, config.Invalid("server", "expected host or host:port, found %q", s))
-		}
+		errs = append(errs, config.Invalid("server", "expected at least one server"))
 	}
 	switch {
 	case c.Type == "single" && len(c.Servers) > 1:
@@ -66,21 +59,17 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// address completes a server with the port; "" if it is none. An IPv6 address
-// with a port stands in brackets.
-func (c *Config) address(server string) string {
-	if !strings.Contains(server, ":") || net.ParseIP(server) != nil {
-		port := defaultPort
-		if c.Type == "sentinel" {
-			port = sentinelPort
-		}
-		server = net.JoinHostPort(server, port)
+// addrs are the servers as host:port.
+func (c *Config) addrs() []string {
+	var port uint16 = defaultPort
+	if c.Type == "sentinel" {
+		port = sentinelPort
 	}
-	host, port, err := net.SplitHostPort(server)
-	if _, wrong := net.LookupPort("tcp", port); err != nil || wrong != nil || host == "" || strings.ContainsAny(host, " /@") {
-		return ""
+	addrs := make([]string, len(c.Servers))
+	for i, s := range c.Servers {
+		addrs[i] = s.Addr(port)
 	}
-	return server
+	return addrs
 }
 
 // tls is the TLS of either spelling.

@@ -43,11 +43,12 @@ func New(c Config) (*Client, error) {
 	// The library's log is one for the whole process and goes to stderr. All it
 	// says comes back as errors.
 	logging.Disable()
-	return &Client{client: open(&c, secure), where: c.Type + " redis at " + strings.Join(c.Servers, ",")}, nil
+	return &Client{client: open(&c, secure), where: c.Type + " redis at " + strings.Join(c.addrs(), ",")}, nil
 }
 
 func open(c *Config, secure *tls.Config) redis.UniversalClient {
 	o := redis.UniversalOptions{
+		Addrs:      c.addrs(),
 		MasterName: c.Sentinel,
 		DB:         c.Database,
 		Username:   c.Username,
@@ -74,9 +75,6 @@ func open(c *Config, secure *tls.Config) redis.UniversalClient {
 		Protocol:                 2,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	}
-	for _, s := range c.Servers {
-		o.Addrs = append(o.Addrs, c.address(s))
 	}
 	switch c.Type {
 	case "sentinel":
@@ -135,13 +133,13 @@ func (c *Client) Close() error { return c.client.Close() }
 
 // kind marks an error by whether asking again makes sense.
 func kind(err error) error {
-	if said := redis.Error(nil); !errors.As(err, &said) {
+	if said := redis.Error(nil); !errors.As(err, &said) || redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") {
 		return fmt.Errorf("%w: %w", connector.ErrNotConnected, err)
 	}
 	// What a server says that is about its state and not about the command.
 	for _, state := range []string{
 		"LOADING", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS",
-		"NOAUTH", "WRONGPASS", "max number of clients",
+		"max number of clients",
 	} {
 		if redis.HasErrorPrefix(err, state) {
 			return err

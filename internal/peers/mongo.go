@@ -21,7 +21,7 @@ func Mongo(t testing.TB, o MongoOptions) *Server {
 	addr := loopback(port)
 	argv := []string{
 		fetched(t, "ferretdb-1.24.0", "ferretdb"), "--handler=sqlite", "--sqlite-url=file:" + dir + "/", "--state-dir=" + dir,
-		"--debug-addr=-", "--telemetry=disable", "--log-level=WARN", "--repl-set-name=" + o.ReplicaSet,
+		"--debug-addr=-", "--telemetry=disable", "--log-level=ERROR", "--repl-set-name=" + o.ReplicaSet,
 		"--test-enable-new-auth=true", "--setup-username=" + MongoUser, "--setup-password=" + MongoPassword, "--setup-database=admin",
 	}
 	if o.TLS == nil {
