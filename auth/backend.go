@@ -1,24 +1,429 @@
 package auth
 
 import (
+	"container/list"
 	"context"
+	"errors"
+	"slices"
+	"sync"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/connector"
 )
 
-// backend asks a provider outside the event loops.
-type backend struct{ *link }
+// What a Backend that leaves it open gets.
+const (
+	defaultPool       = 8
+	defaultTimeout    = 5 * time.Second
+	defaultMaxWaiting = 10_000
+)
 
-func newBackend(l *link) *backend { return &backend{l} }
+// backend asks a provider that may block. A question that is put to it is a
+// flight; identical ones share one. Flights stand in one line until they are over, in
+// the order in which they were put, which is also that of their deadlines: the
+// first ones are running, the others wait. So one timer watches over all.
+//
+// Nothing is called with mu held. A Control's functions lock mu last.
+type backend struct {
+	*link
+	opts Backend
 
-func (b *backend) atOnce(acl bool, r *Request) (Answer, error, bool) { return Answer{}, nil, false }
+	mu      sync.Mutex
+	flights map[requestKey]*flight
+	line    list.List     // of *flight
+	next    *list.Element // the first that waits
+	waiting int
+	busy    int // goroutines that call the provider, those of stuck calls included
+	stuck   int // calls whose time is over
+	pinging bool
+	retired bool // closes once nothing is under way
+	closed  bool
 
-func (b *backend) ask(acl bool, r *Request, done func(Answer, error)) {
-	b.control.later(func() {
-		ctx, cancel := context.WithTimeout(b.control.ctx, b.Backend.Timeout)
-		defer cancel()
-		done(b.call(ctx, acl, r))
-	})
+	timer    *time.Timer // for the deadline of the first in the line
+	watching bool        // it is set
+	probe    *time.Timer // for the next Ping
+	health   health
+	answers  recent[requestKey, kept]
 }
 
-func (b *backend) retire()             {}
-func (b *backend) sweep(time.Duration) {}
+// kept is an answer for those who come with the same question.
+type kept struct {
+	Answer
+	at time.Duration // when it was asked for
+}
+
+// flight is one question under way. It has copies of all that the provider
+// sees: a call that is stuck may look at them when the clients are long gone.
+type flight struct {
+	key    requestKey
+	keyed  bool
+	acl    bool
+	client Client
+	r      Request
+
+	asked, deadline time.Duration
+	done            []func(Answer, error)
+	place           *list.Element
+	running, over   bool
+	trial           bool
+}
+
+// news is what those who wait are told once mu is free.
+type news struct {
+	to  []func(Answer, error)
+	a   Answer
+	err error
+}
+
+func tell(all []news) {
+	for _, n := range all {
+		for _, f := range n.to {
+			f(n.a, n.err)
+		}
+	}
+}
+
+func newBackend(l *link) *backend {
+	b := &backend{link: l, opts: *l.Backend, flights: make(map[requestKey]*flight)}
+	if b.opts.Pool <= 0 {
+		b.opts.Pool = defaultPool
+	}
+	if b.opts.Timeout <= 0 {
+		b.opts.Timeout = defaultTimeout
+	}
+	if b.opts.MaxWaiting <= 0 {
+		b.opts.MaxWaiting = defaultMaxWaiting
+	}
+	c := &l.control.config
+	b.answers = recent[requestKey, kept]{keep: max(c.AuthCacheTTL, c.AuthCacheNegativeTTL), limit: c.AuthCacheMaxSize}
+	b.health.since = l.control.now()
+	return b
+}
+
+// atOnce answers from what is known; ok is false if the question has to be
+// asked.
+func (b *backend) atOnce(acl bool, r *Request) (a Answer, err error, ok bool) {
+	key, keyed := b.control.digests.of(acl, r)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.known(b.control.now(), acl, key, keyed)
+}
+
+// ask puts a question and has done called with the answer, on another
+// goroutine, before the Timeout is over.
+func (b *backend) ask(acl bool, r *Request, done func(Answer, error)) {
+	key, keyed := b.control.digests.of(acl, r)
+	now := b.control.now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a, err, ok := b.known(now, acl, key, keyed); ok {
+		b.control.crew.run(func() { done(a, err) })
+		return
+	}
+	if f := b.flights[key]; keyed && f != nil {
+		f.done = append(f.done, done)
+		b.count.shared.Inc()
+		return
+	}
+	f := &flight{
+		key: key, keyed: keyed, acl: acl, client: *r.Client, r: *r,
+		asked: now, deadline: now + b.opts.Timeout, done: []func(Answer, error){done}, trial: b.health.down,
+	}
+	f.r.Client, f.r.Password = &f.client, slices.Clone(r.Password)
+	b.put(f)
+}
+
+// known is what can be said without asking.
+func (b *backend) known(now time.Duration, acl bool, key requestKey, keyed bool) (a Answer, err error, ok bool) {
+	if keyed && !acl {
+		if k, there := b.answers.get(now, key); there && b.good(k) {
+			b.count.cached.Inc()
+			return k.Answer, nil, true
+		}
+	}
+	switch {
+	case b.retired:
+		return Answer{}, errClosed, true
+	case b.health.refuses(now, b.opts.Ping != nil):
+		return Answer{}, errDown, true
+	case keyed && b.flights[key] != nil:
+		return Answer{}, nil, false
+	case b.line.Len()+b.stuck >= b.opts.Pool+b.opts.MaxWaiting:
+		return Answer{}, errBusy, true
+	}
+	return Answer{}, nil, false
+}
+
+// good reports whether an answer still holds.
+func (b *backend) good(k kept) bool {
+	ttl := b.control.config.AuthCacheNegativeTTL
+	if k.Verdict == Allow {
+		ttl = b.control.config.AuthCacheTTL
+	}
+	return ttl > 0 && k.at >= b.control.since(ttl) && (k.Expires.IsZero() || time.Now().Before(k.Expires))
+}
+
+// put takes a flight to the end of the line, and somebody to work on it.
+func (b *backend) put(f *flight) {
+	f.place = b.line.PushBack(f)
+	if f.keyed {
+		b.flights[f.key] = f
+	}
+	if b.next == nil {
+		b.next = f.place
+	}
+	b.wait(1)
+	b.health.trial = b.health.trial || f.trial
+	if !b.watching {
+		b.watch(b.opts.Timeout)
+	}
+	if b.busy < b.opts.Pool {
+		b.busy++
+		b.control.crew.run(b.work)
+	}
+}
+
+// work calls the provider as long as somebody waits.
+func (b *backend) work() {
+	for {
+		f, now := b.take()
+		if f == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(b.control.ctx, f.deadline-now)
+		a, err := b.call(ctx, f.acl, &f.r)
+		switch {
+		case err == nil:
+		case b.control.ctx.Err() != nil:
+			err = errClosed
+		case ctx.Err() != nil:
+			err = errTimeout
+		}
+		cancel()
+		b.landed(f, a, err)
+	}
+}
+
+// take is the next flight; nil sends the goroutine home.
+func (b *backend) take() (*flight, time.Duration) {
+	b.mu.Lock()
+	if b.next == nil {
+		b.busy--
+		b.unlockAndClose()
+		return nil, 0
+	}
+	defer b.mu.Unlock()
+	f := b.next.Value.(*flight)
+	b.next = b.next.Next()
+	b.wait(-1)
+	f.running = true
+	return f, b.control.now()
+}
+
+// landed is told what came of a call.
+func (b *backend) landed(f *flight, a Answer, err error) {
+	b.mu.Lock()
+	if f.over { // expire has told them
+		b.hang(-1)
+		b.mu.Unlock()
+		return
+	}
+	now := b.control.now()
+	all := []news{b.end(f, a, err)}
+	switch {
+	case err == nil:
+		b.keep(now, f, a)
+		b.succeeded(now)
+	case errors.Is(err, errClosed):
+	case connector.IsPermanent(err): // it is there, and refuses this one request
+		b.succeeded(now)
+		b.complain("a backend of access control failed", "error", err)
+	default:
+		all = append(all, b.failed(now, f, err)...)
+	}
+	b.mu.Unlock()
+	tell(all)
+}
+
+// expire ends the flights whose time is over. Their calls, if the provider
+// doesn't heed its context, go on and keep their places in the pool.
+func (b *backend) expire() {
+	b.mu.Lock()
+	now := b.control.now()
+	var all []news
+	b.watching = false
+	for e := b.line.Front(); e != nil; e = b.line.Front() {
+		f := e.Value.(*flight)
+		if f.deadline > now {
+			b.watch(f.deadline - now)
+			break
+		}
+		all = append(all, b.abandon(f, errTimeout))
+		// That it was not begun in time says that the backend is slow, but not
+		// that it is gone, unless nobody is left who could begin.
+		if f.running || f.trial || b.stuck >= b.opts.Pool {
+			all = append(all, b.failed(now, f, errTimeout)...)
+		}
+	}
+	b.mu.Unlock()
+	tell(all)
+}
+
+// end takes a flight out of the line; whoever waits for it is in the news.
+func (b *backend) end(f *flight, a Answer, err error) news {
+	f.over = true
+	if !f.running {
+		if b.next == f.place {
+			b.next = f.place.Next()
+		}
+		b.wait(-1)
+	}
+	b.line.Remove(f.place)
+	if f.keyed {
+		delete(b.flights, f.key)
+	}
+	if err != nil {
+		b.count.failed.Add(uint64(len(f.done)))
+		if errors.Is(err, errTimeout) {
+			b.count.timeout.Add(uint64(len(f.done)))
+		}
+	}
+	return news{f.done, a, err}
+}
+
+// abandon ends a flight without its answer; its call goes on if it likes.
+func (b *backend) abandon(f *flight, err error) news {
+	if f.running {
+		b.hang(1)
+	}
+	return b.end(f, Answer{}, err)
+}
+
+// dropWaiting ends all flights that have not begun.
+func (b *backend) dropWaiting(err error) (all []news) {
+	for b.next != nil {
+		all = append(all, b.end(b.next.Value.(*flight), Answer{}, err))
+	}
+	return all
+}
+
+func (b *backend) keep(now time.Duration, f *flight, a Answer) {
+	if k := (kept{a, f.asked}); f.keyed && !f.acl && b.good(k) {
+		b.answers.put(now, f.key, k)
+	}
+}
+
+func (b *backend) succeeded(now time.Duration) {
+	was := b.health.since
+	if b.health.succeeded(now) {
+		b.control.log.Info("a backend of access control answers again", "provider", b.Name, "after", now-was)
+		b.unprobe()
+	}
+}
+
+// failed notes a failure. With the one that is too many nobody waits any more.
+func (b *backend) failed(now time.Duration, f *flight, err error) []news {
+	if !b.health.failed(now, err, f.trial) {
+		b.complain("a backend of access control failed", "error", err)
+		return nil
+	}
+	b.control.log.Warn("a backend of access control is down", "provider", b.Name, "error", err, "meanwhile", b.opts.OnError)
+	if b.opts.Ping != nil && !b.retired {
+		b.probe = b.control.crew.after(b.health.pause, b.ping)
+	}
+	return b.dropWaiting(errDown)
+}
+
+// ping finds out whether a backend that is down is back.
+func (b *backend) ping() {
+	b.mu.Lock()
+	if b.retired || !b.health.down {
+		b.mu.Unlock()
+		return
+	}
+	b.pinging = true
+	b.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(b.control.ctx, b.opts.Timeout)
+	err := b.callPing(ctx)
+	cancel()
+
+	b.mu.Lock()
+	b.pinging = false
+	now := b.control.now()
+	switch {
+	case b.retired || !b.health.down:
+	case err != nil:
+		b.health.failed(now, err, true)
+		b.probe = b.control.crew.after(b.health.pause, b.ping)
+	default:
+		b.control.log.Info("a backend of access control is back", "provider", b.Name, "after", now-b.health.since)
+		b.health.answeredPing(now)
+	}
+	b.unlockAndClose()
+}
+
+func (b *backend) callPing(ctx context.Context) (err error) {
+	defer b.recovered(&err)
+	return b.opts.Ping(ctx)
+}
+
+func (b *backend) unprobe() {
+	if b.probe != nil {
+		b.probe.Stop()
+	}
+}
+
+func (b *backend) watch(d time.Duration) {
+	b.watching = true
+	if b.timer == nil {
+		b.timer = b.control.crew.after(d, b.expire)
+		return
+	}
+	b.timer.Reset(d)
+}
+
+func (b *backend) wait(n int) {
+	b.waiting += n
+	b.count.waiting.Add(int64(n))
+}
+
+func (b *backend) hang(n int) {
+	b.stuck += n
+	b.count.stuck.Add(int64(n))
+}
+
+// retire closes the provider as soon as nothing is under way. What waits is
+// still asked, unless the whole Control is closed.
+func (b *backend) retire() {
+	b.mu.Lock()
+	b.retired = true
+	b.unprobe()
+	var all []news
+	for b.control.ctx.Err() != nil && b.line.Len() > 0 {
+		all = append(all, b.abandon(b.line.Front().Value.(*flight), errClosed))
+	}
+	b.unlockAndClose()
+	tell(all)
+}
+
+// unlockAndClose closes the provider if it is time for that.
+func (b *backend) unlockAndClose() {
+	last := b.retired && !b.closed && b.busy == 0 && !b.pinging
+	if last {
+		b.closed = true
+		if b.timer != nil {
+			b.timer.Stop()
+		}
+	}
+	b.mu.Unlock()
+	if last && b.Close != nil {
+		b.Close()
+	}
+}
+
+func (b *backend) sweep(now time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers.turn(now)
+}

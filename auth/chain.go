@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -29,6 +30,7 @@ type link struct {
 
 	use     sync.RWMutex // held while a call answers at once, if it has to be known when they are over
 	retired bool
+	logged  atomic.Int64 // when it last complained
 }
 
 // Use puts providers into the chains, in the place of those that have one of
@@ -215,7 +217,7 @@ func (w *walk) take(a Answer, err error) (decided bool) {
 func (w *walk) later(c *Control, done func(result)) {
 	w.probe = false
 	if w.atOnce() {
-		c.later(func() { done(w.result) })
+		c.crew.run(func() { done(w.result) })
 		return
 	}
 	w.ask(done)
@@ -240,11 +242,18 @@ func (l *link) atOnce(acl bool, r *Request) (a Answer, err error, ok bool) {
 		a, err = l.answer(acl, r)
 		return a, err, true
 	case l.prompt != nil && !acl:
-		if a, ok := l.prompt.AuthenticateAtOnce(r); ok {
-			return a, nil, true
+		if a, err, ok = l.promptly(r); ok {
+			return a, err, true
 		}
 	}
 	return l.backend.atOnce(acl, r)
+}
+
+func (l *link) promptly(r *Request) (a Answer, err error, ok bool) {
+	defer func() { ok = ok || err != nil }()
+	defer l.recovered(&err)
+	a, ok = l.prompt.AuthenticateAtOnce(r)
+	return a, nil, ok
 }
 
 // answer calls a provider that has no backend.
@@ -256,27 +265,39 @@ func (l *link) answer(acl bool, r *Request) (a Answer, err error) {
 			return Answer{}, errClosed
 		}
 	}
-	a, err = l.call(context.Background(), acl, r)
-	if err != nil {
+	if a, err = l.call(context.Background(), acl, r); err != nil {
 		l.count.failed.Inc()
-		l.control.log.Error("a provider of access control failed; the client is refused", "provider", l.Name, "error", err)
+		l.complain("a provider of access control failed", "error", err)
 	}
 	return a, err
 }
 
-// call asks the provider. One that panics has given no answer: EMQ X goes on
-// as if it had not been there, and lets everybody in.
+// logEvery is how often one provider may complain: it could be at each PUBLISH.
+const logEvery = 10 * time.Second
+
+func (l *link) complain(what string, attrs ...any) {
+	now, last := l.control.now(), time.Duration(l.logged.Load())
+	if now-last >= logEvery && l.logged.CompareAndSwap(int64(last), int64(now)) {
+		l.control.log.Error(what, append(attrs, "provider", l.Name)...)
+	}
+}
+
+// call asks the provider.
 func (l *link) call(ctx context.Context, acl bool, r *Request) (a Answer, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.control.log.Error("a provider of access control panicked", "provider", l.Name, "panic", p, "stack", string(debug.Stack()))
-			a, err = Answer{}, fmt.Errorf("%s panicked", l.Name)
-		}
-	}()
+	defer l.recovered(&err)
 	if acl {
 		return l.Authorizer.Authorize(ctx, r)
 	}
 	return l.Authenticator.Authenticate(ctx, r)
+}
+
+// recovered makes a panic an error: EMQ X goes on as if the provider had not
+// been there, and so lets everybody in.
+func (l *link) recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s panicked: %v", l.Name, p)
+		l.complain("a provider of access control panicked", "panic", p, "stack", string(debug.Stack()))
+	}
 }
 
 // retire closes the provider once no call of it is under way. It doesn't wait

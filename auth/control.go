@@ -34,7 +34,7 @@ type Control struct {
 	drained atomic.Int64 // since 1970 in nanoseconds; older answers don't count
 	chains  atomic.Pointer[chains]
 	asking  sync.Pool // of *Request, for authorizers that answer at once
-	secret  digester
+	digests *digester
 
 	bans  *Bans
 	gates *gates
@@ -48,7 +48,7 @@ type Control struct {
 
 	ctx    context.Context // of all calls
 	cancel context.CancelFunc
-	calls  sync.WaitGroup // whatever runs outside of the callers' goroutines
+	crew   crew
 }
 
 // sweepEvery is how often what is over and was not looked for is forgotten.
@@ -65,7 +65,7 @@ func New(o Options) *Control {
 	}
 	c := &Control{
 		config: o.Config, log: o.Log, metrics: o.Metrics, count: newCounters(o.Metrics), start: time.Now(),
-		secret: newDigester(), bans: newBans(o.Bans), gates: newGates(o.Config),
+		digests: newDigester(), bans: newBans(o.Bans), gates: newGates(o.Config),
 		counts: make(map[string]*providerCounters), mechanisms: make(map[string]Mechanism),
 	}
 	c.asking.New = func() any { return new(Request) }
@@ -74,7 +74,7 @@ func New(o Options) *Control {
 	if err := c.bans.load(); err != nil {
 		c.log.Error("not all bans could be read", "error", err)
 	}
-	c.sweeper = time.AfterFunc(sweepEvery, c.sweep)
+	c.sweeper = c.crew.after(sweepEvery, c.sweep)
 	return c
 }
 
@@ -95,8 +95,11 @@ func (c *Control) since(ttl time.Duration) time.Duration {
 	return max(c.now()-ttl, time.Duration(c.drained.Load()))
 }
 
-// Close ends the calls under way and waits for them; then it closes the
-// providers. What is asked afterwards is refused.
+// closePatience is how long Close waits for calls that don't heed their end.
+const closePatience = 5 * time.Second
+
+// Close ends the calls under way, waits for them, and closes the providers.
+// What is asked afterwards is refused.
 func (c *Control) Close() {
 	c.mu.Lock()
 	if c.closed {
@@ -111,11 +114,10 @@ func (c *Control) Close() {
 	for _, l := range links {
 		l.retire()
 	}
-	c.calls.Wait()
+	if !c.crew.dismiss(closePatience) {
+		c.log.Error("calls of access control are stuck, and left behind", "backends", c.Backends())
+	}
 }
-
-// later runs f on a goroutine of its own.
-func (c *Control) later(f func()) { c.calls.Go(f) }
 
 // sweep forgets what is over.
 func (c *Control) sweep() {
@@ -125,7 +127,7 @@ func (c *Control) sweep() {
 		return
 	}
 	links := c.links
-	c.later(func() {
+	c.crew.run(func() {
 		now := c.now()
 		c.gates.sweep(now)
 		for _, l := range links {

@@ -1,5 +1,0 @@
-package auth
-
-type digester struct{}
-
-func newDigester() digester { return digester{} }
