@@ -1,0 +1,147 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	nethttp "net/http"
+	"net/url"
+	"strings"
+
+	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// New returns the provider a configuration describes: an Authenticator and an
+// Authorizer as far as their URLs are configured. The backend's Timeout may be
+// replaced by c.RequestTimeout; its Ping is set.
+func New(c *Config, service Service, backend auth.Backend) (auth.Provider, error) {
+	if err := c.Complete(); err != nil {
+		return auth.Provider{}, err
+	}
+	if c.RequestTimeout > 0 {
+		backend.Timeout = c.RequestTimeout
+	}
+	backend.Ping = func(ctx context.Context) error { return ping(ctx, service, c) }
+	p := auth.Provider{Name: "http", Backend: &backend}
+	if to := newRequest(service, &c.Auth, c.Headers); to != nil {
+		p.Authenticator = &authenticator{to, newRequest(service, &c.Super, c.Headers)}
+	}
+	if to := newRequest(service, &c.ACL, c.Headers); to != nil {
+		p.Authorizer = &authorizer{to}
+	}
+	return p, nil
+}
+
+// ping reaches for each host once.
+func ping(ctx context.Context, service Service, c *Config) error {
+	seen := make(map[string]bool)
+	var errs []error
+	for _, q := range []*Question{&c.Auth, &c.Super, &c.ACL} {
+		u, err := url.Parse(q.URL)
+		if err != nil || u.Host == "" || seen[u.Host] {
+			continue
+		}
+		seen[u.Host] = true
+		errs = append(errs, service.Ping(ctx, q.URL))
+	}
+	return errors.Join(errs...)
+}
+
+type authenticator struct {
+	auth  *request
+	super *request // nil: nobody is a superuser unless auth says so
+}
+
+// Authenticate is the auth.Authenticator.
+func (a *authenticator) Authenticate(ctx context.Context, r *auth.Request) (auth.Answer, error) {
+	status, body, err := a.auth.ask(ctx, r)
+	if err != nil {
+		return auth.Answer{}, err
+	}
+	if status != nethttp.StatusOK {
+		return auth.Answer{Verdict: auth.Deny, Code: refusal(status)}, nil
+	}
+	said := readAnswer(body)
+	if said.verdict != auth.Allow {
+		return auth.Answer{Verdict: said.verdict}, nil
+	}
+	answer := auth.Answer{Verdict: auth.Allow, Mountpoint: said.mountpoint}
+	if said.superuser != nil {
+		answer.Superuser = *said.superuser
+	} else if a.super != nil {
+		// Without an answer the client stays an ordinary one.
+		status, _, err := a.super.ask(ctx, r)
+		answer.Superuser = err == nil && status == nethttp.StatusOK
+	}
+	return answer, nil
+}
+
+// refusal is EMQ X 4.3's reading of a status.
+func refusal(status int) mqtt.ReasonCode {
+	switch status {
+	case nethttp.StatusBadRequest, nethttp.StatusUnauthorized:
+		return mqtt.BadUserNameOrPassword
+	case nethttp.StatusForbidden:
+		return mqtt.NotAuthorized
+	case nethttp.StatusTooManyRequests:
+		return mqtt.Banned
+	case nethttp.StatusGatewayTimeout:
+		return mqtt.ServerBusy
+	}
+	return mqtt.ServerUnavailable
+}
+
+type authorizer struct{ acl *request }
+
+// Authorize is the auth.Authorizer. It isn't asked about user names with a $,
+// which EMQ X keeps for itself.
+func (a *authorizer) Authorize(ctx context.Context, r *auth.Request) (auth.Answer, error) {
+	if strings.HasPrefix(r.Client.Username, "$") {
+		return auth.Answer{}, nil
+	}
+	status, body, err := a.acl.ask(ctx, r)
+	switch {
+	case err != nil:
+		return auth.Answer{}, err
+	case status != nethttp.StatusOK:
+		return auth.Answer{Verdict: auth.Deny}, nil
+	}
+	return auth.Answer{Verdict: readAnswer(body).verdict}, nil
+}
+
+// answer is what the body of a status 200 says.
+type answer struct {
+	verdict    auth.Verdict
+	superuser  *bool // nil: nothing is said about that
+	mountpoint string
+}
+
+// readAnswer follows EMQ X 4: the word ignore is Ignore, everything else Allow,
+// and a JSON object may have a mountpoint. An object with a result allow, deny
+// or ignore is written for EMQX 5 and counts as it says there, is_superuser
+// with it; without such a result nothing but the mountpoint is taken from it.
+func readAnswer(body []byte) answer {
+	if body = bytes.TrimSpace(body); string(body) == "ignore" {
+		return answer{verdict: auth.Ignore}
+	}
+	a := answer{verdict: auth.Allow}
+	var said map[string]json.RawMessage
+	if json.Unmarshal(body, &said) != nil {
+		return a
+	}
+	// A member of another type than expected says nothing.
+	var result string
+	_ = json.Unmarshal(said["result"], &result)
+	_ = json.Unmarshal(said["mountpoint"], &a.mountpoint)
+	switch result {
+	case "ignore":
+		return answer{verdict: auth.Ignore}
+	case "deny":
+		return answer{verdict: auth.Deny}
+	case "allow":
+		_ = json.Unmarshal(said["is_superuser"], &a.superuser)
+	}
+	return a
+}
