@@ -41,7 +41,9 @@ type Apps struct {
 	hash      auth.Hash
 	passwords *auth.Passwords
 	newSecret string
-	nobody    string // a stored secret nobody has: an unknown id must take as long as a wrong secret
+	// nobody is a stored secret that nobody has: an unknown id must take as long
+	// as a wrong secret.
+	nobody func() string
 
 	mu   sync.RWMutex
 	apps map[string]App
@@ -53,8 +55,12 @@ func openApps(keeper auth.Keeper, passwords *auth.Passwords, newSecret string) (
 		return nil, err
 	}
 	a := &Apps{keeper: keeper, hash: hash, passwords: passwords, newSecret: newSecret, apps: make(map[string]App)}
-	if a.nobody, _, err = hash.Make([]byte(rand.Text())); err != nil || keeper == nil {
-		return a, err
+	a.nobody = sync.OnceValue(func() string {
+		stored, _, _ := hash.Make([]byte(rand.Text())) // of nothing, nothing is what fits
+		return stored
+	})
+	if keeper == nil {
+		return a, nil
 	}
 	err = keeper.Each(func(id string, value []byte) error {
 		app := App{ID: id}
@@ -169,9 +175,9 @@ func (a *Apps) proven(id, secret string) bool {
 // check takes its time, the same whether the id or the secret is wrong.
 func (a *Apps) check(ctx context.Context, id, secret string) bool {
 	app, known := a.get(id)
-	stored := a.nobody
-	if known {
-		stored = app.Stored
+	stored := app.Stored
+	if !known {
+		stored = a.nobody()
 	}
 	fits, err := a.passwords.Verify(ctx, a.hash, stored, "", []byte(secret))
 	return err == nil && fits && known && app.valid(time.Now())

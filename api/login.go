@@ -108,7 +108,7 @@ func (a *attempts) makeRoom() {
 
 // wait is how long no login is checked; 0: it can be.
 func (t *tries) wait(now time.Time) time.Duration {
-	return max(0, t.clear.Sub(now)-(maxTries-1)*tryAgain)
+	return max(0, t.clear.Sub(now.Add((maxTries-1)*tryAgain)))
 }
 
 // failed counts a wrong login and reports whether the next has to wait.
