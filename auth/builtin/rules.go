@@ -1,0 +1,336 @@
+package builtin
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/auth"
+)
+
+// rules is the table of ACL rules. The list of a subject is in the order in
+// which it is asked, newest first, and never changed in its place.
+type rules struct {
+	most    int    // of one subject but all; 0: no limit
+	keeper  Keeper // may be nil
+	changed func()
+	any     atomic.Bool // there are rules: else nobody needs the lock
+
+	writing sync.Mutex // around what the keeper and the table must agree on; taken before mu
+	last    int64      // the stamp given last
+
+	mu sync.RWMutex
+	of map[auth.Subject][]rule
+}
+
+// rule is an auth.Rule without its subject. Its stamp, Unix microseconds, is
+// its alone.
+type rule struct {
+	topic  auth.Pattern
+	action auth.RuleAction // RulePub or RuleSub
+	allow  bool
+	stamp  int64
+}
+
+// savedRule is a rule as it is kept. Its key only has to be its own.
+type savedRule struct {
+	Kind   auth.SubjectKind `json:"kind"`
+	Name   []byte           `json:"name,omitempty"`
+	Topic  []byte           `json:"topic"`
+	Action auth.RuleAction  `json:"action"`
+	Allow  bool             `json:"allow"`
+	Stamp  int64            `json:"stamp"`
+}
+
+func newRules(o *Options) rules {
+	return rules{most: o.Config.MaxRules, keeper: o.Rules, changed: o.Changed, of: make(map[auth.Subject][]rule)}
+}
+
+func ruleKey(s auth.Subject, topic string, action auth.RuleAction) string {
+	return string(s.Kind) + "/" + string(action) + "/" + s.Name + "\x00" + topic
+}
+
+func (r *rule) save(s auth.Subject) ([]byte, error) {
+	return json.Marshal(savedRule{s.Kind, []byte(s.Name), []byte(r.topic.String()), r.action, r.allow, r.stamp})
+}
+
+// load reads what is kept. A rule that can't be read is an error: without it
+// something might be open.
+func (t *rules) load() error {
+	if t.keeper == nil {
+		return nil
+	}
+	err := t.keeper.Each(func(key string, value []byte) error {
+		var saved savedRule
+		err := json.Unmarshal(value, &saved)
+		topic, topicErr := auth.NewPattern(string(saved.Topic))
+		if err = errors.Join(err, topicErr); err != nil {
+			return fmt.Errorf("the stored rule %q can't be read (%w)", key, err)
+		}
+		s := auth.Subject{Kind: saved.Kind, Name: string(saved.Name)}
+		t.of[s] = append(t.of[s], rule{topic, saved.Action, saved.Allow, saved.Stamp})
+		t.last = max(t.last, saved.Stamp)
+		return nil
+	})
+	for _, list := range t.of {
+		slices.SortFunc(list, newestFirst)
+	}
+	t.any.Store(len(t.of) > 0)
+	return err
+}
+
+func newestFirst(a, b rule) int { return cmp.Compare(b.stamp, a.stamp) }
+
+// Authorize asks the rules of the client id, of the user name, and of all.
+func (t *rules) Authorize(_ context.Context, r *auth.Request) (auth.Answer, error) {
+	if !t.any.Load() {
+		return auth.Answer{}, nil
+	}
+	c := r.Client
+	t.mu.RLock()
+	lists := [...][]rule{
+		t.of[auth.Subject{Kind: auth.ByClientID, Name: c.ClientID}],
+		t.of[auth.Subject{Kind: auth.ByUsername, Name: c.Username}],
+		t.of[auth.Subject{Kind: auth.ForAll}],
+	}
+	t.mu.RUnlock()
+	for _, list := range lists {
+		for i := range list {
+			if x := &list[i]; x.action.Covers(r.Action) && x.topic.Match(c, r.Topic) {
+				if x.allow {
+					return auth.Answer{Verdict: auth.Allow}, nil
+				}
+				return auth.Answer{Verdict: auth.Deny}, nil
+			}
+		}
+	}
+	return auth.Answer{}, nil
+}
+
+// AddRule puts a rule before the older ones of its subject, in the place of one
+// of the same topic and action; auth.ErrTooMany if there are enough.
+func (b *Builtin) AddRule(r auth.Rule) error { return b.AddRules([]auth.Rule{r})[0] }
+
+// AddRules adds many in one change, each as if it came after the one before,
+// and returns for each what kept it out.
+func (b *Builtin) AddRules(all []auth.Rule) []error {
+	t := &b.rules
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	errs := make([]error, len(all))
+	next := make(map[auth.Subject][]rule)
+	for i := range all {
+		r := &all[i]
+		if errs[i] = checkRule(r); errs[i] != nil {
+			continue
+		}
+		list, begun := next[r.Subject]
+		if !begun {
+			list = t.list(r.Subject)
+		}
+		if list, errs[i] = t.with(list, r); errs[i] == nil {
+			next[r.Subject] = list
+		}
+	}
+	if err := t.replace(next); err != nil {
+		for i := range errs {
+			errs[i] = cmp.Or(errs[i], err)
+		}
+	}
+	return errs
+}
+
+// Errors of rules that can't be.
+var (
+	errNoSubject = errors.New("expected a rule for a clientid, a username or, without a name, for all")
+	errNoAction  = errors.New("expected pub, sub or pubsub as the action")
+	errNoTopic   = errors.New("expected a topic")
+)
+
+func checkRule(r *auth.Rule) error {
+	switch {
+	case r.Kind == auth.ForAll && r.Name == "":
+	case r.Kind == auth.ByClientID || r.Kind == auth.ByUsername:
+		if err := checkName(r.Name); err != nil {
+			return err
+		}
+	default:
+		return errNoSubject
+	}
+	switch {
+	case !r.Action.Covers(auth.Publish) && !r.Action.Covers(auth.Subscribe):
+		return errNoAction
+	case r.Topic.String() == "":
+		return errNoTopic
+	}
+	return nil
+}
+
+// with returns a list with a rule in front of it, or two.
+func (t *rules) with(list []rule, r *auth.Rule) ([]rule, error) {
+	longer := make([]rule, 0, len(list)+2)
+	for _, action := range []auth.RuleAction{auth.RuleSub, auth.RulePub} {
+		if r.Action == action || r.Action == auth.RulePubSub {
+			longer = append(longer, rule{r.Topic, action, r.Allow, 0})
+		}
+	}
+	added, topic := len(longer), r.Topic.String()
+	for _, old := range list {
+		if old.topic.String() != topic || !slices.ContainsFunc(longer[:added], func(x rule) bool { return x.action == old.action }) {
+			longer = append(longer, old)
+		}
+	}
+	if t.most > 0 && len(longer) > t.most && len(longer) > len(list) && r.Kind != auth.ForAll {
+		return list, auth.ErrTooMany
+	}
+	for i := added - 1; i >= 0; i-- { // the first is the newest
+		t.last = max(t.last+1, time.Now().UnixMicro())
+		longer[i].stamp = t.last
+	}
+	return longer, nil
+}
+
+func (t *rules) list(s auth.Subject) []rule {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.of[s]
+}
+
+// replace keeps what is new in the lists and puts them into the table.
+func (t *rules) replace(next map[auth.Subject][]rule) error {
+	if len(next) == 0 {
+		return nil
+	}
+	if t.keeper != nil {
+		var failed error
+		if err := t.keeper.PutAll(t.newIn(next, &failed)); err != nil || failed != nil {
+			return errors.Join(err, failed)
+		}
+	}
+	t.mu.Lock()
+	for s, list := range next {
+		t.of[s] = list
+	}
+	t.mu.Unlock()
+	t.any.Store(true)
+	t.changed()
+	return nil
+}
+
+// newIn yields the records of the rules that the table doesn't have.
+func (t *rules) newIn(next map[auth.Subject][]rule, failed *error) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for s, list := range next {
+			known := make(map[int64]bool)
+			for _, r := range t.list(s) {
+				known[r.stamp] = true
+			}
+			for i := range list {
+				r := &list[i]
+				if known[r.stamp] {
+					continue
+				}
+				value, err := r.save(s)
+				if err != nil {
+					*failed = err
+					return
+				}
+				if !yield(ruleKey(s, r.topic.String(), r.action), value) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// DeleteRule deletes the rules of a subject for a topic as it was written;
+// auth.ErrNotFound if there is none.
+func (b *Builtin) DeleteRule(s auth.Subject, topic string) error {
+	t := &b.rules
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	list := t.list(s)
+	for _, r := range list {
+		if r.topic.String() != topic || t.keeper == nil {
+			continue
+		}
+		if err := t.keeper.Delete(ruleKey(s, topic, r.action)); err != nil {
+			return err
+		}
+	}
+	shorter := slices.DeleteFunc(slices.Clone(list), func(r rule) bool { return r.topic.String() == topic })
+	if len(shorter) == len(list) {
+		return auth.ErrNotFound
+	}
+	t.mu.Lock()
+	if t.of[s] = shorter; len(shorter) == 0 {
+		delete(t.of, s)
+	}
+	t.any.Store(len(t.of) > 0)
+	t.mu.Unlock()
+	t.changed()
+	return nil
+}
+
+func (r *rule) show(s auth.Subject) auth.Rule {
+	return auth.Rule{Subject: s, Topic: r.topic, Action: r.action, Allow: r.allow, Created: time.UnixMicro(r.stamp).Truncate(time.Millisecond)}
+}
+
+// RulesOf returns the rules of one subject in the order in which they are
+// asked.
+func (b *Builtin) RulesOf(s auth.Subject) []auth.Rule {
+	var all []auth.Rule
+	list := b.rules.list(s)
+	for i := range list {
+		all = append(all, list[i].show(s))
+	}
+	return all
+}
+
+// Rules returns those the filter chooses, by subject and in the order in which
+// they are asked, from the one numbered from on and at most limit of them; total
+// is how many there are.
+func (b *Builtin) Rules(f auth.RuleFilter, from, limit int) (some []auth.Rule, total int) {
+	t := &b.rules
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var subjects []auth.Subject
+	for s := range t.of {
+		if (f.Kind == "" || s.Kind == f.Kind) && strings.Contains(s.Name, f.Like) {
+			subjects = append(subjects, s)
+		}
+	}
+	slices.SortFunc(subjects, func(a, b auth.Subject) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	for _, s := range subjects {
+		for i := range t.of[s] {
+			r := &t.of[s][i]
+			if !chosen(f, r) {
+				continue
+			}
+			if total >= from && total-from < limit {
+				some = append(some, r.show(s))
+			}
+			total++
+		}
+	}
+	return some, total
+}
+
+func chosen(f auth.RuleFilter, r *rule) bool {
+	access := "deny"
+	if r.allow {
+		access = "allow"
+	}
+	return (f.Topic == "" || f.Topic == r.topic.String()) && (f.Access == "" || f.Access == access) &&
+		(f.Action == "" || f.Action == r.action || f.Action == auth.RulePubSub)
+}
