@@ -22,7 +22,11 @@ import (
 //	ini                      is a configuration that `dunlin check-config` must accept.
 //
 // In a console block "$ " begins a command and "> " continues it; "..." in the output stands for anything. The session
-// starts in an empty folder, and `go run ./cmd/dunlin` there means the binary built from this module.
+// starts in an empty folder, and `go run ./cmd/dunlin` there means the binary built from this module. A configuration is
+// there as page.conf, so that the next command can use it.
+//
+// A comment `<!-- new session -->` ends the session and begins another. With `<!-- new session, with mysql -->` there
+// is a server of that name at its usual port, see TestDocsServer.
 
 // docsTools are the commands that pages use, and what makes the namespace.
 var docsTools = []string{"unshare", "ip", "mosquitto_pub", "mosquitto_sub"}
@@ -47,13 +51,44 @@ func TestDocs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sh := newShell(t, bin)
-			for _, b := range blocks(string(page)) {
-				sh.run(b)
+			for _, one := range sessions(string(page)) {
+				t.Run(one.server, func(t *testing.T) { one.execute(t, bin) })
 			}
-			sh.checkBackground()
 		})
 	}
+}
+
+// session is the part of a page that one shell executes.
+type session struct {
+	server string // what has to run beside it; empty: nothing
+	text   string
+}
+
+var newSession = regexp.MustCompile(`(?m)^<!-- new session(?:, with ([a-z0-9]+))? -->\n`)
+
+func sessions(page string) (all []session) {
+	one, from := session{}, 0
+	for _, at := range newSession.FindAllStringSubmatchIndex(page, -1) {
+		one.text = page[from:at[0]]
+		all = append(all, one)
+		one, from = session{}, at[1]
+		if at[2] >= 0 {
+			one.server = page[at[2]:at[3]]
+		}
+	}
+	one.text = page[from:]
+	return append(all, one)
+}
+
+func (s session) execute(t *testing.T, bin string) {
+	sh := newShell(t, bin)
+	if s.server != "" {
+		sh.serve(s.server)
+	}
+	for _, b := range blocks(s.text) {
+		sh.run(b)
+	}
+	sh.checkBackground()
 }
 
 // TestDocLinks follows every relative link and demands that the index leads to every page.
@@ -97,6 +132,11 @@ func TestDocsParser(t *testing.T) {
 	})
 	if got != want {
 		t.Errorf("blocks:\n got %s\nwant %s", got, want)
+	}
+
+	got = fmt.Sprintf("%q", sessions("a\n<!-- new session -->\nb\n<!-- new session, with mysql -->\nc\n"))
+	if want := fmt.Sprintf("%q", []session{{"", "a\n"}, {"", "b\n"}, {"mysql", "c\n"}}); got != want {
+		t.Errorf("sessions:\n got %s\nwant %s", got, want)
 	}
 
 	match := func(want, got string, ok bool) {
@@ -197,7 +237,6 @@ type shell struct {
 	in         io.Writer
 	out        *bufio.Reader
 	background []running
-	configs    int
 }
 
 type running struct {
@@ -237,8 +276,7 @@ func (s *shell) run(b block) {
 	s.t.Helper()
 	switch {
 	case b.info == "ini":
-		s.configs++
-		name := filepath.Join(s.dir, fmt.Sprintf("page%d.conf", s.configs))
+		name := filepath.Join(s.dir, "page.conf")
 		if err := os.WriteFile(name, []byte(b.text), 0o600); err != nil {
 			s.t.Fatal(err)
 		}

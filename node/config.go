@@ -28,6 +28,7 @@ type Config struct {
 
 	Listener server.Listeners `conf:"listener"`
 	Broker   broker.Config    `conf:"."`
+	Plugins  PluginsConfig    `conf:"."`
 	Retainer retain.Config    `conf:"retainer"`
 
 	root string // where relative paths start; "" is the working directory

@@ -82,8 +82,7 @@ func keysRuntime() []config.Known {
 			broker.shared_dispatch_ack_enabled                  flag
 		`),
 		config.NoEffect(config.Runtime, "plugin files are read from the folder plugins beside the configuration file, and every feature is built in", `
-			plugins.{etc_dir,loaded_file,expand_plugins_dir}
-			modules.loaded_file
+			plugins.{etc_dir,expand_plugins_dir}
 		`),
 		config.NoEffect(config.Runtime, "no licence is needed", `
 			license.file
