@@ -52,14 +52,19 @@ func (d *Dunlin) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	base := []string{"node.data_dir = " + t.TempDir(), "listener.tcp.external = " + node.TCP, "listener.tcp.external.zone = external"}
-	if ws {
-		base = append(base, "listener.ws.external = "+node.WS, "listener.ws.external.zone = external")
-	}
 	cmd := exec.Command(d.bin)
-	cmd.Env = append(foreign(os.Environ()), envSettings(append(base, settings...))...)
+	cmd.Env = append(foreign(os.Environ()), envSettings(append(node.settings(t.TempDir()), settings...))...)
 	err = start(t, &node, cmd)
 	return node, err
+}
+
+// settings are the node's addresses and its data directory as a configuration has them.
+func (n Node) settings(dir string) []string {
+	s := []string{"node.data_dir = " + dir, "listener.tcp.external = " + n.TCP, "listener.tcp.external.zone = external"}
+	if n.WS != "" {
+		s = append(s, "listener.ws.external = "+n.WS, "listener.ws.external.zone = external")
+	}
+	return s
 }
 
 // envSettings turns "zone.external.max_inflight = 2" into DUNLIN_ZONE__EXTERNAL__MAX_INFLIGHT=2. The later of two settings

@@ -25,22 +25,22 @@ func TestMain(m *testing.M) {
 }
 
 // TestConformance plays every scenario against a broker.
-func TestConformance(t *testing.T) { playAll(t, *from) }
+func TestConformance(t *testing.T) { playAll(t, *from, brokerUnderTest(t)) }
 
 // TestLongConformance plays the scenarios of many thousand packets.
 func TestLongConformance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")
 	}
-	playAll(t, "testdata/long")
+	playAll(t, "testdata/long", brokerUnderTest(t))
 }
 
-func playAll(t *testing.T, folder string) {
+func playAll(t *testing.T, folder string, broker Broker) {
 	scenarios, err := Load(os.DirFS(folder))
 	if err != nil {
 		t.Fatal(err)
 	}
-	farm := &Farm{T: t, Broker: brokerUnderTest(t)}
+	farm := &Farm{T: t, Broker: broker}
 	for _, s := range scenarios {
 		t.Run(s.File+"/"+s.Name, func(t *testing.T) {
 			t.Parallel()

@@ -71,6 +71,18 @@ func NewIndex(files fs.FS) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
+	access, err := fs.Sub(files, "access")
+	if err != nil {
+		return nil, err
+	}
+	withAccess, err := Load(access)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range withAccess {
+		s.File = "access/" + s.File
+		scenarios = append(scenarios, s)
+	}
 	x.runs = len(scenarios)
 	lawText, err := fs.ReadFile(files, "laws.txt")
 	if err != nil {
