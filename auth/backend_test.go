@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -269,12 +270,19 @@ func TestGoesDownAndComesBack(t *testing.T) {
 	for _, pings := range []bool{true, false} {
 		bubble(t, fmt.Sprint("pings=", pings), func(t *testing.T) {
 			g := newRig(t, nil)
-			broken := errors.New("connection refused")
-			f := says("http", Answer{Verdict: Allow}, nil)
-			f.answer = func(context.Context, *Request) (Answer, error) { return Answer{Verdict: Allow}, broken }
+			var well atomic.Bool
+			broken := func() error {
+				if well.Load() {
+					return nil
+				}
+				return errors.New("connection refused")
+			}
+			f := &fake{name: "http", answer: func(context.Context, *Request) (Answer, error) {
+				return Answer{Verdict: Allow}, broken()
+			}}
 			b := deny
 			if pings {
-				b.Ping = func(context.Context) error { return broken }
+				b.Ping = func(context.Context) error { return broken() }
 			}
 			g.Use(behind(f, b))
 			for i := range failuresInARow {
@@ -299,7 +307,7 @@ func TestGoesDownAndComesBack(t *testing.T) {
 			if n := f.calls - failuresInARow; pings && n != 0 || !pings && (n < 12 || n > 20) { // 0.1+…+3.2 s, then every 5 s
 				t.Errorf("%d requests in a minute", n)
 			}
-			broken = nil
+			well.Store(true)
 			time.Sleep(lastRetry)
 			if o := g.login("x", "p"); o.Code != mqtt.Success {
 				t.Error("not back:", o.Code)
@@ -470,24 +478,24 @@ func TestPanicIsAnError(t *testing.T) {
 func TestReplacedProviderEndsItsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
-		closed := 0
+		var closed atomic.Int32
 		old := behind(slow("http", time.Second, Allow), Backend{Pool: 1, Timeout: time.Minute})
-		old.Close = func() { closed++ }
+		old.Close = func() { closed.Add(1) }
 		g.Use(old)
 		all := []<-chan Outcome{g.begin("a", "p"), g.begin("b", "p")}
 		g.Use(behind(says("http", Answer{Verdict: Deny}, nil), deny))
 		if o := g.login("c", "p"); o.Code != mqtt.NotAuthorized {
 			t.Error("the new one wasn't asked:", o)
 		}
-		if closed != 0 {
+		if closed.Load() != 0 {
 			t.Error("closed with calls under way")
 		}
 		if codes := wait(all); codes[0] != 0 || codes[1] != 0 {
 			t.Error(codes)
 		}
 		synctest.Wait()
-		if closed != 1 {
-			t.Errorf("closed %d times", closed)
+		if closed.Load() != 1 {
+			t.Errorf("closed %d times", closed.Load())
 		}
 		if !g.Remove("http") || g.Remove("http") {
 			t.Error("Remove")
@@ -502,12 +510,12 @@ func TestCloseEndsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
 		g.policy.AllowAnonymous = AnonymousAllowed
-		closed := 0
+		var closed atomic.Int32
 		p := behind(slow("http", time.Hour, Allow), Backend{Pool: 1, Timeout: time.Minute, Ping: func(ctx context.Context) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}})
-		p.Close = func() { closed++ }
+		p.Close = func() { closed.Add(1) }
 		g.Use(p)
 		all := []<-chan Outcome{g.begin("a", "p"), g.begin("b", "p"), g.begin("c", "p")}
 		synctest.Wait()
@@ -519,8 +527,8 @@ func TestCloseEndsEverything(t *testing.T) {
 				t.Error(code)
 			}
 		}
-		if closed != 1 {
-			t.Errorf("closed %d times", closed)
+		if closed.Load() != 1 {
+			t.Errorf("closed %d times", closed.Load())
 		}
 		if o := g.login("d", "p"); o.Code != mqtt.ServerUnavailable {
 			t.Error("let in after the end:", o)
@@ -532,9 +540,9 @@ func TestCloseLeavesStuckCallsBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
 		f, release := deaf("http")
-		closed := 0
+		var closed atomic.Int32
 		p := behind(f, deny)
-		p.Close = func() { closed++ }
+		p.Close = func() { closed.Add(1) }
 		g.Use(p)
 		done := g.begin("a", "p")
 		synctest.Wait()
@@ -546,8 +554,8 @@ func TestCloseLeavesStuckCallsBehind(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		if closed != 1 {
-			t.Errorf("closed %d times", closed)
+		if closed.Load() != 1 {
+			t.Errorf("closed %d times", closed.Load())
 		}
 	})
 }
