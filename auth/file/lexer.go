@@ -170,16 +170,16 @@ func (l *lexer) octal(value rune) rune {
 
 // hexadecimal reads the HH or {H…} of \xHH and \x{H…}.
 func (l *lexer) hexadecimal(at int) (rune, *mistake) {
-	rest := l.src[l.pos:]
-	digits, read := "", 0
+	const longest = len("{10ffff}")
+	rest := l.src[l.pos:min(l.pos+longest, len(l.src))]
+	digits := rest[:min(2, len(rest))]
+	read := len(digits)
 	if inner, braced := strings.CutPrefix(rest, "{"); braced {
-		end := strings.IndexByte(inner, '}')
-		digits, read = inner[:max(end, 0)], max(end, 0)+2
-	} else {
-		digits, read = rest[:min(2, len(rest))], 2
+		digits = inner[:max(0, strings.IndexByte(inner, '}'))]
+		read = len(digits) + len("{}")
 	}
 	value, err := strconv.ParseUint(digits, 16, 32)
-	if err != nil || !utf8.ValidRune(rune(value)) || len(digits) == 1 && read == 2 {
+	if err != nil || !utf8.ValidRune(rune(value)) {
 		return 0, mistakef(at, `found an escape that is no character, expected \xHH or \x{H…}`)
 	}
 	l.pos += read
