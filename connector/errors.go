@@ -16,9 +16,11 @@ func Permanent(err error) error {
 	return permanent{err}
 }
 
-// IsPermanent reports whether err, or an error it wraps, was marked so.
+// IsPermanent reports whether err, or an error it wraps, was marked so. Who
+// must not import this package asks for the method Permanent() bool.
 func IsPermanent(err error) bool { return errors.As(err, new(permanent)) }
 
 type permanent struct{ error }
 
+func (permanent) Permanent() bool { return true }
 func (p permanent) Unwrap() error { return p.error }
