@@ -52,8 +52,9 @@ func newAccounts(o *Options) accounts {
 	}
 }
 
+// newRecord copies stored and salt: they may be parts of a whole file.
 func newRecord(h auth.Hash, stored, salt string) *record {
-	both := stored + salt
+	both := string(append([]byte(stored), salt...))
 	return &record{hash: h, stored: both[:len(stored)], salt: both[len(stored):]}
 }
 

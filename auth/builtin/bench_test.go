@@ -3,6 +3,7 @@ package builtin
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/auth"
@@ -22,7 +23,7 @@ func filled(b *testing.B, n int, hash string) *Builtin {
 	for i := range all {
 		all[i] = auth.NewAccount{Subject: user(fmt.Sprintf("device-%06d", i)), Password: []byte("public")}
 		if x.accounts.config.PasswordHash.Slow() {
-			all[i].Password, all[i].Stored = nil, bcryptOfPublic
+			all[i].Password, all[i].Stored = nil, strings.Clone(bcryptOfPublic)
 		}
 	}
 	for _, err := range x.AddAccounts(b.Context(), all) {

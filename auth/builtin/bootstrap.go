@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/dunlin-mq/dunlin/auth"
 )
@@ -167,6 +168,7 @@ func (c *collector) take(line int, e *entry) (enough bool) {
 	if err != nil {
 		return c.fail(line, err)
 	}
+	a.Name = strings.Clone(a.Name) // it was a part of the line
 	c.seen[a.Subject] = line
 	c.all = append(c.all, a)
 	return false

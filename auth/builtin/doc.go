@@ -5,8 +5,8 @@
 //
 // It keeps no sessions and asks nobody. Everything is in memory and answered
 // from there; changes are written through to a Keeper before they count. An
-// account takes some 290 bytes with a salted SHA-256 and as much with bcrypt
-// (measured with 100,000 accounts, names of 13 bytes), a rule some 240.
+// account takes 211 bytes with a salted SHA-256 and 179 with bcrypt, a rule 188
+// (measured with 100,000 of each, names of 13 bytes).
 //
 // # Meaning
 //

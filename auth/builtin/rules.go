@@ -35,7 +35,7 @@ type rules struct {
 // its alone.
 type rule struct {
 	topic  auth.Pattern
-	action auth.RuleAction // RulePub or RuleSub
+	action auth.Action
 	allow  bool
 	stamp  int64
 }
@@ -58,8 +58,16 @@ func ruleKey(s auth.Subject, topic string, action auth.RuleAction) string {
 	return string(s.Kind) + "/" + string(action) + "/" + s.Name + "\x00" + topic
 }
 
+// word is the action as a RuleAction.
+func (r *rule) word() auth.RuleAction {
+	if r.action == auth.Publish {
+		return auth.RulePub
+	}
+	return auth.RuleSub
+}
+
 func (r *rule) save(s auth.Subject) ([]byte, error) {
-	return json.Marshal(savedRule{s.Kind, []byte(s.Name), []byte(r.topic.String()), r.action, r.allow, r.stamp})
+	return json.Marshal(savedRule{s.Kind, []byte(s.Name), []byte(r.topic.String()), r.word(), r.allow, r.stamp})
 }
 
 // load reads what is kept. A rule that can't be read is an error: without it
@@ -72,11 +80,17 @@ func (t *rules) load() error {
 		var saved savedRule
 		err := json.Unmarshal(value, &saved)
 		topic, topicErr := auth.NewPattern(string(saved.Topic))
-		if err = errors.Join(err, topicErr); err != nil {
+		s, action := auth.Subject{Kind: saved.Kind, Name: string(saved.Name)}, auth.Publish
+		if err = errors.Join(err, topicErr); err == nil {
+			err = checkRule(&auth.Rule{Subject: s, Topic: topic, Action: saved.Action})
+		}
+		if err != nil {
 			return fmt.Errorf("the stored rule %q can't be read (%w)", key, err)
 		}
-		s := auth.Subject{Kind: saved.Kind, Name: string(saved.Name)}
-		t.of[s] = append(t.of[s], rule{topic, saved.Action, saved.Allow, saved.Stamp})
+		if saved.Action == auth.RuleSub {
+			action = auth.Subscribe
+		}
+		t.of[s] = append(t.of[s], rule{topic, action, saved.Allow, saved.Stamp})
 		t.last = max(t.last, saved.Stamp)
 		return nil
 	})
@@ -104,7 +118,7 @@ func (t *rules) Authorize(_ context.Context, r *auth.Request) (auth.Answer, erro
 	t.mu.RUnlock()
 	for _, list := range lists {
 		for i := range list {
-			if x := &list[i]; x.action.Covers(r.Action) && x.topic.Match(c, r.Topic) {
+			if x := &list[i]; x.action == r.Action && x.topic.Match(c, r.Topic) {
 				if x.allow {
 					return auth.Answer{Verdict: auth.Allow}, nil
 				}
@@ -176,18 +190,17 @@ func checkRule(r *auth.Rule) error {
 
 // with returns a list with a rule in front of it, or two.
 func (t *rules) with(list []rule, r *auth.Rule) ([]rule, error) {
-	longer := make([]rule, 0, len(list)+2)
-	for _, action := range []auth.RuleAction{auth.RuleSub, auth.RulePub} {
-		if r.Action == action || r.Action == auth.RulePubSub {
-			longer = append(longer, rule{r.Topic, action, r.Allow, 0})
-		}
+	actions := []auth.Action{auth.Subscribe, auth.Publish}
+	actions = slices.DeleteFunc(actions, func(a auth.Action) bool { return !r.Action.Covers(a) })
+	topic := r.Topic.String()
+	replaced := func(old rule) bool { return old.topic.String() == topic && slices.Contains(actions, old.action) }
+	kept := slices.DeleteFunc(slices.Clone(list), replaced)
+	added := len(actions)
+	longer := make([]rule, added, added+len(kept))
+	for i, action := range actions {
+		longer[i] = rule{r.Topic, action, r.Allow, 0}
 	}
-	added, topic := len(longer), r.Topic.String()
-	for _, old := range list {
-		if old.topic.String() != topic || !slices.ContainsFunc(longer[:added], func(x rule) bool { return x.action == old.action }) {
-			longer = append(longer, old)
-		}
-	}
+	longer = append(longer, kept...)
 	if t.most > 0 && len(longer) > t.most && len(longer) > len(list) && r.Kind != auth.ForAll {
 		return list, auth.ErrTooMany
 	}
@@ -243,7 +256,7 @@ func (t *rules) newIn(next map[auth.Subject][]rule, failed *error) iter.Seq2[str
 					*failed = err
 					return
 				}
-				if !yield(ruleKey(s, r.topic.String(), r.action), value) {
+				if !yield(ruleKey(s, r.topic.String(), r.word()), value) {
 					return
 				}
 			}
@@ -258,11 +271,11 @@ func (b *Builtin) DeleteRule(s auth.Subject, topic string) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
 	list := t.list(s)
-	for _, r := range list {
-		if r.topic.String() != topic || t.keeper == nil {
+	for i := range list {
+		if list[i].topic.String() != topic || t.keeper == nil {
 			continue
 		}
-		if err := t.keeper.Delete(ruleKey(s, topic, r.action)); err != nil {
+		if err := t.keeper.Delete(ruleKey(s, topic, list[i].word())); err != nil {
 			return err
 		}
 	}
@@ -281,7 +294,7 @@ func (b *Builtin) DeleteRule(s auth.Subject, topic string) error {
 }
 
 func (r *rule) show(s auth.Subject) auth.Rule {
-	return auth.Rule{Subject: s, Topic: r.topic, Action: r.action, Allow: r.allow, Created: time.UnixMicro(r.stamp).Truncate(time.Millisecond)}
+	return auth.Rule{Subject: s, Topic: r.topic, Action: r.word(), Allow: r.allow, Created: time.UnixMicro(r.stamp).Truncate(time.Millisecond)}
 }
 
 // RulesOf returns the rules of one subject in the order in which they are
@@ -332,5 +345,5 @@ func chosen(f auth.RuleFilter, r *rule) bool {
 		access = "allow"
 	}
 	return (f.Topic == "" || f.Topic == r.topic.String()) && (f.Access == "" || f.Access == access) &&
-		(f.Action == "" || f.Action == r.action || f.Action == auth.RulePubSub)
+		(f.Action == "" || f.Action == r.word() || f.Action == auth.RulePubSub)
 }

@@ -183,7 +183,8 @@ func TestRulesThatCannotBeKept(t *testing.T) {
 }
 
 func TestRulesThatCannotBeRead(t *testing.T) {
-	for _, value := range []string{"", "{}", `{"topic":"!"}`, `{"kind":"username","topic":"YSM="}`} {
+	for _, value := range []string{"", "{}", `{"topic":"!"}`, `{"kind":"username","topic":"YSM="}`,
+		`{"kind":"username","name":"dQ==","topic":"YQ==","action":"x"}`, `{"kind":"user","name":"dQ==","topic":"YQ==","action":"pub"}`} {
 		k := &memory{kept: map[string][]byte{"username/pub/u\x00a": []byte(value)}}
 		_, err := New(t.Context(), Options{Config: settings(t, ""), Rules: k})
 		if err == nil || !strings.Contains(err.Error(), `the stored rule "username/pub/u\x00a" can't be read`) {

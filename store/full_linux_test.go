@@ -1,0 +1,60 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// dieWithParent has a process of a test end with the test.
+func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount a small disk; TestSentenceOfAFullDisk stands in")
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
+		t.Skip("no small disk could be mounted:", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	path := filepath.Join(dir, "dunlin.db")
+	s, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	m := s.Map("m")
+	put(t, m, "first", "1")
+	err = m.Put("large", []byte(strings.Repeat("x", 200_000)))
+	says(t, err, path, "could not be written, as the disk is full")
+	expect(t, m, "first=1")
+	put(t, m, "second", "2") // what is small still fits
+	s.Close()
+	s, err = Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	expect(t, s.Map("m"), "first=1", "second=2")
+}
+
+func TestSentenceOfAFullDisk(t *testing.T) {
+	s := &Store{path: "/data/dunlin.db"}
+	err := s.failed("write", &os.PathError{Op: "write", Path: "/data/dunlin.db", Err: syscall.ENOSPC})
+	says(t, err, "/data/dunlin.db", "the disk is full")
+	err = s.failed("write", &os.PathError{Op: "write", Path: "/data/dunlin.db", Err: syscall.EIO})
+	says(t, err, "/data/dunlin.db", "write", "input/output error")
+	if err := s.failed("write", bolt.ErrTxClosed); !errors.Is(err, bolt.ErrTxClosed) {
+		t.Error(err)
+	}
+}
