@@ -3,7 +3,6 @@ package psk
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -127,14 +126,13 @@ func wrong(identity, secret string, found bool, delimiter string) string {
 }
 
 func read(path string) (string, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(src) > maxSize {
-		err = fmt.Errorf("%s: found more than %d MB, the most that is read", path, maxSize>>20)
+	if info.Size() > maxSize { // some other file than was meant
+		return "", fmt.Errorf("%s: found more than %d MB, the most that is read", path, maxSize>>20)
 	}
+	src, err := os.ReadFile(path)
 	return strings.TrimPrefix(string(src), "\ufeff"), err
 }
