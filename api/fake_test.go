@@ -201,6 +201,14 @@ func (f *fakeRules) AddRule(r auth.Rule) error {
 	return nil
 }
 
+func (f *fakeRules) AddRules(all []auth.Rule) []error {
+	errs := make([]error, len(all))
+	for i, r := range all {
+		errs[i] = f.AddRule(r)
+	}
+	return errs
+}
+
 func (f *fakeRules) DeleteRule(s auth.Subject, topic string) error {
 	before := len(f.rules)
 	f.rules = slices.DeleteFunc(f.rules, func(r auth.Rule) bool { return r.Subject == s && r.Topic.String() == topic })

@@ -30,6 +30,8 @@ type Rules interface {
 	RulesOf(auth.Subject) []auth.Rule
 	// AddRule replaces a rule of the same subject, topic and action.
 	AddRule(auth.Rule) error
+	// AddRules adds many and returns for each what kept it out.
+	AddRules([]auth.Rule) []error
 	// DeleteRule deletes the rules of a subject for a topic as it was written.
 	DeleteRule(s auth.Subject, topic string) error
 }

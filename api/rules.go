@@ -86,24 +86,41 @@ func (s *Server) addRule(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := ruleRow(&r)
+	return withResult(ruleRow(&r), nil), nil
+}
+
+// withResult adds to a rule what came of it.
+func withResult(row params, err error) params {
+	if row == nil { // null in an array
+		row = make(params)
+	}
 	row["result"] = "ok"
-	return row, nil
+	if err != nil {
+		row["result"] = err.Error()
+	}
+	return row
 }
 
 // addRules gives each rule of an array back with what came of it.
-func (s *Server) addRules(q *request, items []item) any {
-	rows := make([]any, len(items))
+func (s *Server) addRules(_ *request, items []item) any {
+	var fresh []auth.Rule
+	for n := range items {
+		if i := &items[n]; i.err == nil {
+			var r auth.Rule
+			if r, i.err = freshRule(i.params); i.err == nil {
+				fresh = append(fresh, r)
+			}
+		}
+	}
+	added := s.o.Rules.AddRules(fresh)
+	rows := make([]params, len(items))
 	for n, i := range items {
-		q.params = i.params
+		row := maps.Clone(i.sent)
 		if i.err == nil {
-			rows[n], i.err = s.addRule(q)
+			row, i.err = ruleRow(&fresh[0]), added[0]
+			fresh, added = fresh[1:], added[1:]
 		}
-		if i.err != nil {
-			refused := params{"result": i.err.Error()}
-			maps.Copy(refused, i.sent)
-			rows[n] = refused
-		}
+		rows[n] = withResult(row, i.err)
 	}
 	return rows
 }
@@ -138,16 +155,16 @@ func (s *Server) removeRule(q *request, kind auth.SubjectKind) (any, error) {
 	return nil, err
 }
 
-func ruleRows(rules []auth.Rule) []map[string]any {
-	rows := make([]map[string]any, len(rules))
+func ruleRows(rules []auth.Rule) []params {
+	rows := make([]params, len(rules))
 	for i := range rules {
 		rows[i] = ruleRow(&rules[i])
 	}
 	return rows
 }
 
-func ruleRow(r *auth.Rule) map[string]any {
-	row := map[string]any{"topic": r.Topic.String(), "action": string(r.Action), "access": "deny"}
+func ruleRow(r *auth.Rule) params {
+	row := params{"topic": r.Topic.String(), "action": string(r.Action), "access": "deny"}
 	if r.Allow {
 		row["access"] = "allow"
 	}

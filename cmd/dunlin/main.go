@@ -20,7 +20,7 @@ func main() {
 // command is the command line as a tree.
 func command() *cobra.Command {
 	root := runCommand()
-	root.AddCommand(checkCommand(), versionCommand(), benchCommand())
+	root.AddCommand(checkCommand(), versionCommand(), benchCommand(), ctlCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dunlin-mq/dunlin/node"
+)
+
+// ctlCommand asks and changes the broker that runs, as emqx_ctl does. All it
+// does goes through the REST routes, on the socket in the data directory.
+func ctlCommand() *cobra.Command {
+	var where place
+	c := &cobra.Command{
+		Use:   "ctl",
+		Short: "Ask and change the broker that runs here",
+		Long: "Ask and change the broker that runs here, through the socket in its data directory:\n" +
+			"whoever may use that file needs no login.",
+		SilenceUsage: true,
+		RunE:         help,
+	}
+	flags := c.PersistentFlags()
+	flags.StringVarP(&where.config, "config", "c", os.Getenv("DUNLIN_CONFIG"), "the configuration the broker runs with (also: DUNLIN_CONFIG)")
+	flags.StringVar(&where.dataDir, "data-dir", "", "the broker's data directory (default: node.data_dir of the configuration)")
+	flags.BoolVar(&where.json, "json", false, "print the answer as JSON")
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		fmt.Fprintln(c.ErrOrStderr(), err)
+		return err
+	})
+	c.AddCommand(statusVerb(&where), accountVerbs(&where, "users", "user", "auth_username", "username"),
+		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"),
+		aclVerbs(&where), bannedVerbs(&where), saslVerbs(&where), moduleVerbs(&where))
+	return c
+}
+
+// help is what a command does that has verbs and was given none of them.
+func help(c *cobra.Command, args []string) error {
+	if err := c.Help(); err != nil || len(args) == 0 {
+		return err
+	}
+	return errUsage
+}
+
+// place says which broker is meant, and how to print what it says.
+type place struct {
+	config, dataDir string
+	json            bool
+}
+
+// find returns the name and the data directory of the broker that is meant.
+func (p *place) find(stderr io.Writer) (name, dataDir string, err error) {
+	if p.dataDir == "" {
+		c, _, err := load(stderr, p.config)
+		if err != nil {
+			return "", "", err
+		}
+		return c.Node.Name, c.Node.DataDir, nil
+	}
+	if c, _, err := node.LoadConfig(p.config, os.Environ()); err == nil {
+		name = c.Node.Name
+	}
+	return cmp.Or(name, p.dataDir), p.dataDir, nil
+}
+
+// verb is one thing a command can do.
+type verb struct {
+	use   string // its word and arguments: add <Username> <Password> [<Note>]
+	short string
+	alias string
+	flags func(*pflag.FlagSet)
+	run   func(r *remote, args []string) error
+}
+
+// errUsage is returned by a verb that can't make sense of its arguments.
+var errUsage = errors.New("wrong arguments")
+
+// errSaid is returned once what was wrong has been printed.
+var errSaid = errors.New("refused")
+
+// verbs makes the command that has these verbs. With arguments that none of
+// them takes it prints how they are used, like EMQ X.
+func verbs(where *place, name, short string, all ...verb) *cobra.Command {
+	usage := func(c *cobra.Command) error {
+		for _, v := range all {
+			fmt.Fprintf(c.OutOrStdout(), "%-70s# %s\n", strings.TrimPrefix(c.CommandPath(), "dunlin ctl ")+" "+v.use, v.short)
+		}
+		return errUsage
+	}
+	group := &cobra.Command{Use: name, Short: short, RunE: func(c *cobra.Command, _ []string) error { return usage(c) }}
+	for _, v := range all {
+		c := &cobra.Command{Use: v.use, Short: v.short}
+		if v.alias != "" {
+			c.Aliases = []string{v.alias}
+		}
+		if v.flags != nil {
+			v.flags(c.Flags())
+		}
+		c.RunE = func(c *cobra.Command, args []string) error {
+			if n := strings.Count(v.use, " <"); len(args) < n || len(args) > n+strings.Count(v.use, " [") {
+				return usage(group)
+			}
+			r, err := connect(c, where)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			if err = v.run(r, args); errors.Is(err, errUsage) {
+				return usage(group)
+			}
+			return r.say(err)
+		}
+		group.AddCommand(c)
+	}
+	return group
+}
+
+// statusVerb says that the broker runs.
+func statusVerb(where *place) *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Say whether the broker runs", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			r, err := connect(c, where)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			var brokers []struct{ Node, Version string }
+			err = r.get("/brokers", &brokers)
+			for _, b := range brokers {
+				r.printf("Node '%s' %s is started\n", b.Node, b.Version)
+			}
+			return r.say(err)
+		},
+	}
+}
+
+// moduleVerbs reload modules.
+func moduleVerbs(where *place) *cobra.Command {
+	return verbs(where, "modules", "Modules", verb{
+		use: "reload <Module>", short: "Reload a module: emqx_mod_acl_internal reads the rule file again",
+		run: func(r *remote, args []string) error {
+			if err := r.call("PUT", "/modules/"+escape(args[0])+"/reload", nil, nil); err != nil {
+				return err
+			}
+			r.printf("Module %s reloaded successfully.\n", args[0])
+			return nil
+		},
+	})
+}

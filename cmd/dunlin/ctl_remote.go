@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dunlin-mq/dunlin/api"
+)
+
+// answerTimeout is how long the broker may take for one answer.
+const answerTimeout = time.Minute
+
+// remote is the broker that runs.
+type remote struct {
+	name, socket string
+	client       *http.Client
+	stdin        *bufio.Reader
+	out, errOut  io.Writer
+	json         bool
+}
+
+// refusal is what the broker says when it won't.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// connect finds the broker; whether it runs shows with the first call.
+func connect(c *cobra.Command, where *place) (*remote, error) {
+	name, dataDir, err := where.find(c.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	r := &remote{
+		name: name, socket: api.Socket(dataDir), json: where.json,
+		stdin: bufio.NewReader(c.InOrStdin()), out: c.OutOrStdout(), errOut: c.ErrOrStderr(),
+	}
+	var d net.Dialer
+	r.client = &http.Client{Timeout: answerTimeout, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", r.socket) },
+	}}
+	return r, nil
+}
+
+func (r *remote) close() { r.client.CloseIdleConnections() }
+
+// printf prints text; with --json the answer was printed already.
+func (r *remote) printf(format string, args ...any) {
+	if !r.json {
+		fmt.Fprintf(r.out, format, args...)
+	}
+}
+
+// say prints what was wrong, if anything was: what the broker said where its
+// answers go, everything else where errors go.
+func (r *remote) say(err error) error {
+	refused := refusal("")
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &refused):
+		fmt.Fprintln(r.errOut, err)
+	case strings.HasPrefix(string(refused), "Module: "): // a sentence of EMQ X
+		r.printf("%s\n", refused)
+	default:
+		r.printf("Error: %s\n", refused)
+	}
+	return errSaid
+}
+
+// call sends one request; into, if not nil, gets what is in data.
+func (r *remote) call(method, path string, body, into any) error {
+	answer, err := r.ask(method, path, body)
+	if err != nil {
+		return err
+	}
+	return r.take(answer, into)
+}
+
+func (r *remote) get(path string, into any) error { return r.call("GET", path, nil, into) }
+
+// answer is the shape of all answers.
+type answer struct {
+	Code    *int            `json:"code,omitempty"`
+	Message string          `json:"message,omitempty"`
+	Data    json.RawMessage `json:"data,omitempty"`
+	Meta    *meta           `json:"meta,omitempty"`
+}
+
+type meta struct {
+	Count int `json:"count"`
+}
+
+// take prints the answer if it is to be printed as it is, and reads it.
+func (r *remote) take(a *answer, into any) error {
+	if r.json {
+		text, err := json.Marshal(a)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(r.out, "%s\n", text)
+	}
+	if a.Code == nil || *a.Code != 0 {
+		return refusal(a.Message)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(a.Data, into)
+}
+
+func (r *remote) ask(method, path string, body any) (*answer, error) {
+	var text bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&text).Encode(body); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequest(method, "http://node/api/v4"+path, &text)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, r.unreachable(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		return &answer{Message: "this is switched off in the configuration of node " + r.name}, nil
+	}
+	a := new(answer)
+	if err := json.NewDecoder(resp.Body).Decode(a); err != nil || resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("node %s answered %s %s with %s", r.name, method, path, resp.Status)
+	}
+	return a, nil
+}
+
+// unreachable says why the broker can't be asked, in EMQ X's words if it
+// doesn't run.
+func (r *remote) unreachable(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("only the user that the broker runs as may use %s", r.socket)
+	case errors.As(err, new(*net.OpError)):
+		return fmt.Errorf("Node '%s' not responding to pings.", r.name) //nolint:staticcheck // EMQ X's sentence
+	}
+	return fmt.Errorf("node %s did not answer: %w", r.name, err)
+}
+
+// rowsPerPage is how many rows of a list one request asks for.
+const rowsPerPage = 1000
+
+// list reads all pages of a list.
+func (r *remote) list(path string) (rows []map[string]any, err error) {
+	var all []json.RawMessage
+	for page := 1; ; page++ {
+		a, err := r.ask("GET", fmt.Sprintf("%s?_page=%d&_limit=%d", path, page, rowsPerPage), nil)
+		if err != nil {
+			return nil, err
+		}
+		var some []json.RawMessage
+		if a.Code != nil && *a.Code == 0 {
+			if err := json.Unmarshal(a.Data, &some); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, some...)
+		if a.Meta == nil || len(some) == 0 || len(all) >= a.Meta.Count {
+			a.Meta = nil
+			if len(some) > 0 || a.Data != nil {
+				if a.Data, err = json.Marshal(append([]json.RawMessage{}, all...)); err != nil {
+					return nil, err
+				}
+			}
+			return rows, r.take(a, &rows)
+		}
+	}
+}
+
+// secret is a password: the argument, or the next line of the input for -.
+func (r *remote) secret(arg string) (string, error) {
+	if arg != "-" {
+		return arg, nil
+	}
+	line, err := r.stdin.ReadString('\n')
+	if err != nil && line == "" {
+		return "", errors.New("expected a line with the password on the standard input")
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
+func escape(part string) string { return url.PathEscape(part) }
