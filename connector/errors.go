@@ -16,9 +16,13 @@ func Permanent(err error) error {
 	return permanent{err}
 }
 
-// IsPermanent reports whether err, or an error it wraps, was marked so. Who
-// must not import this package asks for the method Permanent() bool.
-func IsPermanent(err error) bool { return errors.As(err, new(permanent)) }
+// IsPermanent reports whether err, or an error it wraps, was marked so, or says
+// it of itself by a method Permanent() bool: that is for packages that must not
+// import this one.
+func IsPermanent(err error) bool {
+	var mark interface{ Permanent() bool }
+	return errors.As(err, &mark) && mark.Permanent()
+}
 
 type permanent struct{ error }
 

@@ -17,6 +17,8 @@ func TestPermanent(t *testing.T) {
 		{"not marked", cause, false},
 		{"marked", Permanent(cause), true},
 		{"wrapped", fmt.Errorf("query: %w", Permanent(cause)), true},
+		{"by itself", fmt.Errorf("query: %w", itself(true)), true},
+		{"not by itself", itself(false), false},
 		{"lost", fmt.Errorf("query: %w", ErrNotConnected), false},
 	} {
 		if got := IsPermanent(tc.err); got != tc.want {
@@ -30,3 +32,9 @@ func TestPermanent(t *testing.T) {
 		t.Error("no error was marked as one")
 	}
 }
+
+// itself is an error of a package that doesn't know this one.
+type itself bool
+
+func (itself) Error() string     { return "a mistake" }
+func (i itself) Permanent() bool { return bool(i) }

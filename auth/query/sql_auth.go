@@ -55,11 +55,11 @@ func (a *sqlAuthenticator) stored(columns []string, row []any) (password, salt s
 	}
 	switch {
 	case at < 0 || at >= len(row):
-		return "", "", fmt.Errorf("auth_query: expected a column `password`, found %s", strings.Join(columns, ", "))
+		return "", "", mistake("auth_query: expected a column `password`, found %s", strings.Join(columns, ", "))
 	case saltAt >= 0 && saltAt < len(row):
 		return text(row[at]), text(row[saltAt]), nil
 	case a.hash.Salted():
-		return "", "", fmt.Errorf("auth_query: password_hash = %s needs a second column `salt`, found %s", a.hash, strings.Join(columns, ", "))
+		return "", "", mistake("auth_query: password_hash = %s needs a second column `salt`, found %s", a.hash, strings.Join(columns, ", "))
 	}
 	return text(row[at]), "", nil
 }
@@ -91,6 +91,14 @@ func (a *sqlAuthenticator) superuser(ctx context.Context, r *auth.Request) (bool
 	}
 	return len(rows) > 0 && len(rows[0]) > 0 && a.isSuper(rows[0][0]), nil
 }
+
+// mistake is an error in a configuration: it comes again however often one
+// tries.
+func mistake(format string, args ...any) error { return permanently{fmt.Errorf(format, args...)} }
+
+type permanently struct{ error }
+
+func (permanently) Permanent() bool { return true }
 
 // permanent reports whether a query fails however often it is tried.
 func permanent(err error) bool {

@@ -25,9 +25,9 @@ func Postgres(t testing.TB) *SQL {
 	run(t, command([]string{initdb, "--pgdata=" + data, "--username=postgres", "--pwfile=" + write(t, dir, "password", s.Password),
 		"--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"}, nil, false), "")
 
-	admin := func(database string) *exec.Cmd {
+	as := func(user, database string) *exec.Cmd {
 		return command([]string{psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host=127.0.0.1",
-			"--port=" + strconv.Itoa(port), "--username=postgres", database}, []string{"PGPASSWORD=" + s.Password}, true)
+			"--port=" + strconv.Itoa(port), "--username=" + user, database}, []string{"PGPASSWORD=" + s.Password}, true)
 	}
 	s.Server = launch(t, port, dir, spec{
 		name: "PostgreSQL",
@@ -35,13 +35,12 @@ func Postgres(t testing.TB) *SQL {
 			"-c", "hba_file=" + write(t, dir, "access.conf", access), "-c", "fsync=off",
 			"-c", "ssl=on", "-c", "ssl_ca_file=" + s.Certs.CA,
 			"-c", "ssl_cert_file=" + s.Certs.ServerCert, "-c", "ssl_key_file=" + s.Certs.ServerKey},
-		ready: func() error { return check(admin("postgres")) },
+		ready: func() error { return check(as("postgres", "postgres")) },
 	})
-	s.client = func(script string) string { t.Helper(); return run(t, admin(s.Database), script) }
+	s.client = func(script string) string { t.Helper(); return run(t, as(s.Username, s.Database), script) }
 	for _, user := range []string{s.Username, "encrypted", "certified"} {
-		run(t, admin("postgres"), "create user "+user+" password '"+strings.ReplaceAll(s.Password, "'", "''")+"'")
+		run(t, as("postgres", "postgres"), "create user "+user+" password '"+strings.ReplaceAll(s.Password, "'", "''")+"'")
 	}
-	run(t, admin("postgres"), "create database "+s.Database+" owner "+s.Username)
-	s.Exec("grant create on schema public to " + s.Username + "; alter default privileges grant all on tables to " + s.Username)
+	run(t, as("postgres", "postgres"), "create database "+s.Database+" owner "+s.Username)
 	return s
 }

@@ -15,8 +15,8 @@ type SQL struct {
 	client func(script string) string
 }
 
-// Exec has the server's own client run statements in the database, as the
-// superuser, and returns what it prints.
+// Exec has the server's own client run statements in the database, as one who
+// may change its tables, and returns what it prints.
 func (s *SQL) Exec(script string) string {
 	s.t.Helper()
 	return s.client(script)
