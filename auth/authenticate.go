@@ -47,7 +47,7 @@ func (c *Control) outcome(p *Policy, r *Request, res result) Outcome {
 			o.Code = res.Code
 		}
 	}
-	c.countOutcome(r.Client, o.Code, o.Anonymous, res.err != nil)
+	c.countOutcome(r.Client, o.Code, o.Anonymous, res.err != nil || res.by == nil && res.missed)
 	return o
 }
 

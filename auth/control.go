@@ -74,6 +74,8 @@ func New(o Options) *Control {
 	if err := c.bans.load(); err != nil {
 		c.log.Error("not all bans could be read", "error", err)
 	}
+	c.mu.Lock() // sweep may come before after returns
+	defer c.mu.Unlock()
 	c.sweeper = c.crew.after(sweepEvery, c.sweep)
 	return c
 }

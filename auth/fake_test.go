@@ -99,7 +99,9 @@ func (f *fake) Authenticate(ctx context.Context, r *Request) (Answer, error) {
 	return f.answer(ctx, r)
 }
 
-func (f *fake) Authorize(ctx context.Context, r *Request) (Answer, error) { return f.Authenticate(ctx, r) }
+func (f *fake) Authorize(ctx context.Context, r *Request) (Answer, error) {
+	return f.Authenticate(ctx, r)
+}
 
 func (f *fake) called(t *testing.T, want int) {
 	t.Helper()

@@ -34,7 +34,8 @@ func newGates(c Config) *gates {
 
 // Admit says at once whether a CONNECT may go on to be authenticated: Success,
 // Banned, or ConnectionRateExceeded for an address above auth_failures_limit,
-// which tells the innocent behind it to try again. It counts the CONNECT for flapping.
+// which tells the innocent behind it to try again. It counts the CONNECT for
+// flapping.
 func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
 	switch now := c.now(); {
 	case c.gates.isBlocked(now, who):
@@ -99,8 +100,9 @@ func (g *gates) sweep(now time.Duration) {
 // address of it has them all.
 func block(who *Client) netip.Addr {
 	addr := who.Peer.Addr().Unmap()
-	if net, err := addr.Prefix(64); err == nil && addr.Is6() {
-		return net.Addr()
+	if !addr.Is6() {
+		return addr
 	}
-	return addr
+	net, _ := addr.Prefix(64) // IPv6 has more bits
+	return net.Addr()
 }

@@ -19,6 +19,7 @@ type digester struct{ pool sync.Pool }
 type digesting struct {
 	mac hash.Hash
 	buf []byte
+	sum requestKey
 }
 
 func newDigester() *digester {
@@ -51,7 +52,8 @@ func (d *digester) of(acl bool, r *Request) (sum requestKey, ok bool) {
 	}
 	x.mac.Reset()
 	x.mac.Write(x.buf) // never fails
-	x.mac.Sum(sum[:0])
+	x.mac.Sum(x.sum[:0])
+	sum = x.sum
 	clear(x.buf) // it held the password
 	x.buf = x.buf[:0]
 	d.pool.Put(x)
