@@ -2,9 +2,14 @@ package http
 
 import (
 	"net"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/config"
+	connhttp "github.com/dunlin-mq/dunlin/connector/http"
 )
 
 func listen(t *testing.T, address string) net.Listener {
@@ -66,6 +71,42 @@ func TestGenerations(t *testing.T) {
 		auth.http.acl_req.params = access=%A,realm=eu
 	`, "https://auth.example/mqtt/auth post"+form+login+"\n post"+form+who+
 		"\nhttps://auth.example/mqtt/acl get"+form+"access=%A,realm=eu")
+}
+
+// TestAsANodeNestsIt reads the files that EMQ X ships into all structs that
+// have a part of auth.http.*.
+func TestAsANodeNestsIt(t *testing.T) {
+	known := config.NoEffect(config.Runtime, "", `
+		auth.http.request.retry_times    int 0..
+		auth.http.request.retry_interval duration
+		auth.http.request.retry_backoff  float
+		auth.http.enable_pipelining      int 0.. | flag
+	`)
+	for _, version := range []string{"3.2", "4.3"} {
+		text, err := os.ReadFile("../../node/testdata/emqx-" + version + "/etc/plugins/emqx_auth_http.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := config.Parse(strings.NewReader(strings.ReplaceAll(string(text), "# auth", "auth")), "emqx_auth_http.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys struct {
+			HTTP struct {
+				Config  `conf:"."`
+				Link    connhttp.Config `conf:"."`
+				Backend auth.Backend    `conf:"."`
+			} `conf:"auth.http"`
+		}
+		report, err := config.Bind(&keys, file.Settings, known)
+		if err != nil {
+			t.Errorf("%s: %v", version, err)
+			continue
+		}
+		if len(report.Unknown) > 0 || keys.HTTP.Auth.URL == "" || keys.HTTP.Super.URL == "" || keys.HTTP.ACL.URL == "" {
+			t.Errorf("%s: %+v, unknown: %v", version, keys.HTTP, report.Unknown)
+		}
+	}
 }
 
 func TestConfigErrors(t *testing.T) {

@@ -189,7 +189,6 @@ func asked(t *testing.T, s *service, authReq, superReq, aclReq string) auth.Prov
 }
 
 func TestAuthenticate(t *testing.T) {
-	const no, yes = "", "super"
 	deny := func(code mqtt.ReasonCode) auth.Answer { return auth.Answer{Verdict: auth.Deny, Code: code} }
 	f := func(authReq, superReq string, want auth.Answer, wantAsked string) {
 		t.Helper()

@@ -35,7 +35,7 @@ func newRequest(service Service, q *Question, common map[string]string) *request
 	if q.URL == "" {
 		return nil
 	}
-	to := &request{service: service, method: nethttp.MethodPost, url: q.URL, params: q.Params, header: make(nethttp.Header)}
+	to := &request{service: service, method: strings.ToUpper(q.Method), url: q.URL, params: q.Params, header: make(nethttp.Header)}
 	if before, _, hasFragment := strings.Cut(to.url, "#"); hasFragment {
 		to.url = before
 	}
@@ -50,8 +50,7 @@ func newRequest(service Service, q *Question, common map[string]string) *request
 	}
 	media, _, _ := mime.ParseMediaType(to.header.Get(contentType))
 	to.json = media == mediaJSON
-	if q.Method == "get" {
-		to.method = nethttp.MethodGet
+	if to.method == nethttp.MethodGet {
 		to.header.Del(contentType)
 	}
 	// A question may be asked twice without harm. Saying so has net/http ask

@@ -1,0 +1,78 @@
+package jwt
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/auth"
+)
+
+// rights is what the ACL claim of a token grants. Nothing else is granted.
+type rights struct {
+	expires                 int64 // Unix milliseconds; 0: never
+	all, publish, subscribe []auth.Pattern
+}
+
+// rights returns what the claim of that name grants; nil: there is none, and
+// the token has nothing to say about topics.
+func (c claims) rights(name string, expires time.Time) (*rights, error) {
+	text, given := c[name]
+	if !given {
+		return nil, nil
+	}
+	var lists *struct {
+		All []string `json:"all"`
+		Pub []string `json:"pub"`
+		Sub []string `json:"sub"`
+	}
+	if err := json.Unmarshal(text, &lists); err != nil || lists == nil {
+		return nil, fmt.Errorf(`the claim %s is not an object with lists of topics "all", "pub" and "sub"`, name)
+	}
+	r := &rights{all: patterns(lists.All), publish: patterns(lists.Pub), subscribe: patterns(lists.Sub)}
+	if !expires.IsZero() {
+		r.expires = expires.UnixMilli()
+	}
+	return r, nil
+}
+
+// patterns leaves out what is no topic filter: it could match nothing.
+func patterns(topics []string) []auth.Pattern {
+	var out []auth.Pattern
+	for _, t := range topics {
+		if p, err := auth.NewPattern(t); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Authorize is the auth.Authorizer: a client whose token has an ACL claim may
+// do what stands there, until the token expires.
+func (t *Tokens) Authorize(_ context.Context, r *auth.Request) (auth.Answer, error) {
+	granted, ok := r.Client.Rights.(*rights)
+	if !ok {
+		return auth.Answer{}, nil
+	}
+	if granted.expires != 0 && time.Now().UnixMilli() >= granted.expires {
+		return auth.Answer{Verdict: auth.Deny}, nil
+	}
+	list := granted.publish
+	if r.Action == auth.Subscribe {
+		list = granted.subscribe
+	}
+	if match(granted.all, r) || match(list, r) {
+		return auth.Answer{Verdict: auth.Allow}, nil
+	}
+	return auth.Answer{Verdict: auth.Deny}, nil
+}
+
+func match(patterns []auth.Pattern, r *auth.Request) bool {
+	for i := range patterns {
+		if patterns[i].Match(r.Client, r.Topic) {
+			return true
+		}
+	}
+	return false
+}
