@@ -136,14 +136,12 @@ func (c *conn) provedAgain(p *pass, x *authExchange) (mqtt.ReasonCode, string) {
 }
 
 // failAuth ends the connection with CONNACK or DISCONNECT, whichever it is
-// time for [MQTT-4.12.0-1, MQTT-4.12.1-2].
+// time for [MQTT-4.12.0-1, MQTT-4.12.1-2]. DISCONNECT has fewer codes: that of
+// a bad method, for one, is none of its own [MQTT-3.14.2-1].
 func (c *conn) failAuth(code mqtt.ReasonCode, say string) {
 	if c.client == nil {
 		c.refuseConnect(c.exchange().ask, code, say)
 		return
 	}
-	if code != mqtt.BadAuthenticationMethod { // DISCONNECT knows no others
-		code = mqtt.NotAuthorized
-	}
-	c.fail(code, code.String(), say)
+	c.fail(mqtt.NotAuthorized, code.String(), say)
 }

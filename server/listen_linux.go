@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net/netip"
+
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/server/netloop"
 )
@@ -18,6 +20,7 @@ func (g *loops) listen(l *listener) error {
 	socket, err := g.group.Listen(netloop.ListenOptions{
 		Address: l.cfg.Address.String(), Backlog: l.cfg.Backlog, NoDelay: true, ReuseAddr: true,
 		SendBuffer: int(l.cfg.SndBuf), RecvBuffer: int(l.cfg.RecBuf), MaxRate: l.cfg.MaxConnRate,
+		OnListen: func(addr netip.AddrPort) { l.info.Addr = addr },
 		OnError: func(err error) {
 			l.server.log.Error("a connection can't be accepted", "listener", l.cfg.Key(), "err", err)
 		},
@@ -26,7 +29,6 @@ func (g *loops) listen(l *listener) error {
 		return cantListen(l, err)
 	}
 	l.socket = socket
-	l.info.Addr = socket.Addr()
 	return nil
 }
 

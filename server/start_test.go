@@ -28,8 +28,10 @@ type testServer struct {
 	t     testing.TB
 	hooks *hook.Points
 	log   *testLog
-	zone  broker.Zone
-	dir   string
+
+	registry *metrics.Registry
+	zone     broker.Zone
+	dir      string
 }
 
 // newTestServer is a server that isn't started yet, of listeners given as
@@ -43,18 +45,22 @@ func newTestServer(t testing.TB, listeners string) *testServer {
 	ts := &testServer{t: t, hooks: new(hook.Points), log: new(testLog), dir: t.TempDir()}
 	var cfg broker.Config
 	var keep retain.Config
-	for _, c := range []any{&ts.zone, &cfg, &keep} {
+	var rules auth.Config
+	for _, c := range []any{&ts.zone, &cfg, &keep, &rules} {
 		if _, err := config.Bind(c, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ts.zone.AllowAnonymous = auth.AnonymousAllowed
 	log := slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	registry := new(metrics.Registry)
+	access := auth.New(auth.Options{Config: rules, Metrics: registry, Log: log})
 	br := broker.New(broker.Options{
-		Node: "test@127.0.0.1", Config: cfg, Hooks: ts.hooks, Metrics: new(metrics.Registry), Retained: retain.New(keep), Log: log,
+		Node: "test@127.0.0.1", Config: cfg, Hooks: ts.hooks, Metrics: registry, Retained: retain.New(keep), Access: access, Log: log,
 	})
+	ts.registry = registry
 	ts.Server, err = New(Options{
-		Broker: br, Hooks: ts.hooks, Metrics: new(metrics.Registry), Log: log, Listeners: ls.All(), DataDir: ts.dir,
+		Broker: br, Hooks: ts.hooks, Metrics: registry, Log: log, Listeners: ls.All(), DataDir: ts.dir,
 		Zone: func(*Named) (string, *broker.Zone) { return "external", &ts.zone },
 	})
 	if err != nil {
@@ -63,6 +69,7 @@ func newTestServer(t testing.TB, listeners string) *testServer {
 	t.Cleanup(func() {
 		ts.Stop()
 		br.Close()
+		access.Close()
 	})
 	return ts
 }
@@ -97,6 +104,16 @@ func (ts *testServer) status(kind string) ListenerStatus {
 	}
 	ts.t.Fatalf("no listener of kind %s", kind)
 	return ListenerStatus{}
+}
+
+// metric is the value of one metric.
+func (ts *testServer) metric(name string) int64 {
+	ts.t.Helper()
+	s, ok := ts.registry.Get(name)
+	if !ok {
+		ts.t.Errorf("there is no metric %s", name)
+	}
+	return s.Value
 }
 
 // wantEnded waits until a listener has counted an end for this reason.

@@ -25,6 +25,9 @@ type ListenOptions struct {
 	// MaxRate bounds the connections accepted in a second; 0 is no bound. Those
 	// beyond it are not refused: they wait in the backlog.
 	MaxRate int
+	// OnListen, if set, is told the address, with its port, before anything is
+	// accepted.
+	OnListen func(netip.AddrPort)
 	// OnError, if set, is called on a loop when accepting fails, most likely for
 	// want of descriptors. Accepting goes on after a pause.
 	OnError func(error)
@@ -66,6 +69,9 @@ func (g *Group) Listen(o ListenOptions, accept func(*Conn) Handler) (*Listener, 
 	}
 	ln := &Listener{group: g, options: o, accept: accept, fd: fd, filled: g.now(), tokens: float64(o.MaxRate)}
 	ln.addr = sockname(unix.SYS_GETSOCKNAME, fd)
+	if o.OnListen != nil {
+		o.OnListen(ln.addr)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closing.Load() {
