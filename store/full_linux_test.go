@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	bolt "go.etcd.io/bbolt"
+	bolterr "go.etcd.io/bbolt/errors"
 )
 
 // dieWithParent has a process of a test end with the test.
@@ -54,7 +54,7 @@ func TestSentenceOfAFullDisk(t *testing.T) {
 	says(t, err, "/data/dunlin.db", "the disk is full")
 	err = s.failed("write", &os.PathError{Op: "write", Path: "/data/dunlin.db", Err: syscall.EIO})
 	says(t, err, "/data/dunlin.db", "write", "input/output error")
-	if err := s.failed("write", bolt.ErrTxClosed); !errors.Is(err, bolt.ErrTxClosed) {
+	if err := s.failed("write", bolterr.ErrTxClosed); !errors.Is(err, bolterr.ErrTxClosed) {
 		t.Error(err)
 	}
 }

@@ -68,7 +68,7 @@ func Open(path string) (*Store, error) {
 	}
 	if err != nil {
 		if s.db != nil {
-			s.db.Close() // the file is given up; what is wrong with it is reported
+			err = errors.Join(err, s.db.Close())
 		}
 		return nil, s.failed("open", err)
 	}

@@ -101,8 +101,8 @@ func TestAccountsThatCannotBe(t *testing.T) {
 	if _, ok := f.Account(everybody()); ok {
 		t.Error("all have an account")
 	}
-	if len(f.accounts.kept) != 1 || f.changes != 0 {
-		t.Errorf("%v, %d changes", f.accounts.kept, f.changes)
+	if len(f.accounts.kept) != 1 || f.changes.Load() != 0 {
+		t.Errorf("%v, %d changes", f.accounts.kept, f.changes.Load())
 	}
 }
 
@@ -149,18 +149,18 @@ func TestAccountsThatCannotBeKept(t *testing.T) {
 	}
 	f.connect("", "u", "pw", "allow")
 	f.connect("", "v", "pw", "ignore")
-	if f.changes != 0 {
-		t.Errorf("%d changes", f.changes)
+	if f.changes.Load() != 0 {
+		t.Errorf("%d changes", f.changes.Load())
 	}
 }
 
 func TestChangesAreTold(t *testing.T) {
 	f := start(t, "")
-	told := func(what string, n int, err error) {
+	told := func(what string, n int32, err error) {
 		t.Helper()
 		f.check(err)
-		if f.changes != n {
-			t.Errorf("%s: told %d times, want %d", what, f.changes, n)
+		if f.changes.Load() != n {
+			t.Errorf("%s: told %d times, want %d", what, f.changes.Load(), n)
 		}
 	}
 	told("an account added", 0, f.AddAccount(t.Context(), newAccount(auth.ByUsername, "u", "pw")))

@@ -64,7 +64,6 @@ func BenchmarkMemory(b *testing.B) {
 				rules[i] = rule1(user(fmt.Sprintf("device-%06d", i)), fmt.Sprintf("devices/device-%06d/#", i), auth.RulePub, true)
 			}
 			x.AddRules(rules)
-			rules = nil
 			b.ReportMetric((heap()-before)/n, "B/rule")
 			runtime.KeepAlive(x)
 		}

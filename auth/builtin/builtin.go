@@ -30,7 +30,8 @@ type Options struct {
 	// are gone after the next start.
 	Accounts, Rules Keeper
 	// Changed, if not nil, is called after a change that may make an answer
-	// untrue that was given before. It must not call back.
+	// untrue that was given before, by several goroutines if need be. It must
+	// not call back.
 	Changed func()
 }
 

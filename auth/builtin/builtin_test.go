@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/auth"
@@ -72,7 +73,7 @@ type fixture struct {
 	t               *testing.T
 	options         Options
 	accounts, rules memory
-	changes         int
+	changes         atomic.Int32
 }
 
 // start makes a Builtin whose configuration is the text, in which hashes are fast unless
@@ -82,7 +83,7 @@ func start(t *testing.T, text string) *fixture {
 	f := &fixture{t: t}
 	f.options = Options{
 		Config: settings(t, "auth.mnesia.password_hash = sha256\n"+text), Passwords: auth.NewPasswords(),
-		Accounts: &f.accounts, Rules: &f.rules, Changed: func() { f.changes++ },
+		Accounts: &f.accounts, Rules: &f.rules, Changed: func() { f.changes.Add(1) },
 	}
 	f.restart()
 	return f

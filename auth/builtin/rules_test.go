@@ -159,8 +159,8 @@ func TestAddRules(t *testing.T) {
 		}
 	}
 	f.listed(user("u"), "-pub a", "+pub b")
-	if f.rules.writes != 1 || f.changes != 1 {
-		t.Errorf("%d changes of the keeper, %d calls", f.rules.writes, f.changes)
+	if f.rules.writes != 1 || f.changes.Load() != 1 {
+		t.Errorf("%d changes of the keeper, %d calls", f.rules.writes, f.changes.Load())
 	}
 	f.restart()
 	f.listed(user("u"), "-pub a", "+pub b")
@@ -177,8 +177,8 @@ func TestRulesThatCannotBeKept(t *testing.T) {
 		t.Error(err)
 	}
 	f.listed(user("u"), "+pub a")
-	if f.changes != 1 {
-		t.Errorf("%d changes", f.changes)
+	if f.changes.Load() != 1 {
+		t.Errorf("%d changes", f.changes.Load())
 	}
 }
 
