@@ -16,19 +16,21 @@ type Outcome struct {
 func (c *Control) Authenticate(p *Policy, r *Request) (o Outcome, decided bool) {
 	c.count.authenticate.Inc()
 	quick := p.AllowAnonymous == AnonymousQuickDeny && r.Client.Username == ""
-	var w walk
-	if w.r = r; !quick && !p.BypassPlugins && !w.decide(c.chains.Load().authn) {
+	if quick || p.BypassPlugins {
+		return c.outcome(p, r, result{}), true
+	}
+	res, decided := c.decide(false, r)
+	if !decided {
 		return Outcome{}, false
 	}
-	return c.outcome(p, r, w.result), true
+	return c.outcome(p, r, res), true
 }
 
 // AuthenticateLater asks those who have to be waited for. It calls done once,
 // on another goroutine, which must not block; that is at the latest when the
 // Timeouts of all backends in the chain are over. The request is the callee's until then.
 func (c *Control) AuthenticateLater(p *Policy, r *Request, done func(Outcome)) {
-	w := &walk{left: c.chains.Load().authn, r: r}
-	w.later(c, func(res result) { done(c.outcome(p, r, res)) })
+	c.later(false, r, func(res result) { done(c.outcome(p, r, res)) })
 }
 
 // outcome completes and counts a decision.

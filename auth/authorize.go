@@ -26,14 +26,13 @@ func (c *Control) Authorize(p *Policy, who *Client, cache *Cache, action Action,
 	c.count.checkACL.Inc()
 	r := c.asking.Get().(*Request)
 	*r = Request{Client: who, Action: action, Topic: topic}
-	w := walk{acl: true, r: r}
-	decided = w.decide(chain.authz)
+	res, decided := c.decide(true, r)
 	*r = Request{}
 	c.asking.Put(r)
 	if !decided {
 		return 0, false
 	}
-	return c.judge(p, &w.result), true
+	return c.judge(p, &res), true
 }
 
 // AuthorizeLater asks those who have to be waited for and keeps in the cache
@@ -41,10 +40,8 @@ func (c *Control) Authorize(p *Policy, who *Client, cache *Cache, action Action,
 // block; that is at the latest when the Timeouts of all backends in the chain are
 // over. The request is the callee's until then.
 func (c *Control) AuthorizeLater(p *Policy, r *Request, cache *Cache, done func(code mqtt.ReasonCode)) {
-	chain := c.chains.Load()
 	asked := c.now()
-	w := &walk{left: chain.authz, acl: true, r: r}
-	w.later(c, func(res result) {
+	c.later(true, r, func(res result) {
 		code := c.judge(p, &res)
 		if res.lasting() && c.config.EnableACLCache {
 			cache.put(cached{r.Topic, asked, r.Action, code == mqtt.Success}, c.config.ACLCacheMaxSize)

@@ -122,7 +122,7 @@ func (b *backend) ask(acl bool, r *Request, done func(Answer, error)) {
 	}
 	if f := b.flights[key]; keyed && f != nil {
 		f.done = append(f.done, done)
-		b.count.shared.Inc()
+		b.count.backend.shared.Inc()
 		return
 	}
 	f := &flight{
@@ -137,7 +137,7 @@ func (b *backend) ask(acl bool, r *Request, done func(Answer, error)) {
 func (b *backend) known(now time.Duration, acl bool, key requestKey, keyed bool) (a Answer, err error, ok bool) {
 	if keyed && !acl {
 		if k, there := b.answers.get(now, key); there && b.good(k) {
-			b.count.cached.Inc()
+			b.count.backend.cached.Inc()
 			return k.Answer, nil, true
 		}
 	}
@@ -285,7 +285,7 @@ func (b *backend) end(f *flight, a Answer, err error) news {
 	if err != nil {
 		b.count.failed.Add(uint64(len(f.done)))
 		if errors.Is(err, errTimeout) {
-			b.count.timeout.Add(uint64(len(f.done)))
+			b.count.backend.timeout.Add(uint64(len(f.done)))
 		}
 	}
 	return news{f.done, a, err}
@@ -313,67 +313,6 @@ func (b *backend) keep(now time.Duration, f *flight, a Answer) {
 	}
 }
 
-func (b *backend) succeeded(now time.Duration) {
-	was := b.health.since
-	if b.health.succeeded(now) {
-		b.control.log.Info("a backend of access control answers again", "provider", b.Name, "after", now-was)
-		b.unprobe()
-	}
-}
-
-// failed notes a failure. With the one that is too many nobody waits any more.
-func (b *backend) failed(now time.Duration, f *flight, err error) []news {
-	if !b.health.failed(now, err, f.trial) {
-		b.complain("a backend of access control failed", "error", err)
-		return nil
-	}
-	b.control.log.Warn("a backend of access control is down", "provider", b.Name, "error", err, "meanwhile", b.opts.OnError)
-	if b.opts.Ping != nil && !b.retired {
-		b.probe = b.control.crew.after(b.health.pause, b.ping)
-	}
-	return b.dropWaiting(errDown)
-}
-
-// ping finds out whether a backend that is down is back.
-func (b *backend) ping() {
-	b.mu.Lock()
-	if b.retired || !b.health.down {
-		b.mu.Unlock()
-		return
-	}
-	b.pinging = true
-	b.mu.Unlock()
-
-	ctx, cancel := context.WithTimeout(b.control.ctx, b.opts.Timeout)
-	err := b.callPing(ctx)
-	cancel()
-
-	b.mu.Lock()
-	b.pinging = false
-	now := b.control.now()
-	switch {
-	case b.retired || !b.health.down:
-	case err != nil:
-		b.health.failed(now, err, true)
-		b.probe = b.control.crew.after(b.health.pause, b.ping)
-	default:
-		b.control.log.Info("a backend of access control is back", "provider", b.Name, "after", now-b.health.since)
-		b.health.answeredPing(now)
-	}
-	b.unlockAndClose()
-}
-
-func (b *backend) callPing(ctx context.Context) (err error) {
-	defer b.recovered(&err)
-	return b.opts.Ping(ctx)
-}
-
-func (b *backend) unprobe() {
-	if b.probe != nil {
-		b.probe.Stop()
-	}
-}
-
 func (b *backend) watch(d time.Duration) {
 	b.watching = true
 	if b.timer == nil {
@@ -385,12 +324,12 @@ func (b *backend) watch(d time.Duration) {
 
 func (b *backend) wait(n int) {
 	b.waiting += n
-	b.count.waiting.Add(int64(n))
+	b.count.backend.waiting.Add(int64(n))
 }
 
 func (b *backend) hang(n int) {
 	b.stuck += n
-	b.count.stuck.Add(int64(n))
+	b.count.backend.stuck.Add(int64(n))
 }
 
 // retire closes the provider as soon as nothing is under way. What waits is

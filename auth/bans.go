@@ -55,12 +55,12 @@ type Bans struct {
 	some   atomic.Bool // there are bans: else nobody needs the lock
 
 	mu    sync.RWMutex
-	names map[name]*Ban
+	names map[banKey]*Ban
 	nets  map[netip.Prefix]*Ban // an address is a network of one
 	sizes []netSize             // of nets, so that a look-up tries only these
 }
 
-type name struct {
+type banKey struct {
 	kind BanKind
 	who  string
 }
@@ -72,7 +72,7 @@ type netSize struct {
 }
 
 func newBans(k Keeper) *Bans {
-	return &Bans{keeper: k, names: make(map[name]*Ban), nets: make(map[netip.Prefix]*Ban)}
+	return &Bans{keeper: k, names: make(map[banKey]*Ban), nets: make(map[netip.Prefix]*Ban)}
 }
 
 // Banned reports whether a client is kept out: by its client id, its user name
@@ -83,10 +83,10 @@ func (s *Bans) Banned(who *Client, now time.Time) bool {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if b := s.names[name{BanClientID, who.ClientID}]; b != nil && !b.over(now) {
+	if b := s.names[banKey{BanClientID, who.ClientID}]; b != nil && !b.over(now) {
 		return true
 	}
-	if b := s.names[name{BanUsername, who.Username}]; b != nil && !b.over(now) {
+	if b := s.names[banKey{BanUsername, who.Username}]; b != nil && !b.over(now) {
 		return true
 	}
 	addr := who.Peer.Addr().Unmap()
@@ -280,7 +280,7 @@ func parseNet(text string) (netip.Prefix, error) {
 
 func (s *Bans) find(b *Ban) *Ban {
 	if b.Kind != BanPeerHost {
-		return s.names[name{b.Kind, b.Who}]
+		return s.names[banKey{b.Kind, b.Who}]
 	}
 	net, _ := parseNet(b.Who) // checked
 	return s.nets[net]
@@ -289,7 +289,7 @@ func (s *Bans) find(b *Ban) *Ban {
 func (s *Bans) put(b *Ban) {
 	s.some.Store(true)
 	if b.Kind != BanPeerHost {
-		s.names[name{b.Kind, b.Who}] = b
+		s.names[banKey{b.Kind, b.Who}] = b
 		return
 	}
 	net, _ := parseNet(b.Who)
@@ -301,7 +301,7 @@ func (s *Bans) put(b *Ban) {
 
 func (s *Bans) drop(b *Ban) {
 	if b.Kind != BanPeerHost {
-		delete(s.names, name{b.Kind, b.Who})
+		delete(s.names, banKey{b.Kind, b.Who})
 	} else {
 		net, _ := parseNet(b.Who)
 		delete(s.nets, net)

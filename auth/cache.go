@@ -101,7 +101,7 @@ func (c *Cache) put(e cached, size int) {
 	if i := t.find(e.action, e.topic); i >= 0 {
 		t.remove(i)
 	}
-	for len(t.entries) >= size {
+	for len(t.entries) >= max(size, 1) {
 		t.remove(0)
 	}
 	e.topic = strings.Clone(e.topic) // the caller's may be a view of its buffer

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -352,3 +353,61 @@ func againstTheReference(t *testing.T, rnd *rand.Rand) {
 		}
 	}
 }
+
+func TestProviderReplacedBehindOneThatIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, nil)
+		g.Use(behind(slow("http", time.Second, Ignore), deny), behind(says("mysql", Answer{Verdict: Deny}, nil), deny))
+		done := g.begin("a", "p")
+		time.Sleep(time.Millisecond)
+		g.Use(behind(slow("mysql", time.Second, Allow), deny))
+		if o := <-done; o.Code != mqtt.Success || o.By != "mysql" {
+			t.Errorf("%+v", o)
+		}
+	})
+}
+
+// Nobody is refused because the operator reloads something.
+func TestReplacingUnderLoad(t *testing.T) {
+	g := newRig(t, nil)
+	provider := func(name string) Provider {
+		p := inMemory(says(name, Answer{Verdict: Allow}, nil))
+		p.Close = func() {}
+		return p
+	}
+	g.Use(provider("jwt"))
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range 2000 {
+				if code, decided := g.Authorize(&g.policy, client("a"), new(Cache), Publish, "t"); code != mqtt.Success || !decided {
+					t.Error(code, decided)
+				}
+				if o, decided := g.Authenticate(&g.policy, &Request{Client: client("a")}); o.Code != mqtt.Success || !decided {
+					t.Error(o, decided)
+				}
+			}
+		})
+	}
+	for range 200 {
+		g.Use(provider("jwt"))
+	}
+	wg.Wait()
+}
+
+func TestMechanisms(t *testing.T) {
+	g := newRig(t, nil)
+	m := mechanism{}
+	g.UseMechanism("SCRAM-SHA-256", m)
+	if g.Mechanism("SCRAM-SHA-256") != m || g.Mechanism("PLAIN") != nil {
+		t.Error("not the one that was offered")
+	}
+	g.UseMechanism("SCRAM-SHA-256", nil)
+	if g.Mechanism("SCRAM-SHA-256") != nil {
+		t.Error("still there")
+	}
+}
+
+type mechanism struct{}
+
+func (mechanism) Begin(*Client) Exchange { return nil }

@@ -31,7 +31,8 @@ type Control struct {
 	metrics *metrics.Registry
 	count   counters
 	start   time.Time
-	drained atomic.Int64 // since 1970 in nanoseconds; older answers don't count
+	epoch   time.Duration // start, since 1970
+	drained atomic.Int64  // since 1970 in nanoseconds; older answers don't count
 	chains  atomic.Pointer[chains]
 	asking  sync.Pool // of *Request, for authorizers that answer at once
 	digests *digester
@@ -63,8 +64,9 @@ func New(o Options) *Control {
 	if o.Metrics == nil {
 		o.Metrics = new(metrics.Registry)
 	}
+	start := time.Now()
 	c := &Control{
-		config: o.Config, log: o.Log, metrics: o.Metrics, count: newCounters(o.Metrics), start: time.Now(),
+		config: o.Config, log: o.Log, metrics: o.Metrics, count: newCounters(o.Metrics), start: start, epoch: time.Duration(start.UnixNano()),
 		digests: newDigester(), bans: newBans(o.Bans), gates: newGates(o.Config),
 		counts: make(map[string]*providerCounters), mechanisms: make(map[string]Mechanism),
 	}
@@ -82,7 +84,7 @@ func New(o Options) *Control {
 
 // now is the time since 1970 by a clock that is never set.
 func (c *Control) now() time.Duration {
-	return time.Duration(c.start.UnixNano()) + time.Since(c.start)
+	return c.epoch + time.Since(c.start)
 }
 
 // Bans are the banned clients.

@@ -32,50 +32,69 @@ func newCounters(r *metrics.Registry) counters {
 	}
 }
 
-// providerCounters are one provider's; they outlive it, since a name can be
-// registered once only.
+// providerCounters are those of all providers of one name. They outlive them,
+// since a name can be registered only once; there are those only that something
+// can be counted by.
 type providerCounters struct {
-	success, failure, ignore *metrics.Counter // of the authenticator
-	allow, deny, pass        *metrics.Counter // of the authorizer
-	failed, timeout          *metrics.Counter
-	refused, shared, cached  *metrics.Counter
-	waiting, stuck           *metrics.Gauge
+	failed       *metrics.Counter
+	authn, authz *verdictCounters
+	backend      *backendCounters
 }
 
-func newProviderCounters(r *metrics.Registry, name string) *providerCounters {
-	name = metricName(name)
-	return &providerCounters{
-		success: r.Counter("auth."+name+".success", "clients that "+name+" let in"),
-		failure: r.Counter("auth."+name+".failure", "clients that "+name+" kept out"),
-		ignore:  r.Counter("auth."+name+".ignore", "clients that "+name+" left to the next"),
-		allow:   r.Counter("acl."+name+".allow", "publishes and subscriptions that "+name+" allowed"),
-		deny:    r.Counter("acl."+name+".deny", "publishes and subscriptions that "+name+" denied"),
-		pass:    r.Counter("acl."+name+".ignore", "publishes and subscriptions that "+name+" left to the next"),
-		failed:  r.Counter("auth."+name+".error", "questions to "+name+" that failed, timeouts included"),
-		timeout: r.Counter("auth."+name+".timeout", "questions that "+name+" didn't answer in time"),
-		refused: r.Counter("auth."+name+".refused", "questions not put to "+name+", as too many waited or it was down"),
-		shared:  r.Counter("auth."+name+".shared", "questions answered together with an identical one under way"),
-		cached:  r.Counter("auth."+name+".cached", "questions answered as "+name+" had answered shortly before"),
-		waiting: r.Gauge("auth."+name+".waiting", "questions that wait for their turn with "+name),
-		stuck:   r.Gauge("auth."+name+".stuck", "calls of "+name+" that go on after their time"),
+type verdictCounters struct{ allow, deny, ignore *metrics.Counter }
+
+type backendCounters struct {
+	timeout, refused *metrics.Counter
+	shared, cached   *metrics.Counter
+	waiting, stuck   *metrics.Gauge
+}
+
+// need has what is missing for a provider registered.
+func (n *providerCounters) need(r *metrics.Registry, p *Provider) {
+	who := p.Name
+	auth, acl := "auth."+metricName(who), "acl."+metricName(who)
+	if n.failed == nil {
+		n.failed = r.Counter(auth+".error", "questions to "+who+" that failed, timeouts included")
+	}
+	if n.authn == nil && p.Authenticator != nil {
+		n.authn = &verdictCounters{
+			r.Counter(auth+".success", "clients that "+who+" let in"),
+			r.Counter(auth+".failure", "clients that "+who+" kept out"),
+			r.Counter(auth+".ignore", "clients that "+who+" left to the next"),
+		}
+	}
+	if n.authz == nil && p.Authorizer != nil {
+		n.authz = &verdictCounters{
+			r.Counter(acl+".allow", "publishes and subscriptions that "+who+" allowed"),
+			r.Counter(acl+".deny", "publishes and subscriptions that "+who+" denied"),
+			r.Counter(acl+".ignore", "publishes and subscriptions that "+who+" left to the next"),
+		}
+	}
+	if n.backend == nil && p.Backend != nil {
+		n.backend = &backendCounters{
+			timeout: r.Counter(auth+".timeout", "questions that "+who+" didn't answer in time"),
+			refused: r.Counter(auth+".refused", "questions not put to "+who+", as too many waited or it was down"),
+			shared:  r.Counter(auth+".shared", "questions answered together with an identical one under way"),
+			cached:  r.Counter(auth+".cached", "questions answered as "+who+" had answered shortly before"),
+			waiting: r.Gauge(auth+".waiting", "questions that wait for their turn with "+who),
+			stuck:   r.Gauge(auth+".stuck", "calls of "+who+" that go on after their time"),
+		}
 	}
 }
 
 // verdict counts an answer.
 func (n *providerCounters) verdict(acl bool, v Verdict) {
-	switch {
-	case acl && v == Allow:
-		n.allow.Inc()
-	case acl && v == Deny:
-		n.deny.Inc()
-	case acl:
-		n.pass.Inc()
-	case v == Allow:
-		n.success.Inc()
-	case v == Deny:
-		n.failure.Inc()
+	of := n.authn
+	if acl {
+		of = n.authz
+	}
+	switch v {
+	case Allow:
+		of.allow.Inc()
+	case Deny:
+		of.deny.Inc()
 	default:
-		n.ignore.Inc()
+		of.ignore.Inc()
 	}
 }
 
