@@ -13,7 +13,7 @@ type Config struct {
 	Username string            `conf:"username"`
 	Password string            `conf:"password"`
 	Database string            `conf:"database"`
-	Encoding string            `conf:"encoding"` // of texts on the connection
+	Encoding string            `conf:"encoding"` // of texts on the connection; "" leaves it to the server
 	// QueryTimeout bounds each query; 0 leaves it to the context.
 	QueryTimeout time.Duration `conf:"query_timeout"`
 	// With TLS the server has to speak it: there is no falling back.

@@ -65,7 +65,10 @@ func Open(c Config) (*DB, error) {
 	to := o.ConnConfig
 	to.Host, to.Port, to.User, to.Password, to.Database = host, uint16(port), c.Username, c.Password, c.Database
 	to.TLSConfig, to.Fallbacks, to.ConnectTimeout = encryption, nil, connectTimeout
-	to.RuntimeParams = map[string]string{"client_encoding": c.Encoding, "application_name": "dunlin"}
+	to.RuntimeParams = map[string]string{"application_name": "dunlin"}
+	if c.Encoding != "" {
+		to.RuntimeParams["client_encoding"] = c.Encoding
+	}
 	o.MaxConns = int32(c.Pool)
 	pool, err := pgxpool.NewWithConfig(context.Background(), o)
 	if err != nil {

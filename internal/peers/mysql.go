@@ -26,11 +26,10 @@ func MySQL8(t testing.TB) *SQL {
 	t.Helper()
 	server := fetched(t, mysql8, "bin", "mysqld")
 	s, data := newSQL(t), filepath.Join(newDir(t), "data")
-	asRoot := spec{name: "MySQL", argv: []string{server}, asUs: true}
-	run(t, command([]string{server, "--no-defaults", "--initialize-insecure", "--user=root", "--datadir=" + data},
-		nil, asRoot.asUs), "")
-	s = startMySQL(t, s, data, asRoot, "--user=root", "--mysqlx=OFF")
-	return s
+	// Neither logs for replicas nor a disk that has really written: it starts in half the time.
+	options := []string{"--user=root", "--mysqlx=OFF", "--skip-log-bin", "--innodb-log-file-size=4M", "--innodb-flush-method=nosync"}
+	run(t, command(append([]string{server, "--no-defaults", "--initialize-insecure", "--datadir=" + data}, options...), nil, true), "")
+	return startMySQL(t, s, data, spec{name: "MySQL", argv: []string{server}, asUs: true}, options...)
 }
 
 // startMySQL starts a server on an initialised folder.

@@ -12,10 +12,12 @@ import (
 const access = `
 hostnossl all encrypted,certified all reject
 hostssl   all certified           all scram-sha-256 clientcert=verify-ca
+host      all legacy              all md5
 host      all all                 all scram-sha-256
 `
 
-// Postgres starts Debian's PostgreSQL.
+// Postgres starts Debian's PostgreSQL. It has one user more, `legacy`, whose
+// password is of the kind md5.
 func Postgres(t testing.TB) *SQL {
 	t.Helper()
 	const bin = "/usr/lib/postgresql/*/bin/"
@@ -38,9 +40,9 @@ func Postgres(t testing.TB) *SQL {
 		ready: func() error { return check(as("postgres", "postgres")) },
 	})
 	s.client = func(script string) string { t.Helper(); return run(t, as(s.Username, s.Database), script) }
-	for _, user := range []string{s.Username, "encrypted", "certified"} {
-		run(t, as("postgres", "postgres"), "create user "+user+" password '"+strings.ReplaceAll(s.Password, "'", "''")+"'")
-	}
+	secret := " password '" + strings.ReplaceAll(s.Password, "'", "''") + "';"
+	run(t, as("postgres", "postgres"), "create user "+s.Username+secret+"create user encrypted"+secret+"create user certified"+secret+
+		"set password_encryption = md5; create user legacy"+secret)
 	run(t, as("postgres", "postgres"), "create database "+s.Database+" owner "+s.Username)
 	return s
 }

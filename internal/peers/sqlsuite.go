@@ -25,6 +25,7 @@ type Login struct {
 	Server                       string // host:port
 	Username, Password, Database string
 	Pool                         int
+	QueryTimeout                 time.Duration
 	TLS                          connector.TLS
 }
 
@@ -33,6 +34,8 @@ type Dialect struct {
 	Parameter string // the text of the first
 	// Connections asks how many the user dunlin has.
 	Connections string
+	// Sleep is a query that takes ten seconds.
+	Sleep string
 }
 
 // TestQuerier runs what every link to an SQL database must do against one
@@ -50,6 +53,7 @@ func TestQuerier(t *testing.T, s *SQL, d Dialect, open func(Login) (Querier, err
 	t.Run("encrypted", q.encrypted)
 	t.Run("at once", q.atOnce)
 	t.Run("cancelled", q.cancelled)
+	t.Run("its own time is over", q.ownTimeout)
 	t.Run("not there", q.notThere)
 	t.Run("killed and back", q.killed)
 	t.Run("stalled", q.stalled)
@@ -63,7 +67,7 @@ type querierSuite struct {
 
 // login is the one that works.
 func (q *querierSuite) login() Login {
-	return Login{q.Addr(), q.Username, q.Password, q.Database, 8, connector.TLS{}}
+	return Login{Server: q.Addr(), Username: q.Username, Password: q.Password, Database: q.Database, Pool: 8}
 }
 
 func (q *querierSuite) connect(t *testing.T, l Login) Querier {
@@ -232,6 +236,23 @@ func (q *querierSuite) cancelled(t *testing.T) {
 	cancel()
 	if _, _, err := db.Query(ctx, easy); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	began := time.Now()
+	if _, _, err := db.Query(ctx, q.dialect.Sleep); !errors.Is(err, context.Canceled) || time.Since(began) > 2*time.Second {
+		t.Errorf("cancelled on the way: %v after %v", err, time.Since(began))
+	}
+	ask(t, db, easy)
+}
+
+func (q *querierSuite) ownTimeout(t *testing.T) {
+	l := q.login()
+	l.QueryTimeout = 100 * time.Millisecond
+	db := q.connect(t, l)
+	began := time.Now()
+	if _, _, err := db.Query(t.Context(), q.dialect.Sleep); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Second {
+		t.Errorf("a query of ten seconds, given 100ms: %v after %v", err, time.Since(began))
 	}
 	ask(t, db, easy)
 }
