@@ -116,21 +116,24 @@ func (r *record) show(s auth.Subject) auth.Account {
 // names, from the one numbered from on and at most limit of them; total is how
 // many there are.
 func (b *Builtin) Accounts(kind auth.SubjectKind, like string, from, limit int) (some []auth.Account, total int) {
+	type named struct {
+		name string
+		*record
+	}
+	var all []named
 	t := &b.accounts
 	t.mu.RLock()
-	defer t.mu.RUnlock()
-	of := t.of(kind)
-	names := make([]string, 0, len(of))
-	for name := range of {
+	for name, r := range t.of(kind) {
 		if strings.Contains(name, like) {
-			names = append(names, name)
+			all = append(all, named{name, r})
 		}
 	}
-	slices.Sort(names)
-	for _, name := range part(names, from, limit) {
-		some = append(some, of[name].show(auth.Subject{Kind: kind, Name: name}))
+	t.mu.RUnlock() // event loops want to read, and sorting takes a while
+	slices.SortFunc(all, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	for _, a := range part(all, from, limit) {
+		some = append(some, a.show(auth.Subject{Kind: kind, Name: a.name}))
 	}
-	return some, len(names)
+	return some, len(all)
 }
 
 // part cuts a page out of a list.

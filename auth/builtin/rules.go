@@ -312,26 +312,30 @@ func (b *Builtin) RulesOf(s auth.Subject) []auth.Rule {
 // they are asked, from the one numbered from on and at most limit of them; total
 // is how many there are.
 func (b *Builtin) Rules(f auth.RuleFilter, from, limit int) (some []auth.Rule, total int) {
+	type group struct {
+		auth.Subject
+		list []rule
+	}
+	var groups []group
 	t := &b.rules
 	t.mu.RLock()
-	defer t.mu.RUnlock()
-	var subjects []auth.Subject
-	for s := range t.of {
+	for s, list := range t.of {
 		if (f.Kind == "" || s.Kind == f.Kind) && strings.Contains(s.Name, f.Like) {
-			subjects = append(subjects, s)
+			groups = append(groups, group{s, list})
 		}
 	}
-	slices.SortFunc(subjects, func(a, b auth.Subject) int {
+	t.mu.RUnlock() // event loops want to read, and sorting takes a while
+	slices.SortFunc(groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
-	for _, s := range subjects {
-		for i := range t.of[s] {
-			r := &t.of[s][i]
+	for _, g := range groups {
+		for i := range g.list {
+			r := &g.list[i]
 			if !chosen(f, r) {
 				continue
 			}
 			if total >= from && total-from < limit {
-				some = append(some, r.show(s))
+				some = append(some, r.show(g.Subject))
 			}
 			total++
 		}
