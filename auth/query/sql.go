@@ -54,7 +54,7 @@ func NewPostgres(c SQL, db Rows, passwords *auth.Passwords, log *slog.Logger) au
 	return newSQL(c, db, passwords, log, dialect{
 		name:    "pgsql",
 		mark:    func(n int) string { return "$" + strconv.Itoa(n) },
-		isSuper: func(v any) bool { return v == true },
+		isSuper: func(v any) bool { yes, _ := v.(bool); return yes },
 	})
 }
 

@@ -74,11 +74,11 @@ func TestSQLPlaceholders(t *testing.T) {
 	is := func(query, mysql, pgsql, args string) {
 		t.Helper()
 		for _, tc := range []struct {
-			make func(SQL, Rows, *auth.Passwords, *slog.Logger) auth.Provider
-			want string
+			provider func(SQL, Rows, *auth.Passwords, *slog.Logger) auth.Provider
+			want     string
 		}{{NewMySQL, mysql}, {NewPostgres, pgsql}} {
 			db := &table{}
-			p := tc.make(SQL{ACLQuery: query}, db, nil, nil)
+			p := tc.provider(SQL{ACLQuery: query}, db, nil, nil)
 			c := *bob
 			c.Cert = nil
 			if _, err := p.Authorize(t.Context(), &auth.Request{Client: &c}); err != nil {
@@ -98,11 +98,11 @@ func TestSQLPlaceholders(t *testing.T) {
 
 func TestSQLStored(t *testing.T) {
 	type row = []any
-	ask := func(make func(SQL, Rows, *auth.Passwords, *slog.Logger) auth.Provider, kind string, columns string, rows ...row) (auth.Answer, error) {
+	ask := func(provider func(SQL, Rows, *auth.Passwords, *slog.Logger) auth.Provider, kind string, columns string, rows ...row) (auth.Answer, error) {
 		t.Helper()
-		all := make(SQL{AuthQuery: "q", PasswordHash: hash(t, kind)},
+		p := provider(SQL{AuthQuery: "q", PasswordHash: hash(t, kind)},
 			&table{columns: strings.Fields(columns), rows: rows}, auth.NewPasswords(), nil)
-		return all.Authenticate(t.Context(), &auth.Request{Client: bob, Password: []byte("public")})
+		return p.Authenticate(t.Context(), &auth.Request{Client: bob, Password: []byte("public")})
 	}
 	const sha256Public = "efa1f375d76194fa51a3556a97e641e61685f914d446979da50a551a4333ffd7"
 	for _, tc := range []struct {
@@ -161,9 +161,9 @@ func (fails) Error() string     { return "no such table" }
 func (f fails) Permanent() bool { return f.lasting }
 
 func TestSQLSuperuser(t *testing.T) {
-	ask := func(make func(SQL, Rows, *auth.Passwords, *slog.Logger) auth.Provider, found *table) (auth.Answer, error) {
+	ask := func(provider func(SQL, Rows, *auth.Passwords, *slog.Logger) auth.Provider, found *table) (auth.Answer, error) {
 		db := twoTables{"a": {columns: []string{"password"}, rows: [][]any{{"public"}}}, "s": found}
-		p := make(SQL{AuthQuery: "a", SuperQuery: "s", PasswordHash: hash(t, "plain")}, db, auth.NewPasswords(), nil)
+		p := provider(SQL{AuthQuery: "a", SuperQuery: "s", PasswordHash: hash(t, "plain")}, db, auth.NewPasswords(), nil)
 		return p.Authenticate(t.Context(), &auth.Request{Client: bob, Password: []byte("public")})
 	}
 	for _, tc := range []struct {

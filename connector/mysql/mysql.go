@@ -100,7 +100,7 @@ func (db *DB) query(ctx context.Context, statement string, args []any) (columns 
 	if err != nil {
 		return nil, nil, err
 	}
-	defer found.Close()
+	defer found.Close() //nolint:errcheck // found.Err says it at the end
 	if columns, err = found.Columns(); err != nil {
 		return nil, nil, err
 	}
@@ -145,7 +145,7 @@ func (db *DB) prepare(ctx context.Context, statement string) (stmt *sql.Stmt, re
 		db.prepared[statement] = stmt
 		return stmt, func() {}, nil
 	}
-	return stmt, func() { stmt.Close() }, nil
+	return stmt, func() { stmt.Close() }, nil //nolint:errcheck // the query has its answer by then
 }
 
 // Ping finds out whether the server answers.

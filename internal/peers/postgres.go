@@ -9,6 +9,8 @@ import (
 )
 
 // access is pg_hba.conf.
+//
+//nolint:dupword // two columns may say the same
 const access = `
 hostnossl all encrypted,certified all reject
 hostssl   all certified           all scram-sha-256 clientcert=verify-ca

@@ -98,12 +98,12 @@ func ask(t *testing.T, db Querier, statement string, args ...any) ([]string, [][
 
 // refuses runs a query that has none and returns the error, which must come
 // within a second more than the query was given.
-func refuses(t *testing.T, db Querier, within time.Duration, statement string, args ...any) error {
+func refuses(t *testing.T, db Querier, within time.Duration, statement string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	began := time.Now()
-	_, rows, err := db.Query(ctx, statement, args...)
+	_, rows, err := db.Query(ctx, statement)
 	if err == nil {
 		t.Fatalf("%s: got %v, want an error", statement, rows)
 	}
