@@ -6,8 +6,8 @@ import (
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
-// ClientInfo is a client's identity, fixed from the moment its CONNECT is
-// accepted until the connection ends.
+// ClientInfo is a client's identity. From the moment its CONNECT is accepted
+// nothing in it changes; a client that authenticates again gets another one.
 type ClientInfo struct {
 	ClientID   string
 	Username   string // empty: none was given

@@ -1,29 +1,70 @@
 package server
 
 import (
+	"context"
 	"testing"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
-// BenchmarkPublish is a PUBLISH of QoS 0 from the bytes to the routing, with
-// nobody who subscribes.
+// allowAll is an authorizer that says yes.
+type allowAll struct{}
+
+func (allowAll) Authorize(context.Context, *auth.Request) (auth.Answer, error) {
+	return auth.Answer{Verdict: auth.Allow}, nil
+}
+
+// publishing is a function that has a client publish at QoS 0, from the bytes
+// to the routing, with nobody who subscribes.
+func publishing(t testing.TB, acl bool, by ...auth.Provider) func() {
+	l := newTapeListener(t, "tcp.a = 127.0.0.1:0")
+	l.zone.EnableACL, l.zone.ACLNomatch = config.Flag(acl), "allow"
+	l.server.broker.Access.Use(by...)
+	k := l.connect(t)
+	k.bring(connectPacket("bench"))
+	packet := mqtt.Append(nil, &mqtt.Publish{Topic: "bench/topic/1", Payload: make([]byte, 16)}, mqtt.V311)
+	k.conn.Readable(l.pass, packet)
+	if !eventually(func() bool { return k.conn.access == nil || k.conn.access.suspended.missing.Load() == 0 }) {
+		t.Fatal("the backend doesn't answer")
+	}
+	k.conn.Woken(l.pass)
+	return func() {
+		k.conn.Readable(l.pass, packet)
+		l.pass.End()
+	}
+}
+
+// The ways in which a PUBLISH is judged without anybody being asked.
+func judged(f func(name string, publish func(testing.TB) func())) {
+	backend := &auth.Backend{Pool: 1, Timeout: 1 << 40, MaxWaiting: 1, OnError: "deny"}
+	f("NoACL", func(t testing.TB) func() { return publishing(t, false) })
+	f("Nomatch", func(t testing.TB) func() { return publishing(t, true) })
+	f("Rule", func(t testing.TB) func() { return publishing(t, true, auth.Provider{Name: "rules", Authorizer: allowAll{}}) })
+	f("Cached", func(t testing.TB) func() {
+		return publishing(t, true, auth.Provider{Name: "backend", Authorizer: allowAll{}, Backend: backend})
+	})
+}
+
 func BenchmarkPublish(b *testing.B) {
-	f := func(name string, acl bool) {
+	judged(func(name string, publish func(testing.TB) func()) {
 		b.Run(name, func(b *testing.B) {
-			l := newTapeListener(b, "tcp.a = 127.0.0.1:0")
-			l.zone.EnableACL, l.zone.ACLNomatch = config.Flag(acl), "allow"
-			k := l.connect(b)
-			k.bring(connectPacket("bench"))
-			packet := mqtt.Append(nil, &mqtt.Publish{Topic: "bench/topic/1", Payload: make([]byte, 16)}, mqtt.V311)
+			f := publish(b)
 			b.ReportAllocs()
 			for b.Loop() {
-				k.conn.Readable(l.pass, packet)
-				l.pass.End()
+				f()
 			}
 		})
-	}
-	f("NoACL", false)
-	f("ACL", true)
+	})
+}
+
+// TestPublishAllocates nothing, whoever judges it.
+func TestPublishAllocates(t *testing.T) {
+	judged(func(name string, publish func(testing.TB) func()) {
+		f := publish(t)
+		if n := testing.AllocsPerRun(1000, f); n != 0 && !raceEnabled {
+			t.Errorf("%s: %v allocations for each PUBLISH", name, n)
+		}
+	})
 }
