@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,11 +20,12 @@ const (
 )
 
 // backend asks a provider that may block. A question that is put to it is a
-// flight; identical ones share one. Flights stand in one line until they are over, in
-// the order in which they were put, which is also that of their deadlines: the
-// first ones are running, the others wait. So one timer watches over all.
+// flight; identical ones share one. Flights stand in one line until they are
+// over, in the order in which they were put, which is also that of their
+// deadlines: the first ones are running, the others wait. So one timer watches
+// over all.
 //
-// Nothing is called with mu held. A Control's functions lock mu last.
+// Neither a provider nor a client is called with mu held.
 type backend struct {
 	*link
 	opts Backend
@@ -32,9 +34,10 @@ type backend struct {
 	flights map[requestKey]*flight
 	line    list.List     // of *flight
 	next    *list.Element // the first that waits
-	waiting int
-	busy    int // goroutines that call the provider, those of stuck calls included
-	stuck   int // calls whose time is over
+	waiting int           // flights that do
+	askers  int           // who wait for all flights
+	busy    int           // goroutines that call the provider, those of stuck calls included
+	stuck   int           // calls whose time is over
 	pinging bool
 	retired bool // closes once nothing is under way
 	closed  bool
@@ -50,37 +53,6 @@ type backend struct {
 type kept struct {
 	Answer
 	at time.Duration // when it was asked for
-}
-
-// flight is one question under way. It has copies of all that the provider
-// sees: a call that is stuck may look at them when the clients are long gone.
-type flight struct {
-	key    requestKey
-	keyed  bool
-	acl    bool
-	client Client
-	r      Request
-
-	asked, deadline time.Duration
-	done            []func(Answer, error)
-	place           *list.Element
-	running, over   bool
-	trial           bool
-}
-
-// news is what those who wait are told once mu is free.
-type news struct {
-	to  []func(Answer, error)
-	a   Answer
-	err error
-}
-
-func tell(all []news) {
-	for _, n := range all {
-		for _, f := range n.to {
-			f(n.a, n.err)
-		}
-	}
 }
 
 func newBackend(l *link) *backend {
@@ -120,7 +92,8 @@ func (b *backend) ask(acl bool, r *Request, done func(Answer, error)) {
 		b.control.crew.run(func() { done(a, err) })
 		return
 	}
-	if f := b.flights[key]; keyed && f != nil {
+	b.askers++
+	if f := b.flights[key]; keyed && f != nil && b.control.fresh(f.asked) {
 		f.done = append(f.done, done)
 		b.count.backend.shared.Inc()
 		return
@@ -129,7 +102,7 @@ func (b *backend) ask(acl bool, r *Request, done func(Answer, error)) {
 		key: key, keyed: keyed, acl: acl, client: *r.Client, r: *r,
 		asked: now, deadline: now + b.opts.Timeout, done: []func(Answer, error){done}, trial: b.health.down,
 	}
-	f.r.Client, f.r.Password = &f.client, slices.Clone(r.Password)
+	f.r.Client, f.r.Password, f.r.Topic = &f.client, slices.Clone(r.Password), strings.Clone(r.Topic)
 	b.put(f)
 }
 
@@ -144,11 +117,9 @@ func (b *backend) known(now time.Duration, acl bool, key requestKey, keyed bool)
 	switch {
 	case b.retired:
 		return Answer{}, errClosed, true
-	case b.health.refuses(now, b.opts.Ping != nil):
+	case b.stuck >= b.opts.Pool, b.health.refuses(now, b.opts.Ping != nil):
 		return Answer{}, errDown, true
-	case keyed && b.flights[key] != nil:
-		return Answer{}, nil, false
-	case b.line.Len()+b.stuck >= b.opts.Pool+b.opts.MaxWaiting:
+	case b.askers+b.stuck >= b.opts.Pool+b.opts.MaxWaiting:
 		return Answer{}, errBusy, true
 	}
 	return Answer{}, nil, false
@@ -223,7 +194,7 @@ func (b *backend) take() (*flight, time.Duration) {
 // landed is told what came of a call.
 func (b *backend) landed(f *flight, a Answer, err error) {
 	b.mu.Lock()
-	if f.over { // expire has told them
+	if f.over { // who asked has been told
 		b.hang(-1)
 		b.mu.Unlock()
 		return
@@ -237,6 +208,7 @@ func (b *backend) landed(f *flight, a Answer, err error) {
 	case errors.Is(err, errClosed):
 	case connector.IsPermanent(err): // it is there, and refuses this one request
 		b.succeeded(now)
+		b.health.lastError, b.health.errorAt = err, now
 		b.complain("a backend of access control failed", "error", err)
 	default:
 		all = append(all, b.failed(now, f, err)...)
@@ -259,52 +231,15 @@ func (b *backend) expire() {
 			break
 		}
 		all = append(all, b.abandon(f, errTimeout))
-		// That it was not begun in time says that the backend is slow, but not
-		// that it is gone, unless nobody is left who could begin.
-		if f.running || f.trial || b.stuck >= b.opts.Pool {
+		if f.running || f.trial { // one that was not begun says only that others are slow
 			all = append(all, b.failed(now, f, errTimeout)...)
 		}
 	}
+	if b.stuck >= b.opts.Pool { // nobody is left to begin the others
+		all = append(all, b.dropWaiting(errDown)...)
+	}
 	b.mu.Unlock()
 	tell(all)
-}
-
-// end takes a flight out of the line; whoever waits for it is in the news.
-func (b *backend) end(f *flight, a Answer, err error) news {
-	f.over = true
-	if !f.running {
-		if b.next == f.place {
-			b.next = f.place.Next()
-		}
-		b.wait(-1)
-	}
-	b.line.Remove(f.place)
-	if f.keyed {
-		delete(b.flights, f.key)
-	}
-	if err != nil {
-		b.count.failed.Add(uint64(len(f.done)))
-		if errors.Is(err, errTimeout) {
-			b.count.backend.timeout.Add(uint64(len(f.done)))
-		}
-	}
-	return news{f.done, a, err}
-}
-
-// abandon ends a flight without its answer; its call goes on if it likes.
-func (b *backend) abandon(f *flight, err error) news {
-	if f.running {
-		b.hang(1)
-	}
-	return b.end(f, Answer{}, err)
-}
-
-// dropWaiting ends all flights that have not begun.
-func (b *backend) dropWaiting(err error) (all []news) {
-	for b.next != nil {
-		all = append(all, b.end(b.next.Value.(*flight), Answer{}, err))
-	}
-	return all
 }
 
 func (b *backend) keep(now time.Duration, f *flight, a Answer) {

@@ -99,6 +99,9 @@ func (c *Control) since(ttl time.Duration) time.Duration {
 	return max(c.now()-ttl, time.Duration(c.drained.Load()))
 }
 
+// fresh reports whether what was asked then has not been drained since.
+func (c *Control) fresh(asked time.Duration) bool { return int64(asked) >= c.drained.Load() }
+
 // closePatience is how long Close waits for calls that don't heed their end.
 const closePatience = 5 * time.Second
 

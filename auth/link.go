@@ -17,7 +17,7 @@ type link struct {
 	backend *backend // nil: it answers at once
 	prompt  Prompt   // nil: it never does
 
-	use     sync.RWMutex // held while a call answers at once, if it has to be known when they are over
+	use     sync.RWMutex // held by calls that answer at once, if Close has to know when they are over
 	retired bool
 	logged  atomic.Int64 // when it last complained
 }
@@ -39,19 +39,39 @@ func (l *link) atOnce(acl bool, r *Request) (a Answer, err error, ok bool) {
 func (l *link) promptly(r *Request) (a Answer, err error, ok bool) {
 	defer func() { ok = ok || err != nil }()
 	defer l.recovered(&err)
+	if !l.enter() {
+		return Answer{}, errClosed, true
+	}
+	defer l.leave()
 	a, ok = l.prompt.AuthenticateAtOnce(r)
 	return a, nil, ok
 }
 
+// enter keeps the provider from being closed until leave; false: it is already.
+func (l *link) enter() bool {
+	if l.Close == nil {
+		return true
+	}
+	l.use.RLock()
+	if l.retired {
+		l.use.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (l *link) leave() {
+	if l.Close != nil {
+		l.use.RUnlock()
+	}
+}
+
 // answer calls a provider that has no backend.
 func (l *link) answer(acl bool, r *Request) (a Answer, err error) {
-	if l.Close != nil {
-		l.use.RLock()
-		defer l.use.RUnlock()
-		if l.retired {
-			return Answer{}, errClosed
-		}
+	if !l.enter() {
+		return Answer{}, errClosed
 	}
+	defer l.leave()
 	if a, err = l.call(context.Background(), acl, r); err != nil {
 		l.count.failed.Inc()
 		l.complain("a provider of access control failed", "error", err)
@@ -90,15 +110,14 @@ func (l *link) recovered(err *error) {
 // retire closes the provider once no call of it is under way. It doesn't wait
 // for a backend.
 func (l *link) retire() {
-	if l.backend != nil {
-		l.backend.retire()
-		return
-	}
 	l.use.Lock()
 	first := !l.retired
 	l.retired = true
 	l.use.Unlock()
-	if first && l.Close != nil {
+	switch {
+	case l.backend != nil:
+		l.backend.retire()
+	case first && l.Close != nil:
 		l.Close()
 	}
 }

@@ -5,7 +5,7 @@ import "time"
 // BackendStatus is how a provider's backend is at the moment.
 type BackendStatus struct {
 	Name  string
-	Up    bool
+	Up    bool      // it is asked
 	Since time.Time // Up has not changed
 	// LastError is the last failure, which may be long over; empty: none.
 	LastError   string
@@ -34,7 +34,7 @@ func (b *backend) status() BackendStatus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := BackendStatus{
-		Name: b.Name, Up: !b.health.down, Since: time.Unix(0, int64(b.health.since)),
+		Name: b.Name, Up: !b.health.down && b.stuck < b.opts.Pool, Since: time.Unix(0, int64(b.health.since)),
 		Waiting: b.waiting, Busy: b.busy, Stuck: b.stuck,
 	}
 	if err := b.health.lastError; err != nil {
