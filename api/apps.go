@@ -25,7 +25,9 @@ type App struct {
 	Enabled bool      `json:"enabled"`
 	Expires time.Time `json:"expires,omitzero"` // zero: never
 
-	Stored string `json:"stored"` // the secret, hashed
+	Hash   string `json:"hash"` // the way the secret is stored
+	Stored string `json:"stored"`
+	Salt   string `json:"salt,omitempty"`
 }
 
 // Errors of changing apps.
@@ -41,28 +43,26 @@ type Apps struct {
 	hash      auth.Hash
 	passwords *auth.Passwords
 	newSecret string
-	// nobody is a stored secret that nobody has: an unknown id must take as long
+	// nobody is an app whose secret nobody has: an unknown id must take as long
 	// as a wrong secret.
-	nobody func() string
+	nobody func() App
 
 	mu   sync.RWMutex
 	apps map[string]App
 }
 
-func openApps(keeper auth.Keeper, passwords *auth.Passwords, newSecret string) (*Apps, error) {
-	hash, err := auth.ParseHash("bcrypt")
-	if err != nil {
-		return nil, err
-	}
+func openApps(keeper auth.Keeper, passwords *auth.Passwords, hash auth.Hash, newSecret string) (*Apps, error) {
 	a := &Apps{keeper: keeper, hash: hash, passwords: passwords, newSecret: newSecret, apps: make(map[string]App)}
-	a.nobody = sync.OnceValue(func() string {
-		stored, _, _ := hash.Make([]byte(rand.Text())) // of nothing, nothing is what fits
-		return stored
+	a.nobody = sync.OnceValue(func() App {
+		var app App // if nothing can be made, nothing fits it either
+		app.Hash = hash.String()
+		app.Stored, app.Salt, _ = hash.Make([]byte(rand.Text()))
+		return app
 	})
 	if keeper == nil {
 		return a, nil
 	}
-	err = keeper.Each(func(id string, value []byte) error {
+	err := keeper.Each(func(id string, value []byte) error {
 		app := App{ID: id}
 		if err := json.Unmarshal(value, &app); err != nil {
 			return fmt.Errorf("the app %q can't be read: %w", id, err)
@@ -94,11 +94,11 @@ func (a *Apps) Add(app App, secret string) (string, error) {
 	if secret = cmp.Or(secret, a.newSecret); secret == "" {
 		secret = rand.Text()
 	}
-	stored, _, err := a.hash.Make([]byte(secret))
-	if err != nil {
+	var err error
+	app.Hash = a.hash.String()
+	if app.Stored, app.Salt, err = a.hash.Make([]byte(secret)); err != nil {
 		return "", err
 	}
-	app.Stored = stored
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, exists := a.apps[app.ID]; exists {
@@ -158,6 +158,12 @@ func (a *Apps) get(id string) (App, bool) {
 	return app, ok
 }
 
+// hash is the way the secret is stored; nothing fits one that isn't known.
+func (app *App) hash() auth.Hash {
+	h, _ := auth.ParseHash(app.Hash)
+	return h
+}
+
 func (app *App) valid(now time.Time) bool {
 	return app.Enabled && (app.Expires.IsZero() || !app.Expires.Before(now))
 }
@@ -168,17 +174,16 @@ func (a *Apps) proven(id, secret string) bool {
 	if !ok || !app.valid(time.Now()) {
 		return false
 	}
-	fits, _ := a.passwords.VerifyAtOnce(a.hash, app.Stored, "", []byte(secret))
+	fits, _ := a.passwords.VerifyAtOnce(app.hash(), app.Stored, app.Salt, []byte(secret))
 	return fits
 }
 
 // check takes its time, the same whether the id or the secret is wrong.
 func (a *Apps) check(ctx context.Context, id, secret string) bool {
 	app, known := a.get(id)
-	stored := app.Stored
 	if !known {
-		stored = a.nobody()
+		app = a.nobody()
 	}
-	fits, err := a.passwords.Verify(ctx, a.hash, stored, "", []byte(secret))
+	fits, err := a.passwords.Verify(ctx, app.hash(), app.Stored, app.Salt, []byte(secret))
 	return err == nil && fits && known && app.valid(time.Now())
 }

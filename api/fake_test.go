@@ -31,6 +31,9 @@ type fakes struct {
 
 const secretOfAdmin = "correct horse"
 
+// fastHash takes the way of a slow one, but not its time.
+const fastHash = "pbkdf2,sha256,1,20"
+
 // newServer makes a server of fakes that listens nowhere.
 func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 	t.Helper()
@@ -45,6 +48,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		Config: c, Node: "dunlin@host", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(&f.log, nil)), Apps: &f.keeper,
 		Accounts: &f.fakeAccounts, Rules: &f.fakeRules, Bans: f.control.Bans(), Caches: f, Drainer: f.control, Scram: &f.fakeScram,
 		ReloadACL: func() error { f.reloads++; return f.broken },
+		hash:      fastHash,
 	}
 	for _, change := range change {
 		change(&o)

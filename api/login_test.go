@@ -88,72 +88,78 @@ func TestLogin(t *testing.T) {
 }
 
 func TestGuessingIsLimited(t *testing.T) {
-	s, f := newServer(t)
-	h := s.handler(false)
-	if status, _ := login(h, "192.0.2.9:1", "admin", secretOfAdmin); status != 200 {
-		t.Fatal(status)
-	}
-	var last http.Header
-	for i := range maxTries + 5 {
-		want := 401
-		if i >= maxTries {
-			want = 429
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		h := s.handler(false)
+		if status, _ := login(h, "192.0.2.9:1", "admin", secretOfAdmin); status != 200 {
+			t.Fatal(status)
 		}
-		status, header := login(h, fmt.Sprintf("192.0.2.1:%d", i+1), "admin", fmt.Sprint("guess", i))
-		if status != want {
-			t.Fatalf("guess %d: %d, want %d", i+1, status, want)
+		var last http.Header
+		for i := range maxTries + 5 {
+			want := 401
+			if i >= maxTries {
+				want = 429
+			}
+			status, header := login(h, fmt.Sprintf("192.0.2.1:%d", i+1), "admin", fmt.Sprint("guess", i))
+			if status != want {
+				t.Fatalf("guess %d: %d, want %d", i+1, status, want)
+			}
+			last = header
 		}
-		last = header
-	}
-	if last.Get("Retry-After") == "" {
-		t.Error("it isn't said when to come again")
-	}
-	if n := strings.Count(f.log.String(), "wrong too often"); n != 1 || strings.Contains(f.log.String(), "guess") {
-		t.Errorf("the log says: %s", f.log.String())
-	}
-	// Who is known stays in, from there as well; others can still log in.
-	if status, _ := login(h, "192.0.2.1:99", "admin", secretOfAdmin); status != 200 {
-		t.Errorf("a proven login from the same address: %d", status)
-	}
-	if status, _ := login(h, "192.0.2.2:1", "admin", "wrong"); status != 401 {
-		t.Errorf("another address: %d", status)
-	}
+		if last.Get("Retry-After") == "" {
+			t.Error("it isn't said when to come again")
+		}
+		if n := strings.Count(f.log.String(), "wrong too often"); n != 1 || strings.Contains(f.log.String(), "guess") {
+			t.Errorf("the log says: %s", f.log.String())
+		}
+		// Who is known stays in, from there as well; others can still log in.
+		if status, _ := login(h, "192.0.2.1:99", "admin", secretOfAdmin); status != 200 {
+			t.Errorf("a proven login from the same address: %d", status)
+		}
+		if status, _ := login(h, "192.0.2.2:1", "admin", "wrong"); status != 401 {
+			t.Errorf("another address: %d", status)
+		}
+	})
 }
 
 func TestGuessingAtOnceIsLimited(t *testing.T) {
-	s, _ := newServer(t)
-	h := s.handler(false)
-	codes := make(chan int)
-	for i := range 40 {
-		go func() {
-			status, _ := login(h, "192.0.2.1:1", "admin", fmt.Sprint("guess", i))
-			codes <- status
-		}()
-	}
-	count := make(map[int]int)
-	for range 40 {
-		count[<-codes]++
-	}
-	if count[401] > maxTries || count[401]+count[429] != 40 {
-		t.Errorf("40 guesses at once: %v", count)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t)
+		h := s.handler(false)
+		codes := make(chan int)
+		for i := range 40 {
+			go func() {
+				status, _ := login(h, "192.0.2.1:1", "admin", fmt.Sprint("guess", i))
+				codes <- status
+			}()
+		}
+		count := make(map[int]int)
+		for range 40 {
+			count[<-codes]++
+		}
+		if count[401] > maxTries || count[401]+count[429] != 40 {
+			t.Errorf("40 guesses at once: %v", count)
+		}
+	})
 }
 
 func TestManyAtOnceMayLogIn(t *testing.T) {
-	s, _ := newServer(t)
-	h := s.handler(false)
-	codes := make(chan int)
-	for range 40 {
-		go func() {
-			status, _ := login(h, "192.0.2.1:1", "admin", secretOfAdmin)
-			codes <- status
-		}()
-	}
-	for range 40 {
-		if status := <-codes; status != 200 {
-			t.Fatalf("one of 40 first logins at once: %d", status)
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t)
+		h := s.handler(false)
+		codes := make(chan int)
+		for range 40 {
+			go func() {
+				status, _ := login(h, "192.0.2.1:1", "admin", secretOfAdmin)
+				codes <- status
+			}()
 		}
-	}
+		for range 40 {
+			if status := <-codes; status != 200 {
+				t.Fatalf("one of 40 first logins at once: %d", status)
+			}
+		}
+	})
 }
 
 func TestTriesComeBack(t *testing.T) {

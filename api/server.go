@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,6 +33,8 @@ type Options struct {
 	Drainer   Drainer
 	Scram     Scram
 	ReloadACL func() error // reads the rule file again
+
+	hash string // how secrets are kept; empty: bcrypt. Tests have no time for that
 }
 
 // Server is the interface with its listeners.
@@ -66,8 +69,11 @@ func New(o Options) (*Server, error) {
 	s := &Server{o: o, log: o.Log, started: time.Now(), origin: http.NewCrossOriginProtection()}
 	s.routes = s.allRoutes()
 	s.tree = newTree(s.routes)
-	var err error
-	if s.apps, err = openApps(o.Apps, o.Passwords, o.Config.NewSecret); err != nil {
+	hash, err := auth.ParseHash(cmp.Or(o.hash, "bcrypt"))
+	if err != nil {
+		return nil, err
+	}
+	if s.apps, err = openApps(o.Apps, o.Passwords, hash, o.Config.NewSecret); err != nil {
 		return nil, fmt.Errorf("the logins of the management API can't be read: %w", err)
 	}
 	return s, s.makeApps()
@@ -84,6 +90,9 @@ func (s *Server) makeApps() error {
 	}
 	switch {
 	case c.DefaultSecret != "":
+		if c.DefaultSecret == "public" {
+			s.log.Warn("management.default_application.secret is the one EMQ X is delivered with, which everybody knows", "app", c.DefaultID)
+		}
 		return s.apps.addMissing(c.DefaultID, c.DefaultSecret)
 	case len(s.apps.All()) > 0 || len(c.HTTP.Addresses)+len(c.HTTPS.Addresses) == 0:
 		return nil

@@ -46,6 +46,10 @@ func startManaged(t *testing.T, change ...func(*api.Options)) *managed {
 	passwords := auth.NewPasswords()
 	var config builtin.Config
 	config.SetDefaults()
+	if err := config.PasswordHash.UnmarshalText([]byte("sha256")); err != nil { // bcrypt takes its time
+		t.Fatal(err)
+	}
+	config.UserHash, config.ClientHash = config.PasswordHash, config.PasswordHash
 	users, err := builtin.New(context.Background(), builtin.Options{Config: config, Passwords: passwords})
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,9 @@
 // Command dunlin is an MQTT broker, a drop-in replacement for EMQ X.
 //
-// Without arguments it runs the broker; check-config, version and bench are
-// its other verbs. All it does itself is read the command line: the broker is
-// built by package node, the load generator is package bench.
+// Without arguments it runs the broker; check-config, version, bench and ctl
+// are its other verbs. All it does itself is read the command line: the broker
+// is built by package node, the load generator is package bench, and ctl asks
+// package api in the broker that runs.
 package main
 
 import (
