@@ -50,27 +50,54 @@ const (
 type database struct {
 	*peers.SQL
 	provider func(query.SQL, query.Rows, *auth.Passwords, *slog.Logger) auth.Provider
-	open     func(*testing.T, *peers.SQL) query.Rows
+	open     func(testing.TB, *peers.SQL) query.Rows
 	yes, no  string // of the column is_superuser
 	wider    string // makes room for sha512 in hexadecimal, which EMQ X's table hasn't
 	mark     string // of a parameter
 }
 
-func TestMariaDB(t *testing.T) { onMySQL(t, peers.MariaDB(t)) }
-func TestMySQL8(t *testing.T)  { onMySQL(t, peers.MySQL8(t)) }
-
-func onMySQL(t *testing.T, s *peers.SQL) {
-	s.Exec(mysqlTables + sampleRows)
-	testSQL(t, &database{s, query.NewMySQL, openMySQL, "1", "0", "alter table mqtt_user modify password varchar(200)", "?"})
-}
-
-func TestPostgres(t *testing.T) {
+func mariaDB(t testing.TB) *database { return onMySQL(peers.MariaDB(t)) }
+func mySQL8(t testing.TB) *database  { return onMySQL(peers.MySQL8(t)) }
+func postgreSQL(t testing.TB) *database {
 	s := peers.Postgres(t)
 	s.Exec(postgresTables + sampleRows)
-	testSQL(t, &database{s, query.NewPostgres, openPostgres, "true", "false", "alter table mqtt_user alter password type varchar(200)", "$"})
+	return &database{s, query.NewPostgres, openPostgres, "true", "false", "alter table mqtt_user alter password type varchar(200)", "$"}
 }
 
-func openMySQL(t *testing.T, s *peers.SQL) query.Rows {
+func onMySQL(s *peers.SQL) *database {
+	s.Exec(mysqlTables + sampleRows)
+	return &database{s, query.NewMySQL, openMySQL, "1", "0", "alter table mqtt_user modify password varchar(200)", "?"}
+}
+
+func TestMariaDB(t *testing.T)  { testSQL(t, mariaDB(t)) }
+func TestMySQL8(t *testing.T)   { testSQL(t, mySQL8(t)) }
+func TestPostgres(t *testing.T) { testSQL(t, postgreSQL(t)) }
+
+func BenchmarkMariaDB(b *testing.B)  { benchmarkSQL(b, mariaDB(b)) }
+func BenchmarkPostgres(b *testing.B) { benchmarkSQL(b, postgreSQL(b)) }
+
+// benchmarkSQL asks for password and rights, as a CONNECT does, and for one
+// topic. What the server itself takes is in the time.
+func benchmarkSQL(b *testing.B, d *database) {
+	p := d.use(b, nil, nil)
+	r := who("emqx", "public")
+	ask := func(b *testing.B, ask func(context.Context, *auth.Request) (auth.Answer, error)) {
+		b.ReportAllocs()
+		b.SetParallelism(8)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if a, err := ask(context.Background(), r); err != nil || a.Verdict != auth.Allow {
+					b.Error(a, err)
+				}
+			}
+		})
+	}
+	b.Run("connect", func(b *testing.B) { ask(b, p.Authenticate) })
+	r.Topic = "a/b"
+	b.Run("publish", func(b *testing.B) { ask(b, p.Authorize) })
+}
+
+func openMySQL(t testing.TB, s *peers.SQL) query.Rows {
 	t.Helper()
 	var c mysql.Config
 	c.SetDefaults()
@@ -80,7 +107,7 @@ func openMySQL(t *testing.T, s *peers.SQL) query.Rows {
 	return closing(t, db, err)
 }
 
-func openPostgres(t *testing.T, s *peers.SQL) query.Rows {
+func openPostgres(t testing.TB, s *peers.SQL) query.Rows {
 	t.Helper()
 	var c postgres.Config
 	c.SetDefaults()
@@ -90,7 +117,7 @@ func openPostgres(t *testing.T, s *peers.SQL) query.Rows {
 	return closing(t, db, err)
 }
 
-func closing(t *testing.T, db peers.Querier, err error) query.Rows {
+func closing(t testing.TB, db peers.Querier, err error) query.Rows {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +144,7 @@ func testSQL(t *testing.T, d *database) {
 }
 
 // use opens a provider with EMQ X's queries, changed.
-func (d *database) use(t *testing.T, log *slog.Logger, change func(*query.SQL)) auth.Provider {
+func (d *database) use(t testing.TB, log *slog.Logger, change func(*query.SQL)) auth.Provider {
 	t.Helper()
 	var c query.SQL
 	c.SetDefaults()
