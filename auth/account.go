@@ -32,14 +32,14 @@ type Account struct {
 }
 
 // NewAccount is an account to be made. Its secret is a Password to be hashed,
-// or, if Hash is set, what that kind has stored elsewhere.
+// or, if Stored is set, what was made of it elsewhere.
 type NewAccount struct {
 	Subject
 	Superuser bool
 
 	Password     []byte
-	Hash         Hash
 	Stored, Salt string
+	Hash         Hash // of Stored; zero: the way new passwords are hashed
 }
 
 // Rule allows or denies a subject what its topic covers.

@@ -61,9 +61,9 @@ const (
 )
 
 // ParseHash reads the value of a password_hash key: plain, bcrypt, one of md5,
-// sha, sha256, sha512, any of these but plain as `salt,sha256` or `sha256,salt`,
-// or `pbkdf2,sha256,1000,20` (digest, rounds, length in bytes). Anything else
-// is an error; EMQ X takes it for plain.
+// sha, sha256, sha512, any of these but plain as `salt,sha256` or
+// `sha256,salt`, or `pbkdf2,sha256,1000,20` (digest, rounds, length in bytes).
+// Anything else is an error; EMQ X takes it for plain.
 func ParseHash(s string) (Hash, error) {
 	parts := strings.Split(s, ",")
 	for i := range parts {

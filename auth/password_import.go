@@ -6,9 +6,9 @@ import "encoding/hex"
 // in front of everything else in one value.
 const emqxSaltBytes = 4
 
-// ReadEMQX takes apart what EMQ X's built-in users hold in one value: four bytes
-// of salt and the hexadecimal digest of salt and password (plain: the salt
-// twice and the password), or the digest without any salt. h is their
+// ReadEMQX takes apart what EMQ X's built-in users hold in one value: four
+// bytes of salt and the hexadecimal digest of salt and password (plain: the
+// salt twice and the password), or the digest without any salt. h is their
 // password_hash; kind, stored and salt are what Verify takes. A bcrypt value
 // is taken as well. ok is false for anything else.
 func (h Hash) ReadEMQX(value string) (kind Hash, stored, salt string, ok bool) {

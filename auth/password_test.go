@@ -202,6 +202,28 @@ func TestReadEMQX(t *testing.T) {
 	}
 }
 
+// FuzzReadEMQX: what is read can be compared, and nothing of it is lost.
+func FuzzReadEMQX(f *testing.F) {
+	f.Add("sha256", "salt"+madeSaltSHA256)
+	f.Add("md5", madeMD5)
+	f.Add("plain", "\xff\x00ab\xff\x00abpublic")
+	f.Add("salt,bcrypt", madeBcrypt2A)
+	f.Fuzz(func(t *testing.T, kind, value string) {
+		usual, err := ParseHash(kind)
+		if err != nil {
+			return
+		}
+		h, stored, salt, ok := usual.ReadEMQX(value)
+		switch {
+		case !ok:
+		case h.kind != usual.kind || h.digest != usual.digest || !h.Reads(stored, salt):
+			t.Errorf("%s: %q is read as %s, %q, %q", kind, value, h, stored, salt)
+		case h.kind == hashPlain && value[:4]+value[:4]+stored != value, h.kind != hashPlain && salt+stored != value:
+			t.Errorf("%s: %q is read as %q, %q", kind, value, stored, salt)
+		}
+	})
+}
+
 func TestReads(t *testing.T) {
 	reads := func(kind, stored, salt string, want bool) {
 		t.Helper()

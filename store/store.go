@@ -10,15 +10,15 @@
 // # Design
 //
 // The file stands in for the replicated maps of a cluster, which will have the
-// same methods: a Map is an ordered set of keys, a change is a put or a
-// delete, and a reader sees whole changes only. Hence nothing here that can't be replicated:
-// no transaction over several maps, no look-up by anything but the key, no
-// iterator that stays open.
+// same methods: a Map is an ordered set of keys, a change is a put or a delete,
+// and a reader sees whole changes only. Hence nothing here that can't be
+// replicated: no transaction over several maps, no look-up by anything but the
+// key, no iterator that stays open.
 //
 // bbolt was chosen as it is one file, is written copy-on-write with the roots
-// changed last, so that a process killed at any moment leaves the state before or
-// after a change, and is small. A file of JSON written anew for each change was
-// not: adding 100,000 accounts one by one would write terabytes.
+// changed last, so that a process killed at any moment leaves the state before
+// or after a change, and is small. A file of JSON written anew for each change
+// was not: adding 100,000 accounts one by one would write terabytes.
 //
 // A damaged file is found when it is opened, by reading all of it (some 20 MB
 // for 100,000 accounts), not in the middle of the night. What is found is
@@ -139,8 +139,8 @@ func (m *Map) Put(key string, value []byte) error {
 }
 
 // PutAll puts all records in one change: after an error, or a crash, none of
-// them is there. It costs little more than one Put. Values have to stay as they are until
-// it returns.
+// them is there. It costs little more than one Put. Values have to stay as they
+// are until it returns.
 func (m *Map) PutAll(records iter.Seq2[string, []byte]) error {
 	type record struct {
 		key   string

@@ -107,7 +107,7 @@ func (b *Builtin) addMissing(ctx context.Context, all []auth.NewAccount) error {
 func (b *Builtin) AllowList() *AllowList { return b.allowList }
 
 // Providers returns what the chains need: the allow list, if there is one,
-// which has to be asked before everybody else; the accounts, slow hashes of which
+// which has to be asked before everybody else; the accounts, whose slow hashes
 // are checked outside of the event loops; and the rules.
 func (b *Builtin) Providers() []auth.Provider {
 	var all []auth.Provider

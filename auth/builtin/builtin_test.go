@@ -76,7 +76,7 @@ type fixture struct {
 	changes         atomic.Int32
 }
 
-// start makes a Builtin whose configuration is the text, in which hashes are fast unless
+// start makes a Builtin with a configuration, in which hashes are fast unless
 // it says otherwise.
 func start(t *testing.T, text string) *fixture {
 	t.Helper()
@@ -137,7 +137,7 @@ func (f *fixture) add(s auth.Subject, pw string) {
 	f.check(f.AddAccount(f.t.Context(), auth.NewAccount{Subject: s, Password: password(pw)}))
 }
 
-// connect is how a CONNECT ends: allow, super, ignore, refused, or another code.
+// connect is how a CONNECT ends: allow, super, ignore, refused or a code.
 func (f *fixture) connect(clientID, username, pw string, want string) {
 	f.t.Helper()
 	r := &auth.Request{Client: &auth.Client{ClientID: clientID, Username: username}, Password: password(pw)}

@@ -22,7 +22,8 @@ func chained(t *testing.T, f *fixture) (*auth.Control, *auth.Policy) {
 	return control, p
 }
 
-// comesIn is how a CONNECT ends in the chains, and whether that was known at once.
+// comesIn is how a CONNECT ends in the chains, and whether that was known at
+// once.
 func comesIn(c *auth.Control, p *auth.Policy, who *auth.Client, pw string) (o auth.Outcome, atOnce bool) {
 	r := &auth.Request{Client: who, Password: password(pw)}
 	if o, atOnce = c.Authenticate(p, r); !atOnce {

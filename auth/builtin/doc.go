@@ -12,9 +12,9 @@
 //
 // A client may have an account by its client id and one by its user name. If
 // the password fits either, it is let in; if it has an account and none fits,
-// it is refused; without any account somebody else decides. A client that is let in by the
-// account of its client id therefore keeps whatever user name it gave: to rely
-// on user names in rules, use one kind of accounts only.
+// it is refused; without any account somebody else decides. A client that is
+// let in by the account of its client id therefore keeps whatever user name it
+// gave: to rely on user names in rules, use one kind of accounts only.
 //
 // Deleting an account, or changing its password, does not end a connection; it
 // holds from the next CONNECT. Rules hold from the next check.
@@ -22,8 +22,8 @@
 // # What it costs
 //
 // New passwords are stored with bcrypt unless a password_hash key says
-// otherwise. That is 50 ms of a processor for each CONNECT whose password wasn't
-// proven since the start; half of the processors do such work, so with two a
-// restarted broker takes twenty clients a second. A salted SHA-256 takes 0.2 µs
-// and is fine for long random passwords, as devices should have.
+// otherwise. That is 50 ms of a processor for each CONNECT whose password
+// wasn't proven since the start; half of the processors do such work, so with
+// two a restarted broker takes twenty clients a second. A salted SHA-256 takes
+// 0.2 µs and is fine for long random passwords, as devices should have.
 package builtin
