@@ -39,12 +39,14 @@ func (inProcess) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	for name, o := range map[string]oracle{"oracle": {}, "sick": {sick: true}} { // what is sick gets avoided, so it is another one
-		n.Access.Use(auth.Provider{
-			Name: name, Authenticator: o, Authorizer: o, Last: o.sick,
+	provider := func(name string, o oracle) auth.Provider {
+		return auth.Provider{
+			Name: name, Authenticator: o, Authorizer: o,
 			Backend: &auth.Backend{Pool: 64, Timeout: 1500 * time.Millisecond, MaxWaiting: 1000, OnError: "deny"},
-		})
+		}
 	}
+	n.Access.Remove("file")
+	n.Access.Use(provider("oracle", oracle{}), provider("sick", oracle{sick: true})) // what is sick gets avoided, so it is another one
 	n.Access.UseMechanism("NAME", nameMechanism{})
 	t.Cleanup(n.Stop)
 	return at, nil
