@@ -20,8 +20,9 @@ const (
 	Subscribe = hook.Subscribe
 )
 
-// Request is one question to the chains. It belongs to whoever asks until the
-// answer is there; nobody changes it meanwhile.
+// Request is one question to the chains. Who asks doesn't change it until the
+// answer is there, and a provider keeps nothing of it. Requests are identical, and
+// may be given one answer, if all is the same but the client's port.
 type Request struct {
 	Client   *Client
 	Password []byte // of a CONNECT; nil: none was given
@@ -84,7 +85,8 @@ type Exchange interface {
 }
 
 // Provider is one source of answers in the chains. Both its Authenticator and
-// its Authorizer may be nil: it has nothing to say there.
+// its Authorizer may be nil: it has nothing to say there. Two of one name may
+// be given to Control.Use together.
 type Provider struct {
 	Name string // as in auth_order: http, jwt, mysql, …
 	Authenticator
@@ -95,21 +97,25 @@ type Provider struct {
 	// Last has the provider asked after all others: the rule file.
 	Last bool
 	// Close, if not nil, is called once the provider is out of the chains and
-	// no call of it is under way.
+	// no call of it is under way, on any goroutine.
 	Close func()
 }
 
 // Backend is how a provider that asks somebody else is treated.
 type Backend struct {
-	// Pool is how many calls may be under way at once.
+	// Pool is how many calls may be under way at once; 0 stands for 8.
 	Pool int
-	// Timeout is for one call, waiting for its turn included.
+	// Timeout is for one question, waiting for its turn included; 0 stands for
+	// 5 s. A call that goes on after it keeps its place in the pool.
 	Timeout time.Duration `conf:"timeout"`
-	// MaxWaiting is how many requests may wait for their turn.
+	// MaxWaiting is how many requests may wait for their turn; 0 stands for
+	// 10,000. Those above are refused, whatever OnError says.
 	MaxWaiting int `conf:"max_waiting" range:"1.."`
-	// OnError is what holds while no answer is to be had.
+	// OnError is what holds while no answer is to be had: deny, also if it is
+	// empty, or ignore, which asks the next provider.
 	OnError string `conf:"on_error" oneof:"deny ignore"`
-	// Ping, if not nil, is how the backend's return is noticed.
+	// Ping, if not nil, is how the backend's return is noticed; else one
+	// request is put to it on trial.
 	Ping func(ctx context.Context) error
 }
 
