@@ -76,9 +76,9 @@ func (a *accounts) list(q *request) (any, error) {
 	}
 	some, total := a.o.Accounts.Accounts(a.kind, q.params.text("_like_"+string(a.kind)), from, limit)
 	m.Count = total
-	rows := make([]map[string]any, len(some))
+	rows := make([]object, len(some))
 	for i, account := range some {
-		rows[i] = map[string]any{string(a.kind): account.Name, "created_at": account.Created.UnixMilli()}
+		rows[i] = object{string(a.kind): account.Name, "created_at": account.Created.UnixMilli()}
 	}
 	return page{rows, m}, nil
 }
@@ -97,7 +97,7 @@ func (a *accounts) get(q *request) (any, error) {
 	if !ok {
 		return struct{}{}, nil
 	}
-	return map[string]any{string(a.kind): account.Name}, nil
+	return object{string(a.kind): account.Name}, nil
 }
 
 func (a *accounts) getStored(q *request) (any, error) {
@@ -105,7 +105,7 @@ func (a *accounts) getStored(q *request) (any, error) {
 	if !ok {
 		return []any{}, nil
 	}
-	return map[string]any{string(a.kind): account.Name, "password": account.Stored}, nil
+	return object{string(a.kind): account.Name, "password": account.Stored}, nil
 }
 
 func (a *accounts) add(q *request) (any, error) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -77,12 +78,7 @@ func openApps(keeper auth.Keeper, passwords *auth.Passwords, hash auth.Hash, new
 func (a *Apps) All() []App {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	all := make([]App, 0, len(a.apps))
-	for _, app := range a.apps {
-		all = append(all, app)
-	}
-	slices.SortFunc(all, func(x, y App) int { return cmp.Compare(x.ID, y.ID) })
-	return all
+	return slices.SortedFunc(maps.Values(a.apps), func(x, y App) int { return cmp.Compare(x.ID, y.ID) })
 }
 
 // Add makes an app and returns its secret: the one given, else the configured

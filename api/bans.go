@@ -53,33 +53,28 @@ func (s *Server) banRoutes() []Route {
 }
 
 func (s *Server) listBans(q *request) (any, error) {
-	all := s.o.Bans.All()
-	rows := make([]map[string]any, len(all))
-	for i, b := range all {
-		rows[i] = map[string]any{
+	return paged(q, s.o.Bans.All(), func(b *auth.Ban) object {
+		return object{
 			"as": string(b.Kind), "who": b.Who, "by": orUndefined(b.By), "reason": orUndefined(b.Reason),
 			"at": b.At.Unix(), "until": seconds(b.Until, never),
 		}
-	}
-	return paged(q, q.longest, rows)
+	})
 }
 
 func (s *Server) listBansV3(q *request) (any, error) {
-	all := s.o.Bans.All()
-	rows := make([]map[string]any, len(all))
-	for i, b := range all {
+	return paged(q, s.o.Bans.All(), func(b *auth.Ban) object {
 		reason, desc, _ := strings.Cut(b.Reason, "\n")
-		rows[i] = map[string]any{
+		row := object{
 			"who": b.Who, "by": orUndefined(b.By), "reason": orUndefined(reason), "desc": orUndefined(desc),
 			"until": seconds(b.Until, undefined),
 		}
 		for name, kind := range kindsV3 {
 			if kind == b.Kind {
-				rows[i]["as"] = name
+				row["as"] = name
 			}
 		}
-	}
-	return paged(q, q.longest, rows)
+		return row
+	})
 }
 
 func (s *Server) ban(q *request) (any, error) {

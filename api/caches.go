@@ -34,9 +34,9 @@ func (s *Server) listCache(q *request) (any, error) {
 	if cache == nil {
 		return nil, fail(codeOffline, "not_found")
 	}
-	rows := []map[string]any{}
+	rows := []object{}
 	for _, e := range cache.Entries() {
-		row := map[string]any{"access": "publish", "topic": e.Topic, "result": "deny", "updated_time": e.At.UnixMilli()}
+		row := object{"access": "publish", "topic": e.Topic, "result": "deny", "updated_time": e.At.UnixMilli()}
 		if e.Action == auth.Subscribe {
 			row["access"] = "subscribe"
 		}

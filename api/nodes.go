@@ -47,10 +47,10 @@ func (s *Server) onNode(otherwise int, handle func(*request) (any, error)) func(
 }
 
 func (s *Server) endpoints(q *request) (any, error) {
-	rows := []map[string]any{}
+	rows := []object{}
 	for i := range s.routes {
 		if r := &s.routes[i]; r.Versions&q.version != 0 {
-			rows = append(rows, map[string]any{"name": r.Name, "method": r.Method, "path": r.Path, "descr": r.Summary})
+			rows = append(rows, object{"name": r.Name, "method": r.Method, "path": r.Path, "descr": r.Summary})
 		}
 	}
 	return rows, nil
@@ -58,7 +58,7 @@ func (s *Server) endpoints(q *request) (any, error) {
 
 func (s *Server) broker() any {
 	now := time.Now()
-	return map[string]any{
+	return object{
 		"node": s.o.Node, "node_status": "Running", "version": s.o.Version, "sysdescr": "Dunlin", "otp_release": runtime.Version(),
 		"uptime": uptime(now.Sub(s.started)), "datetime": now.Format(time.DateTime),
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -30,6 +31,9 @@ func fail(code int, message string) error { return &fault{code, message} }
 // failWithoutCode is for the endpoints whose errors EMQ X gives no code.
 func failWithoutCode(message string) error { return &fault{message: message} }
 
+// object is one of JSON.
+type object = map[string]any
+
 // page is a part of a list.
 type page struct {
 	data any
@@ -43,27 +47,27 @@ type meta struct {
 }
 
 // shape puts what a handler returned in the form of an answer.
-func shape(data any, err error) map[string]any {
+func shape(data any, err error) object {
 	if f, ok := errors.AsType[*fault](err); ok {
 		if f.code == 0 {
-			return map[string]any{"message": f.message}
+			return object{"message": f.message}
 		}
-		return map[string]any{"code": f.code, "message": f.message}
+		return object{"code": f.code, "message": f.message}
 	}
 	if err != nil {
-		return map[string]any{"code": codeUnknown, "message": err.Error()}
+		return object{"code": codeUnknown, "message": err.Error()}
 	}
 	switch d := data.(type) {
 	case nil:
-		return map[string]any{"code": 0}
+		return object{"code": 0}
 	case page:
-		return map[string]any{"code": 0, "data": d.data, "meta": d.meta}
+		return object{"code": 0, "data": d.data, "meta": d.meta}
 	}
-	return map[string]any{"code": 0, "data": data}
+	return object{"code": 0, "data": data}
 }
 
 // writeJSON writes an answer with status 200.
-func writeJSON(w http.ResponseWriter, answer map[string]any) error {
+func writeJSON(w http.ResponseWriter, answer object) error {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
@@ -80,5 +84,5 @@ func writeJSON(w http.ResponseWriter, answer map[string]any) error {
 func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write([]byte(text))
+	fmt.Fprint(w, text) // a peer that is gone needs no answer
 }

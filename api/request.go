@@ -204,13 +204,17 @@ func (q *request) page(usual int) (from, limit int, m meta, err error) {
 	return int((number - 1) * limited), int(limited), meta{Page: int(number), Limit: int(limited)}, nil
 }
 
-// paged answers with the part of all that is wanted.
-func paged[T any](q *request, usual int, all []T) (any, error) {
-	from, limit, m, err := q.page(usual)
+// paged answers with the part of all that is wanted, each of it as row shows it.
+func paged[T any](q *request, all []T, row func(*T) object) (any, error) {
+	from, limit, m, err := q.page(q.longest)
 	if err != nil {
 		return nil, err
 	}
 	m.Count = len(all)
 	from = min(from, len(all))
-	return page{append([]T{}, all[from:min(from+limit, len(all))]...), m}, nil
+	rows := []object{}
+	for i := range all[from:min(from+limit, len(all))] {
+		rows = append(rows, row(&all[from+i]))
+	}
+	return page{rows, m}, nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestBodyWinsOverQuery(t *testing.T) {
-	r := httptest.NewRequest("POST", "/?a=1&b=2&a=3", strings.NewReader(`{"b":"body","c":null}`))
+	r := httptest.NewRequest(http.MethodPost, "/?a=1&b=2&a=3", strings.NewReader(`{"b":"body","c":null}`))
 	all, items, err := readParams(httptest.NewRecorder(), r)
 	if err != nil || items != nil || all.text("a") != "1" || all.text("b") != "body" || len(all) != 3 {
 		t.Errorf("%v %v %v", all, items, err)

@@ -90,9 +90,9 @@ func (s *Server) addRule(q *request) (any, error) {
 }
 
 // withResult adds to a rule what came of it.
-func withResult(row params, err error) params {
+func withResult(row object, err error) object {
 	if row == nil { // null in an array
-		row = make(params)
+		row = make(object)
 	}
 	row["result"] = "ok"
 	if err != nil {
@@ -113,9 +113,9 @@ func (s *Server) addRules(_ *request, items []item) any {
 		}
 	}
 	added := s.o.Rules.AddRules(fresh)
-	rows := make([]params, len(items))
+	rows := make([]object, len(items))
 	for n, i := range items {
-		row := maps.Clone(i.sent)
+		row := object(maps.Clone(i.sent))
 		if i.err == nil {
 			row, i.err = ruleRow(&fresh[0]), added[0]
 			fresh, added = fresh[1:], added[1:]
@@ -155,16 +155,16 @@ func (s *Server) removeRule(q *request, kind auth.SubjectKind) (any, error) {
 	return nil, err
 }
 
-func ruleRows(rules []auth.Rule) []params {
-	rows := make([]params, len(rules))
+func ruleRows(rules []auth.Rule) []object {
+	rows := make([]object, len(rules))
 	for i := range rules {
 		rows[i] = ruleRow(&rules[i])
 	}
 	return rows
 }
 
-func ruleRow(r *auth.Rule) params {
-	row := params{"topic": r.Topic.String(), "action": string(r.Action), "access": "deny"}
+func ruleRow(r *auth.Rule) object {
+	row := object{"topic": r.Topic.String(), "action": string(r.Action), "access": "deny"}
 	if r.Allow {
 		row["access"] = "allow"
 	}

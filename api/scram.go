@@ -71,7 +71,7 @@ func (s *Server) getScram(q *request) (any, error) {
 		return nil, failWithoutCode("not_found")
 	}
 	text := base64.StdEncoding.EncodeToString
-	return map[string]any{
+	return object{
 		"username": username, "stored_key": text(k.StoredKey), "server_key": text(k.ServerKey), "salt": text(k.Salt),
 		"iteration_count": k.Iterations,
 	}, nil

@@ -149,7 +149,7 @@ func rawRequest(t *testing.T, url, text string) *http.Response {
 }
 
 func basic(id, secret string) string {
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.SetBasicAuth(id, secret)
 	return r.Header.Get("Authorization")
 }

@@ -182,8 +182,11 @@ func (s *Server) Stop() {
 	var stopping sync.WaitGroup
 	for _, l := range s.listeners {
 		stopping.Go(func() {
-			if l.server.Shutdown(ctx) != nil {
-				l.server.Close()
+			if l.server.Shutdown(ctx) == nil {
+				return
+			}
+			if err := l.server.Close(); err != nil {
+				s.log.Debug("a listener of the management API was not closed", "address", l.Addr().String(), "err", err)
 			}
 		})
 	}

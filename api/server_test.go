@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -35,7 +36,7 @@ func startServer(t *testing.T, change ...func(*Options)) (*Server, *fakes, strin
 // get returns status and body of a GET with a login, if id isn't empty.
 func get(t *testing.T, url, id, secret string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequest("GET", url, nil)
+	r, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,10 @@ func do(t *testing.T, c *http.Client, r *http.Request) (int, string) {
 // overSocket is a client of the socket in a data directory.
 func overSocket(t *testing.T, dataDir string) *http.Client {
 	t.Helper()
-	tr := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", Socket(dataDir)) }}
+	var d net.Dialer
+	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return d.DialContext(ctx, "unix", Socket(dataDir))
+	}}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
 }
@@ -73,7 +77,7 @@ func TestBothVersionsOnEveryListener(t *testing.T) {
 		if status, body := get(t, url+path, "admin", secretOfAdmin); status != 200 || !strings.HasPrefix(body, `{"code":0,`) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
-		r, _ := http.NewRequest("GET", "http://node"+path, nil)
+		r, _ := http.NewRequest(http.MethodGet, "http://node"+path, nil)
 		if status, body := do(t, overSocket(t, s.o.DataDir), r); status != 200 || !strings.HasPrefix(body, `{"code":0,`) {
 			t.Errorf("%s over the socket: %d %s", path, status, body)
 		}

@@ -55,13 +55,13 @@ func TestHTTPS(t *testing.T) {
 	f := func(what string, change func(*HTTPS), client *tls.Config, want string) {
 		t.Helper()
 		url := startTLS(t, certs, change)
-		r, err := http.NewRequest("GET", url+"/api/v4/brokers", nil)
+		r, err := http.NewRequest(http.MethodGet, url+"/api/v4/brokers", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.SetBasicAuth("admin", secretOfAdmin)
 		resp, err := trusting(t, certs, client).Do(r)
-		got := ""
+		var got string
 		if err != nil {
 			got = err.Error()
 		} else {
@@ -77,7 +77,7 @@ func TestHTTPS(t *testing.T) {
 	f("no certificate asked for", func(*HTTPS) {}, &tls.Config{}, "HTTP/2.0 200")
 	f("none given", verify, &tls.Config{}, "HTTP/2.0 200")
 	f("given", insist, &tls.Config{Certificates: []tls.Certificate{own}}, "HTTP/2.0 200")
-	f("none given where it must", insist, &tls.Config{}, "certificate required")
+	f("none given where it must", insist, &tls.Config{MaxVersion: tls.VersionTLS12}, "remote error: tls")
 	f("TLS 1.2 only, asked for 1.3", func(h *HTTPS) { h.Versions = []string{"tlsv1.2"} }, &tls.Config{MinVersion: tls.VersionTLS13}, "protocol version")
 	f("TLS 1.3 only, asked for 1.2", func(h *HTTPS) { h.Versions = []string{"tlsv1.3"} }, &tls.Config{MaxVersion: tls.VersionTLS12}, "protocol version")
 }

@@ -14,7 +14,7 @@ func bannedVerbs(where *place) *cobra.Command {
 	return verbs(where, "banned", "Clients that are refused",
 		verb{use: "list", short: "List the bans", run: listBans},
 		verb{use: "add <clientid|username|peerhost> <Who>", short: "Ban a client id, a user name, an address or a network",
-			flags: ban.declare, run: func(r *remote, args []string) error { return ban.add(r, args) }},
+			flags: ban.declare, run: ban.add},
 		verb{use: "del <clientid|username|peerhost> <Who>", alias: "delete", short: "End a ban", run: func(r *remote, args []string) error {
 			if err := r.call("DELETE", "/banned/"+escape(args[0])+"/"+escape(args[1]), nil, nil); err != nil {
 				return err

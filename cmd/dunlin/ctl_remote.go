@@ -37,6 +37,12 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
+// notRunning is the name of a node that can't be reached.
+type notRunning string
+
+// Error is EMQ X's sentence.
+func (n notRunning) Error() string { return "Node '" + string(n) + "' not responding to pings." }
+
 // connect finds the broker; whether it runs shows with the first call.
 func connect(c *cobra.Command, where *place) (*remote, error) {
 	name, dataDir, err := where.find(c.ErrOrStderr())
@@ -154,7 +160,7 @@ func (r *remote) unreachable(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("only the user that the broker runs as may use %s", r.socket)
 	case errors.As(err, new(*net.OpError)):
-		return fmt.Errorf("Node '%s' not responding to pings.", r.name) //nolint:staticcheck // EMQ X's sentence
+		return notRunning(r.name)
 	}
 	return fmt.Errorf("node %s did not answer: %w", r.name, err)
 }
