@@ -10,14 +10,14 @@ import (
 // after a backend has been asked.
 func (c *conn) authenticate(p *pass, k *mqtt.Connect, ask *hook.ConnInfo) {
 	control, policy := c.listener.server.broker.Access, &c.listener.zone.Policy
-	if o, decided := control.Authenticate(policy, &auth.Request{Client: ask.Client, Password: k.Password}); decided {
+	r := &auth.Request{Client: ask.Client, Password: k.Password}
+	if o, decided := control.Authenticate(policy, r); decided {
 		c.authenticated(p, k, ask, &o)
 		return
 	}
-	who := *ask.Client // a backend that hangs may look at it for longer than we wait
 	var o auth.Outcome
 	s := c.suspend(1, func(p *pass) { c.authenticated(p, k, ask, &o) })
-	control.AuthenticateLater(policy, &auth.Request{Client: &who, Password: k.Password}, func(answer auth.Outcome) {
+	control.AuthenticateLater(policy, r, func(answer auth.Outcome) {
 		o = answer
 		s.answered()
 	})
