@@ -72,9 +72,8 @@ func newBackend(l *link) *backend {
 	return b
 }
 
-// atOnce answers from what is known; ok is false if the question has to be
-// asked.
-func (b *backend) atOnce(acl bool, r *Request) (a Answer, err error, ok bool) {
+// atOnce answers from what is known, if anything is.
+func (b *backend) atOnce(acl bool, r *Request) (a Answer, known bool, err error) {
 	key, keyed := b.control.digests.of(acl, r)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -88,7 +87,7 @@ func (b *backend) ask(acl bool, r *Request, done func(Answer, error)) {
 	now := b.control.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if a, err, ok := b.known(now, acl, key, keyed); ok {
+	if a, known, err := b.known(now, acl, key, keyed); known {
 		b.control.crew.run(func() { done(a, err) })
 		return
 	}
@@ -107,22 +106,22 @@ func (b *backend) ask(acl bool, r *Request, done func(Answer, error)) {
 }
 
 // known is what can be said without asking.
-func (b *backend) known(now time.Duration, acl bool, key requestKey, keyed bool) (a Answer, err error, ok bool) {
+func (b *backend) known(now time.Duration, acl bool, key requestKey, keyed bool) (a Answer, known bool, err error) {
 	if keyed && !acl {
 		if k, there := b.answers.get(now, key); there && b.good(k) {
 			b.count.backend.cached.Inc()
-			return k.Answer, nil, true
+			return k.Answer, true, nil
 		}
 	}
 	switch {
 	case b.retired:
-		return Answer{}, errClosed, true
+		return Answer{}, true, errClosed
 	case b.stuck >= b.opts.Pool, b.health.refuses(now, b.opts.Ping != nil):
-		return Answer{}, errDown, true
+		return Answer{}, true, errDown
 	case b.askers+b.stuck >= b.opts.Pool+b.opts.MaxWaiting:
-		return Answer{}, errBusy, true
+		return Answer{}, true, errBusy
 	}
-	return Answer{}, nil, false
+	return Answer{}, false, nil
 }
 
 // good reports whether an answer still holds.

@@ -22,29 +22,28 @@ type link struct {
 	logged  atomic.Int64 // when it last complained
 }
 
-// atOnce asks a link that needn't be waited for; ok is false if it does.
-func (l *link) atOnce(acl bool, r *Request) (a Answer, err error, ok bool) {
+// atOnce asks a link without waiting for it; known is false if that can't be.
+func (l *link) atOnce(acl bool, r *Request) (a Answer, known bool, err error) {
 	switch {
 	case l.backend == nil:
 		a, err = l.answer(acl, r)
-		return a, err, true
+		return a, true, err
 	case l.prompt != nil && !acl:
-		if a, err, ok = l.promptly(r); ok {
-			return a, err, true
+		if a, known, err = l.promptly(r); known || err != nil {
+			return a, true, err
 		}
 	}
 	return l.backend.atOnce(acl, r)
 }
 
-func (l *link) promptly(r *Request) (a Answer, err error, ok bool) {
-	defer func() { ok = ok || err != nil }()
-	defer l.recovered(&err)
+func (l *link) promptly(r *Request) (a Answer, known bool, err error) {
+	defer func() { err = l.recovered(recover(), err) }()
 	if !l.enter() {
-		return Answer{}, errClosed, true
+		return Answer{}, false, errClosed
 	}
 	defer l.leave()
-	a, ok = l.prompt.AuthenticateAtOnce(r)
-	return a, nil, ok
+	a, known = l.prompt.AuthenticateAtOnce(r)
+	return a, known, nil
 }
 
 // enter keeps the provider from being closed until leave; false: it is already.
@@ -91,20 +90,21 @@ func (l *link) complain(what string, attrs ...any) {
 
 // call asks the provider.
 func (l *link) call(ctx context.Context, acl bool, r *Request) (a Answer, err error) {
-	defer l.recovered(&err)
+	defer func() { err = l.recovered(recover(), err) }()
 	if acl {
 		return l.Authorizer.Authorize(ctx, r)
 	}
 	return l.Authenticator.Authenticate(ctx, r)
 }
 
-// recovered makes a panic an error: EMQ X goes on as if the provider had not
+// recovered makes a panic p an error: EMQ X goes on as if the provider had not
 // been there, and so lets everybody in.
-func (l *link) recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("%s panicked: %v", l.Name, p)
-		l.complain("a provider of access control panicked", "panic", p, "stack", string(debug.Stack()))
+func (l *link) recovered(p any, err error) error {
+	if p == nil {
+		return err
 	}
+	l.complain("a provider of access control panicked", "panic", p, "stack", string(debug.Stack()))
+	return fmt.Errorf("%s panicked: %v", l.Name, p)
 }
 
 // retire closes the provider once no call of it is under way. It doesn't wait

@@ -56,7 +56,7 @@ func (b *backend) ping() {
 }
 
 func (b *backend) callPing(ctx context.Context) (err error) {
-	defer b.recovered(&err)
+	defer func() { err = b.recovered(recover(), err) }()
 	return b.opts.Ping(ctx)
 }
 

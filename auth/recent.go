@@ -46,5 +46,3 @@ func (r *recent[K, V]) turn(now time.Duration) {
 	}
 	r.since = now
 }
-
-func (r *recent[K, V]) clear() { r.young, r.old = nil, nil }

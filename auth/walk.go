@@ -104,8 +104,8 @@ func (c *Control) replaced(chain *chains, err error) bool {
 func (w *walk) atOnce() (decided bool) {
 	for ; len(w.left) > 0; w.left = w.left[1:] {
 		l := w.left[0]
-		a, err, ok := l.atOnce(w.acl, w.r)
-		if !ok {
+		a, known, err := l.atOnce(w.acl, w.r)
+		if !known {
 			return false
 		}
 		w.asked = w.asked || l.backend != nil
