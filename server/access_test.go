@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"slices"
@@ -323,3 +325,102 @@ type pausing struct {
 
 func (p *pausing) PauseRead()  { p.paused.Store(true) }
 func (p *pausing) ResumeRead() { p.paused.Store(false) }
+
+// dice is a backend that takes its time, now more, now less.
+type dice struct{}
+
+func (dice) Authorize(context.Context, *auth.Request) (auth.Answer, error) {
+	time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
+	return auth.Answer{Verdict: auth.Allow}, nil
+}
+
+// TestOrderIsKept has publishers with hundreds of topics, of which the cache
+// knows a few: whatever each answer takes, a publisher's messages stay in order
+// and each of them comes once.
+func TestOrderIsKept(t *testing.T) {
+	ts := newTestServer(t, "tcp.a = 127.0.0.1:0\nssl.a = 127.0.0.1:0")
+	ts.zone.EnableACL = true
+	ts.broker.Access.Use(auth.Provider{
+		Name: "dice", Authorizer: dice{}, Backend: &auth.Backend{Pool: 4, Timeout: time.Minute, MaxWaiting: 1000, OnError: "deny"},
+	})
+	if err := ts.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const publishers, messages = 4, 300
+	watch := dial(t, ts.addr("tcp"))
+	talk(t, watch, connectPacket("watch"), connack)
+	talk(t, watch, subscribePacket("#"), suback)
+	for i := range publishers {
+		var nc net.Conn = dial(t, ts.addr("tcp"))
+		if i%2 == 1 {
+			nc = tls.Client(dial(t, ts.addr("ssl")), &tls.Config{InsecureSkipVerify: true})
+		}
+		send := connectPacket(fmt.Sprint("p", i))
+		for n := range uint16(messages) {
+			p := &mqtt.Publish{Topic: fmt.Sprintf("%d/%d", i, rand.IntN(100)), QoS: mqtt.QoS(rand.IntN(3)), Payload: binary.BigEndian.AppendUint16(nil, n)}
+			if p.QoS > 0 {
+				p.PacketID = n + 1
+			}
+			send = mqtt.Append(send, p, mqtt.V311)
+			if p.QoS == 2 {
+				send = mqtt.Append(send, &mqtt.Ack{Kind: mqtt.TypePubrel, PacketID: n + 1}, mqtt.V311)
+			}
+		}
+		if _, err := nc.Write(send); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var decoder mqtt.Decoder
+	stream := mqtt.Stream{Version: mqtt.V311, Client: true}
+	var seen [publishers]uint16
+	var in []byte
+	for got := 0; got < publishers*messages; {
+		p, n, err := decoder.Next(&stream, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			buf := make([]byte, 4096)
+			size, err := watch.Read(buf)
+			if err != nil {
+				t.Fatalf("after %d messages: %v", got, err)
+			}
+			in = append(in, buf[:size]...)
+			continue
+		}
+		k := p.(*mqtt.Publish)
+		from, number := k.Topic[0]-'0', binary.BigEndian.Uint16(k.Payload)
+		if number != seen[from] {
+			t.Fatalf("publisher %d: message %d came, want %d", from, number, seen[from])
+		}
+		seen[from]++
+		got++
+		in = in[n:]
+	}
+}
+
+// TestBanned refuses a banned client before anybody is asked about it.
+func TestBanned(t *testing.T) {
+	ts := newTestServer(t, "tcp.a = 127.0.0.1:0")
+	o := ts.consult(true, false)
+	ts.zone.EnableBan = true
+	if err := ts.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ts.broker.Access.Bans().Add(auth.Ban{Kind: auth.BanClientID, Who: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	talk(t, dial(t, ts.addr("tcp")), connectPacket("c"), []byte{0x20, 2, 0, 5})
+	five := mqtt.Append(nil, &mqtt.Connect{Version: mqtt.V5, ClientID: "c"}, mqtt.V5)
+	nc := dial(t, ts.addr("tcp"))
+	if _, err := nc.Write(five); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(nc); err != nil || len(got) < 4 || got[3] != byte(mqtt.Banned) {
+		t.Errorf("got % x, %v, want a CONNACK with %v", got, err, mqtt.Banned)
+	}
+	ts.wantEnded("tcp", "banned")
+	if o.asked.Load() != 0 {
+		t.Error("the backend was asked about a banned client")
+	}
+}

@@ -41,7 +41,9 @@ func judged(f func(name string, publish func(testing.TB) func())) {
 	backend := &auth.Backend{Pool: 1, Timeout: 1 << 40, MaxWaiting: 1, OnError: "deny"}
 	f("NoACL", func(t testing.TB) func() { return publishing(t, false) })
 	f("Nomatch", func(t testing.TB) func() { return publishing(t, true) })
-	f("Rule", func(t testing.TB) func() { return publishing(t, true, auth.Provider{Name: "rules", Authorizer: allowAll{}}) })
+	f("Rule", func(t testing.TB) func() {
+		return publishing(t, true, auth.Provider{Name: "rules", Authorizer: allowAll{}})
+	})
 	f("Cached", func(t testing.TB) func() {
 		return publishing(t, true, auth.Provider{Name: "backend", Authorizer: allowAll{}, Backend: backend})
 	})
