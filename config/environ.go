@@ -77,7 +77,6 @@ func shortNames() map[string]string {
 func ignored(suffix string) bool {
 	switch suffix {
 	case "CONFIG", // names the file; the program reads it
-		"LOADED_PLUGINS", "LOADED_MODULES", // lists of plugins to start, for the container's entry point
 		"WAIT_FOR_ERLANG", "WAIT_FOR_START", "WAIT_FOR_STOP", // seconds a start script waits
 		"PORT", "SERVICE_HOST", "SERVICE_PORT": // tcp://10.0.0.1:1883 and its parts, for a service named dunlin or emqx
 		return true

@@ -42,9 +42,10 @@ func TestEnviron(t *testing.T) {
 	f("DUNLIN_NAME=n", "node.name=n@127.0.0.1")
 	f("DUNLIN_HOST=h", "node.name=emqx@h")
 	f("EMQX_ADMIN_PASSWORD=p", "dashboard.default_user.password=p?")
+	f("EMQX_LOADED_PLUGINS=a,b EMQX_LOADED_MODULES=c", "loaded_modules=c?", "loaded_plugins=a,b?")
 
 	// What is not configuration.
-	f("DUNLIN_CONFIG=x EMQX_LOADED_PLUGINS=a EMQX_LOADED_MODULES=b WAIT_FOR_ERLANG=15 EMQX_WAIT_FOR_STOP=120")
+	f("DUNLIN_CONFIG=x WAIT_FOR_ERLANG=15 EMQX_WAIT_FOR_STOP=120")
 	f("DUNLIN_PORT=tcp://10.0.0.1:1883 DUNLIN_PORT_1883_TCP_ADDR=10.0.0.1 DUNLIN_SERVICE_HOST=h DUNLIN_SERVICE_PORT_MQTT=1")
 	f("DUNLIN_PORTS=1", "ports=1")
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/config"
@@ -26,12 +27,18 @@ type Config struct {
 	MQTT   broker.Limits          `conf:"mqtt"`
 	Zones  map[string]broker.Zone `conf:"zone.$name"`
 
+	// AccessControl holds for all zones, Providers are who decides.
+	AccessControl auth.Config `conf:"."`
+	Providers     Providers   `conf:"."`
+	Management    api.Config  `conf:"management"`
+
 	Listener server.Listeners `conf:"listener"`
 	Broker   broker.Config    `conf:"."`
 	Plugins  PluginsConfig    `conf:"."`
 	Retainer retain.Config    `conf:"retainer"`
 
-	root string // where relative paths start; "" is the working directory
+	root string   // where relative paths start; "" is the working directory
+	idle []string // warnings of what is configured and not on
 }
 
 // NodeConfig is node.*.
@@ -81,8 +88,12 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 	if err != nil {
 		return nil, report, err
 	}
-	c.Node.DataDir, c.Log.Dir = c.path(c.Node.DataDir), c.path(c.Log.Dir)
+	for _, p := range append(c.Providers.files(), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
+		&c.Management.HTTPS.CertFile, &c.Management.HTTPS.KeyFile, &c.Management.HTTPS.CACertFile) {
+		*p = c.path(*p)
+	}
 	c.reportOldTLS(report)
+	c.noteIdle(report)
 	return c, report, nil
 }
 

@@ -306,7 +306,6 @@ func TestSamplesReport(t *testing.T) {
 	}
 	f("emqx-3.2", "node.process_limit", config.Runtime)
 	f("emqx-3.2", "listener.tcp.external.acceptors", config.Runtime)
-	f("emqx-3.2", "auth.mysql.auth_query", config.Later)
 	f("emqx-3.2", "web.hook.rule.client.connected.1", config.Later)
 	f("emqx-4.3", "zone.external.force_gc_policy", config.Runtime)
 	f("emqx-4.3", "exproto.listener.protoname", config.Later)

@@ -10,7 +10,7 @@ import (
 // here into a Config of its own; a key declared twice is an error of the schema.
 func keysLater() []config.Known {
 	return slices.Concat(
-		keysCore(), keysCluster(), keysManagement(), keysAuth(), keysGateways(), keysIntegration(), keysEnterprise(),
+		keysCore(), keysCluster(), keysManagement(), keysGateways(), keysIntegration(), keysEnterprise(),
 	)
 }
 
@@ -21,20 +21,6 @@ func later(feature, table string) []config.Known {
 // keysCore are keys of emqx.conf outside of clustering.
 func keysCore() []config.Known {
 	return slices.Concat(
-		later("ACL rule file and cache", `
-			acl_file
-			enable_acl_cache                                    flag
-			acl_cache_max_size                                  int 1..
-			acl_cache_ttl                                       duration
-			mqtt.acl_file
-		`),
-		later("authentication and ACL backends", `
-			{auth_order,acl_order}                              list
-		`),
-		later("list of banned clients", `
-			flapping_clean_interval                             duration
-			flapping_detect_policy                              list
-		`),
 		later("statistics per connection", `
 			zone.$name.enable_stats                             flag
 			zone.$name.latency_samples                          int 0..
@@ -60,10 +46,6 @@ func keysCore() []config.Known {
 			log.chars_limit                                     int
 			log.size                                            size | oneof infinity
 			log.formatter.text.date.format
-		`),
-		later("pre-shared keys", `
-			listener.{ssl,wss}.$name.psk_ciphers                list
-			psk.file.{path,delimiter}
 		`),
 		later("OCSP stapling and these checks of client certificates", `
 			listener.{ssl,wss}.$name.{partial_chain,verify_peer_ext_key_usage}
@@ -106,95 +88,22 @@ func keysCluster() []config.Known {
 	`)
 }
 
-// keysManagement are emqx_management.conf and emqx_dashboard.conf.
+// keysManagement are emqx_dashboard.conf.
 func keysManagement() []config.Known {
 	return slices.Concat(
-		later("management API", `
-			management.max_row_limit                            int 1..
-			management.application.default_secret
-			management.default_application.{id,secret}
-			management.bootstrap_apps_file
-		`),
 		later("dashboard", `
 			dashboard.default_user.{login,password}
-		`),
-		later("management API and dashboard", `
-			{management,dashboard}.listener.{http,https}        address
-			{management,dashboard}.listener.{http,https}.{acceptors,max_clients,backlog} int 1..
-			{management,dashboard}.listener.{http,https}.send_timeout duration
-			{management,dashboard}.listener.{http,https}.{send_timeout_close,inet6,ipv6_v6only} flag
-			{management,dashboard}.listener.https.{certfile,keyfile,cacertfile,dhfile,key_password}
-			{management,dashboard}.listener.https.verify        oneof verify_peer verify_none
-			{management,dashboard}.listener.https.{fail_if_no_peer_cert,secure_renegotiate,reuse_sessions,honor_cipher_order} flag
-			{management,dashboard}.listener.https.{tls_versions,ciphers} list
-			{management,dashboard}.listener.https.depth         int 0..255
+			dashboard.listener.{http,https}                     address
+			dashboard.listener.{http,https}.{acceptors,max_clients,backlog} int 1..
+			dashboard.listener.{http,https}.send_timeout        duration
+			dashboard.listener.{http,https}.{send_timeout_close,inet6,ipv6_v6only} flag
+			dashboard.listener.https.{certfile,keyfile,cacertfile,dhfile,key_password}
+			dashboard.listener.https.verify                     oneof verify_peer verify_none
+			dashboard.listener.https.{fail_if_no_peer_cert,secure_renegotiate,reuse_sessions,honor_cipher_order} flag
+			dashboard.listener.https.{tls_versions,ciphers}     list
+			dashboard.listener.https.depth                      int 0..255
 		`),
 	)
-}
-
-// keysAuth are emqx_auth_*.conf. Query texts and templates are not looked into.
-func keysAuth() []config.Known {
-	return later("authentication and ACL backends", `
-		auth.{user,client,mnesia}.password_hash
-		auth.user.$n.{username,password}
-		auth.client.$n.{clientid,password}
-		auth.mnesia.max_acls_for_each_login                     int 0..
-
-		auth.http.{auth_req,super_req,acl_req}
-		auth.http.{auth_req,super_req,acl_req}.{url,content_type,params}
-		auth.http.{auth_req,super_req,acl_req}.method           oneof get post
-		auth.http.{auth_req,super_req,acl_req}.headers.$name
-		auth.http.header.$name
-		auth.http.request.{timeout,connect_timeout,connect_timout,retry_interval} duration | int
-		auth.http.request.retry_times                           int 0..
-		auth.http.request.retry_backoff                         float
-		auth.http.{timeout,connect_timeout}                     duration | int
-		auth.http.pool_size                                     int 1..
-		auth.http.enable_pipelining                             int 0.. | flag
-		auth.http.ssl                                           flag
-
-		auth.jwt.{secret,pubkey,jwks,acl_claim_name}
-		auth.jwt.from                                           oneof username password
-		auth.jwt.signature_format                               oneof der raw
-		auth.jwt.verify_claims                                  flag
-		auth.jwt.verify_claims.$name
-		auth.jwt.jwks.refresh_interval                          duration
-
-		auth.ldap.servers                                       list
-		auth.ldap.port                                          int 0..65535
-		auth.ldap.{pool,pool_size}                              int 1..
-		auth.ldap.{bind_dn,bind_password,device_dn,match_objectclass,custom_base_dn}
-		auth.ldap.{username,password}.attributetype
-		auth.ldap.timeout                                       duration
-		auth.ldap.filters.$n.{key,value,op}
-		auth.ldap.bind_as_user                                  flag
-
-		auth.{mysql,pgsql,redis,mongo}.{server,username,password,database,password_hash}
-		auth.{mysql,pgsql,redis,mongo}.{pool,pool_size}         int 1..
-		auth.{mysql,pgsql,redis,mongo}.query_timeout            duration
-		auth.{mysql,pgsql}.{auth_query,super_query,acl_query}
-		auth.pgsql.{pbkdf2_macfun,pbkdf2_iterations,pbkdf2_dklen,encoding}
-		auth.redis.type                                         oneof single sentinel cluster
-		auth.redis.{sentinel,auth_cmd,super_cmd,acl_cmd}
-		auth.redis.{cafile,certfile,keyfile}
-		auth.mongo.type                                         oneof single unknown sharded rs
-		auth.mongo.{rs_set_name,login,auth_source}
-		auth.mongo.srv_record                                   flag
-		auth.mongo.{w_mode,r_mode}                              oneof unsafe safe master slave_ok undef
-		auth.mongo.topology.$name                               int 0..
-		auth.mongo.{super_query,acl_query}                      flag
-		auth.mongo.{auth_query,super_query,acl_query}.{collection,selector}
-		auth.mongo.{auth_query,super_query,acl_query}.selector.$n
-		auth.mongo.auth_query.{password_field,password_hash}
-		auth.mongo.super_query.super_field
-
-		auth.{ldap,mysql,pgsql,redis,mongo}.ssl                 flag
-		auth.{http,ldap,mysql,pgsql,redis,mongo}.ssl.{cacertfile,cafile,certfile,keyfile,server_name_indication}
-		auth.{http,ldap,mysql,pgsql,redis,mongo}.ssl.verify     flag | oneof verify_peer verify_none
-		auth.{http,ldap,mysql,pgsql,redis,mongo}.ssl.tls_versions list
-		auth.{http,ldap,mysql,pgsql,redis,mongo}.ssl.fail_if_no_peer_cert flag
-		auth.{pgsql,mongo}.ssl_opts.{cacertfile,certfile,keyfile}
-	`)
 }
 
 // keysGateways are emqx_sn.conf, emqx_coap.conf, emqx_lwm2m.conf, emqx_stomp.conf, emqx_exproto.conf and emqx_tcp.conf.

@@ -84,6 +84,39 @@ func keysRuntime() []config.Known {
 		config.NoEffect(config.Runtime, "plugin files are read from the folder plugins beside the configuration file, and every feature is built in", `
 			plugins.{etc_dir,expand_plugins_dir}
 		`),
+		config.NoEffect(config.Runtime, "Go's HTTP server decides it by itself", `
+			management.listener.{http,https}.{acceptors,backlog} int 1..
+			management.listener.{http,https}.send_timeout       duration
+			management.listener.{http,https}.{send_timeout_close,inet6,ipv6_v6only} flag
+			management.listener.https.{dhfile,key_password}
+			management.listener.https.{secure_renegotiate,reuse_sessions,honor_cipher_order} flag
+			management.listener.https.ciphers                   list
+			management.listener.https.depth                     int 0..255
+		`),
+		config.NoEffect(config.Runtime, "Go's TLS has no cipher suites with pre-shared keys", `
+			listener.{ssl,wss}.$name.psk_ciphers                list
+		`),
+		config.NoEffect(config.Runtime, "what has passed its time is forgotten steadily", `
+			flapping_clean_interval                             duration
+		`),
+		config.NoEffect(config.Runtime, "password_hash says it, as in EMQ X", `
+			auth.pgsql.{pbkdf2_macfun,pbkdf2_iterations,pbkdf2_dklen}
+		`),
+		config.NoEffect(config.Runtime, "the driver has one pool and watches the servers in its own way", `
+			auth.mongo.topology.{pool_size,max_overflow,overflow_ttl,overflow_check_period}          int 0..
+			auth.mongo.topology.{socket_timeout_ms,wait_queue_timeout_ms,min_heartbeat_frequency_ms} int 0..
+		`),
+		config.NoEffect(config.Runtime, "a connection takes one request at a time", `
+			auth.http.enable_pipelining                         int 0.. | flag
+		`),
+		config.NoEffect(config.Runtime, "what fails is not asked again before the client is answered", `
+			auth.http.request.retry_interval                    duration | int
+			auth.http.request.retry_times                       int 0..
+			auth.http.request.retry_backoff                     float
+		`),
+		config.NoEffect(config.Runtime, "a client checks the server's certificate or doesn't", `
+			auth.{http,ldap,mysql,pgsql,redis,mongo}.ssl.fail_if_no_peer_cert flag
+		`),
 		config.NoEffect(config.Runtime, "no licence is needed", `
 			license.file
 			license.{connection_high_watermark_alarm,connection_low_watermark_alarm} percent

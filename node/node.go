@@ -10,12 +10,14 @@ import (
 	"os"
 	"sync"
 
+	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/server"
+	"github.com/dunlin-mq/dunlin/store"
 )
 
 // Version is what `dunlin version` and $SYS/brokers/<node>/version say.
@@ -29,9 +31,14 @@ type Node struct {
 	Access  *auth.Control
 	Broker  *broker.Broker
 	Server  *server.Server
-	log     *slog.Logger
-	stop    chan struct{}
-	tidying sync.WaitGroup
+	API     *api.Server
+
+	log       *slog.Logger
+	store     *store.Store
+	passwords *auth.Passwords
+	leaves    leaves
+	stop      chan struct{}
+	tidying   sync.WaitGroup
 }
 
 // Start builds a node and opens its listeners. After an error nothing is left
@@ -44,9 +51,9 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, &DataDirError{c.Node.DataDir, err}
 	}
 	n := &Node{Config: c, Hooks: new(hook.Points), Metrics: new(metrics.Registry), log: log, stop: make(chan struct{})}
-	var access auth.Config
-	access.SetDefaults()
-	n.Access = auth.New(auth.Options{Config: access, Metrics: n.Metrics, Log: log})
+	if err := n.startAccess(); err != nil {
+		return nil, err
+	}
 	n.Broker = broker.New(broker.Options{
 		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
 		Retained: retain.New(c.Retainer), Access: n.Access, Log: log,
@@ -57,11 +64,13 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		Listeners: c.Listeners(), Zone: c.zones(), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients,
 	})
 	if err == nil {
+		err = n.startAPI()
+	}
+	if err == nil {
 		err = n.Server.Start()
 	}
 	if err != nil {
-		n.Broker.Close()
-		n.Access.Close()
+		n.stopParts()
 		return nil, err
 	}
 	n.tidying.Go(func() { tidy(n.stop) })
@@ -86,10 +95,19 @@ func (c *Config) zones() func(*server.Named) (string, *broker.Zone) {
 func (n *Node) Stop() {
 	n.Broker.BeginStop()
 	n.Server.Stop()
-	n.Broker.Close()
-	n.Access.Close() // after those that ask it
+	n.stopParts()
 	close(n.stop)
 	n.tidying.Wait()
+}
+
+// stopParts stops what the listeners need, those that ask before those that
+// are asked.
+func (n *Node) stopParts() {
+	if n.API != nil {
+		n.API.Stop()
+	}
+	n.Broker.Close()
+	n.stopAccess()
 }
 
 // DataDirError says that the data directory can't be used.

@@ -17,6 +17,7 @@ func configured(t *testing.T, env ...string) *Config {
 	t.Helper()
 	c, _, err := LoadConfig("", append([]string{
 		"DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:0", "DUNLIN_NODE__DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
+		"DUNLIN_MANAGEMENT__LISTENER__HTTP=127.0.0.1:0",
 	}, env...))
 	if err != nil {
 		t.Fatal(err)

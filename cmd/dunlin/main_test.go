@@ -62,6 +62,7 @@ func start(t *testing.T, env ...string) *process {
 	p := &process{Cmd: exec.Command(program), out: new(bytes.Buffer), addr: freeAddr(t)}
 	p.Env = append([]string{
 		"DUNLIN_LISTENER__TCP__EXTERNAL=" + p.addr, "DUNLIN_NODE__DATA_DIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
+		"DUNLIN_MANAGEMENT__LISTENER__HTTP=off",
 	}, env...)
 	p.Stdout, p.Stderr = p.out, p.out
 	if err := p.Start(); err != nil {

@@ -91,7 +91,7 @@ func run(t testing.TB, cmd *exec.Cmd, settings ...string) *process {
 func launch(t testing.TB, cmd *exec.Cmd, settings ...string) *process {
 	t.Helper()
 	p := &process{cmd: cmd, dir: t.TempDir(), addr: make(map[listener]string), gone: make(chan struct{})}
-	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"), "DUNLIN_NODE__DATA_DIR="+p.dir)
+	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"), "DUNLIN_NODE__DATA_DIR="+p.dir, "DUNLIN_MANAGEMENT__LISTENER__HTTP=off")
 	for _, s := range settings {
 		key, value, _ := strings.Cut(s, "=")
 		cmd.Env = append(cmd.Env, "DUNLIN_"+strings.ToUpper(strings.ReplaceAll(key, ".", "__"))+"="+value)
@@ -136,13 +136,13 @@ func (p *process) output() string {
 }
 
 var (
-	greeted  = regexp.MustCompile(`(?m)^(Only this machine can connect|WARNING: other machines can connect)`)
+	greeted  = regexp.MustCompile(`(?m)^Dunlin \S+ is running now!`)
 	listens  = regexp.MustCompile(`(?m)^  (tcp|ssl|ws|wss|quic) +(\S+) +([0-9.]+:[0-9]+)`)
 	tickSoon = 5 * time.Millisecond
 )
 
-// ready waits for the list of listeners, which the broker prints when it
-// accepts; false: it has exited.
+// ready waits for what the broker prints when it accepts; false: it has
+// exited.
 func (p *process) ready(t testing.TB) bool {
 	t.Helper()
 	for until := time.Now().Add(patience); !greeted.MatchString(p.output()); {

@@ -1,0 +1,316 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/auth/builtin"
+	"github.com/dunlin-mq/dunlin/auth/file"
+	authhttp "github.com/dunlin-mq/dunlin/auth/http"
+	"github.com/dunlin-mq/dunlin/auth/jwt"
+	"github.com/dunlin-mq/dunlin/auth/psk"
+	"github.com/dunlin-mq/dunlin/auth/query"
+	"github.com/dunlin-mq/dunlin/auth/scram"
+	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/connector"
+	"github.com/dunlin-mq/dunlin/connector/http"
+	"github.com/dunlin-mq/dunlin/connector/ldap"
+	"github.com/dunlin-mq/dunlin/connector/mongodb"
+	"github.com/dunlin-mq/dunlin/connector/mysql"
+	"github.com/dunlin-mq/dunlin/connector/postgres"
+	"github.com/dunlin-mq/dunlin/connector/redis"
+)
+
+// Providers is the configuration of whoever can be asked about clients.
+type Providers struct {
+	ACLFile string         `conf:"acl_file" alias:"mqtt.acl_file"`
+	Builtin builtin.Config `conf:"auth"`
+	PSK     psk.Config     `conf:"psk.file"`
+
+	JWT struct {
+		Enable  Switch      `conf:"enable"`
+		Tokens  jwt.Config  `conf:"."`
+		Service http.Config `conf:"jwks"`
+	} `conf:"auth.jwt"`
+	HTTP struct {
+		AskedKeys `conf:"."`
+		Timeout   time.Duration   `conf:"timeout" bare:"ms"`
+		Questions authhttp.Config `conf:"."`
+		Service   http.Config     `conf:"."`
+	} `conf:"auth.http"`
+	MySQL struct {
+		AskedKeys `conf:"."`
+		Timeout   time.Duration `conf:"timeout"`
+		Queries   query.SQL     `conf:"."`
+		Server    mysql.Config  `conf:"."`
+	} `conf:"auth.mysql"`
+	Postgres struct {
+		AskedKeys `conf:"."`
+		Timeout   time.Duration   `conf:"timeout"`
+		Queries   query.SQL       `conf:"."`
+		Server    postgres.Config `conf:"."`
+	} `conf:"auth.pgsql"`
+	Redis struct {
+		AskedKeys `conf:"."`
+		Timeout   time.Duration `conf:"timeout"`
+		Commands  query.Redis   `conf:"."`
+		Server    redis.Config  `conf:"."`
+	} `conf:"auth.redis"`
+	Mongo struct {
+		AskedKeys `conf:"."`
+		Timeout   time.Duration  `conf:"timeout"`
+		Queries   query.MongoDB  `conf:"."`
+		Server    mongodb.Config `conf:"."`
+	} `conf:"auth.mongo"`
+	LDAP struct {
+		AskedKeys `conf:"."`
+		Search    query.LDAP  `conf:"."`
+		Server    ldap.Config `conf:"."`
+	} `conf:"auth.ldap"`
+}
+
+// AskedKeys are the keys of a provider that asks somebody else. EMQ X has none of them.
+type AskedKeys struct {
+	Enable     Switch `conf:"enable"`
+	MaxWaiting int    `conf:"max_waiting" range:"1.."` // requests that wait for their turn
+	OnError    string `conf:"on_error" oneof:"deny ignore"`
+}
+
+// SetDefaults gives the values of a configuration that says nothing.
+func (k *AskedKeys) SetDefaults() { k.MaxWaiting, k.OnError = 100_000, "deny" }
+
+func (k *AskedKeys) backend(pool int, timeout time.Duration, ping func(context.Context) error) *auth.Backend {
+	return &auth.Backend{Pool: pool, Timeout: timeout, MaxWaiting: k.MaxWaiting, OnError: k.OnError, Ping: ping}
+}
+
+// SetDefaults gives the values of a configuration that says nothing.
+func (p *Providers) SetDefaults() {
+	for _, t := range []*time.Duration{&p.HTTP.Timeout, &p.MySQL.Timeout, &p.Postgres.Timeout, &p.Redis.Timeout, &p.Mongo.Timeout} {
+		*t = 5 * time.Second
+	}
+}
+
+// Switch is the key enable of a provider: on, off, or auto, which is on if EMQ X has loaded the plugin.
+type Switch string
+
+// UnmarshalText is the configuration's.
+func (s *Switch) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "on", "true":
+		*s = "on"
+	case "off", "false":
+		*s = "off"
+	case "auto":
+		*s = ""
+	default:
+		return config.Expected("on, off or auto", string(text))
+	}
+	return nil
+}
+
+// String returns what UnmarshalText reads.
+func (s Switch) String() string {
+	if s == "" {
+		return "auto"
+	}
+	return string(s)
+}
+
+// optional is a provider that is on only if something says so.
+type optional struct {
+	name, plugin string
+	enable       Switch
+	open         func() (auth.Provider, error)
+}
+
+// optional are all of them, in the order in which they are asked.
+func (p *Providers) optional(pw *auth.Passwords, log *slog.Logger) []optional {
+	return []optional{
+		{"jwt", "emqx_auth_jwt", p.JWT.Enable, func() (auth.Provider, error) { return p.openJWT(log) }},
+		{"http", "emqx_auth_http", p.HTTP.Enable, p.openHTTP},
+		{"mysql", "emqx_auth_mysql", p.MySQL.Enable, func() (auth.Provider, error) {
+			db, err := mysql.Open(p.MySQL.Server)
+			return asks(query.NewMySQL(p.MySQL.Queries, db, pw, log), db, err, p.MySQL.backend(p.MySQL.Server.Pool, p.MySQL.Timeout, db.Ping))
+		}},
+		{"pgsql", "emqx_auth_pgsql", p.Postgres.Enable, func() (auth.Provider, error) {
+			db, err := postgres.Open(p.Postgres.Server)
+			return asks(query.NewPostgres(p.Postgres.Queries, db, pw, log), db, err, p.Postgres.backend(p.Postgres.Server.Pool, p.Postgres.Timeout, db.Ping))
+		}},
+		{"redis", "emqx_auth_redis", p.Redis.Enable, func() (auth.Provider, error) {
+			c, err := redis.New(p.Redis.Server)
+			return asks(query.NewRedis(p.Redis.Commands, c, pw, log), c, err, p.Redis.backend(p.Redis.Server.Pool, p.Redis.Timeout, c.Ping))
+		}},
+		{"mongo", "emqx_auth_mongo", p.Mongo.Enable, func() (auth.Provider, error) {
+			c, err := mongodb.New(p.Mongo.Server)
+			return asks(query.NewMongoDB(p.Mongo.Queries, c, pw, log), c, err, p.Mongo.backend(p.Mongo.Server.Pool, p.Mongo.Timeout, c.Ping))
+		}},
+		{"ldap", "emqx_auth_ldap", p.LDAP.Enable, func() (auth.Provider, error) {
+			c, err := ldap.New(p.LDAP.Server)
+			return asks(query.NewLDAP(p.LDAP.Search, c, log), c, err, p.LDAP.backend(p.LDAP.Server.Pool, p.LDAP.Server.Timeout, c.Ping))
+		}},
+	}
+}
+
+// asks completes a provider that asks a connector.
+func asks(p auth.Provider, c interface{ Close() error }, err error, b *auth.Backend) (auth.Provider, error) {
+	if err != nil {
+		return auth.Provider{}, err
+	}
+	p.Backend = b
+	p.Close = func() { c.Close() }
+	return p, nil
+}
+
+func (p *Providers) openJWT(log *slog.Logger) (auth.Provider, error) {
+	service, err := http.New(p.JWT.Service)
+	if err != nil {
+		return auth.Provider{}, err
+	}
+	tokens, err := jwt.New(&p.JWT.Tokens, service, log)
+	if err != nil {
+		return auth.Provider{}, err
+	}
+	return tokens.Provider(), nil
+}
+
+func (p *Providers) openHTTP() (auth.Provider, error) {
+	service, err := http.New(p.HTTP.Service)
+	if err != nil {
+		return auth.Provider{}, err
+	}
+	provider, err := authhttp.New(&p.HTTP.Questions, service, *p.HTTP.backend(p.HTTP.Service.PoolSize, p.HTTP.Timeout, nil))
+	provider.Close = service.Close
+	return provider, err
+}
+
+// providers are all that are on, in the order in which they are asked, but for the built-in ones.
+func (c *Config) providers(pw *auth.Passwords, log *slog.Logger) ([]auth.Provider, error) {
+	loaded, err := c.loadedPlugins()
+	if err != nil {
+		return nil, err
+	}
+	var all []auth.Provider
+	for _, o := range c.Providers.optional(pw, log) {
+		if o.enable == "off" || o.enable == "" && !loaded.has(o.plugin) {
+			continue
+		}
+		p, err := o.open()
+		if err != nil {
+			for _, opened := range all {
+				opened.Close()
+			}
+			return nil, fmt.Errorf("auth.%s is on: %w", o.name, err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// noteIdle notes providers that are configured and not on. Files in the folder plugins don't count: EMQ X delivers one for
+// each provider.
+func (c *Config) noteIdle(report *config.Report) {
+	loaded, err := c.loadedPlugins()
+	if err != nil {
+		return // the start says it
+	}
+	for _, o := range c.Providers.optional(nil, nil) {
+		if o.enable != "" || loaded.has(o.plugin) {
+			continue
+		}
+		prefix := "auth." + o.name + "."
+		for _, v := range report.Values {
+			if strings.HasPrefix(v.Key, prefix) && v.Origin.Source != "" && filepath.Base(filepath.Dir(v.Origin.Source)) != "plugins" {
+				c.idle = append(c.idle, fmt.Sprintf("%s (%s) has no effect: nobody is checked there before auth.%s.enable = on", v.Key, v.Origin, o.name))
+				break
+			}
+		}
+	}
+}
+
+// rules are those of the rule file; nil if the module is off.
+func (c *Config) rules() (*file.File, error) {
+	modules, err := c.loadedModules()
+	switch {
+	case err != nil || !modules.has(aclModule):
+		return nil, err
+	case c.Providers.ACLFile == "":
+		return file.Default(), nil
+	}
+	f, err := file.Load(c.Providers.ACLFile)
+	if err != nil {
+		return nil, fmt.Errorf("acl_file: %w", err)
+	}
+	return f, nil
+}
+
+// files are all keys that are paths.
+func (p *Providers) files() []*string {
+	all := []*string{&p.ACLFile, &p.Builtin.BootstrapFile, &p.Builtin.AllowListFile, &p.PSK.Path}
+	all = append(all, p.JWT.Tokens.Files()...)
+	all = append(all, p.Redis.Server.Files()...)
+	for _, t := range []*connector.TLS{
+		&p.JWT.Service.TLS, &p.HTTP.Service.TLS, &p.MySQL.Server.TLS, &p.Postgres.Server.TLS, &p.Mongo.Server.TLS, &p.LDAP.Server.TLS,
+	} {
+		all = append(all, &t.CACertFile, &t.CertFile, &t.KeyFile)
+	}
+	return all
+}
+
+// leaves are the providers that are managed while the node runs.
+type leaves struct {
+	builtin *builtin.Builtin
+	rules   *file.File // nil: off
+	scram   *scram.Accounts
+	keys    *psk.File // nil: none
+}
+
+// useProviders opens all providers and puts them into the chains. What was opened before an error is closed with them.
+func (n *Node) useProviders() (err error) {
+	c, l := n.Config, &n.leaves
+	if l.builtin, err = builtin.New(context.Background(), builtin.Options{
+		Config: c.Providers.Builtin, Passwords: n.passwords, Changed: n.Access.DrainCaches,
+		Accounts: n.store.Map("accounts"), Rules: n.store.Map("rules"),
+	}); err != nil {
+		return err
+	}
+	n.Access.Use(l.builtin.Providers()...)
+	asked, err := c.providers(n.passwords, n.log)
+	if err != nil {
+		return err
+	}
+	n.Access.Use(asked...)
+	if l.rules, err = c.rules(); err != nil {
+		return err
+	}
+	if l.rules != nil {
+		n.Access.Use(l.rules.Provider())
+	}
+	if l.scram, err = scram.NewAccounts(n.store.Map("scram")); err != nil {
+		return err
+	}
+	for name, m := range scram.Mechanisms(l.scram) {
+		n.Access.UseMechanism(name, m)
+	}
+	if c.Providers.PSK.Path != "" {
+		l.keys, err = psk.Load(c.Providers.PSK)
+	}
+	return err
+}
+
+// reloadRules reads the rule file again, and has forgotten what the old rules said.
+func (n *Node) reloadRules() error {
+	if n.leaves.rules == nil {
+		return errors.New("the rule file is off: modules.loaded_file says so")
+	}
+	if err := n.leaves.rules.Reload(); err != nil {
+		return err
+	}
+	n.Access.DrainCaches()
+	return nil
+}
