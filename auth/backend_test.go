@@ -562,6 +562,22 @@ func TestCloseLeavesStuckCallsBehind(t *testing.T) {
 	})
 }
 
+func TestCloseWithARemovedProviderAtWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, nil)
+		f, release := deaf("http")
+		g.Use(behind(f, deny))
+		done := g.begin("a", "p")
+		synctest.Wait()
+		g.Remove("http")
+		g.Close()
+		if took := in(func() { <-done }); took > deny.Timeout {
+			t.Errorf("told after %v", took)
+		}
+		close(release)
+	})
+}
+
 func TestPromptAnswersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)

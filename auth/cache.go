@@ -10,7 +10,7 @@ import (
 
 // Cache is what backends said about the topics of one connection. The zero
 // Cache is empty and takes 16 bytes; all methods may be called at the same
-// time.
+// time. A nil Cache keeps nothing.
 type Cache struct {
 	mu sync.Mutex
 	t  *cacheTable // nil: empty
@@ -52,6 +52,9 @@ func topicSum(action Action, topic string) uint32 {
 
 // Drain forgets everything.
 func (c *Cache) Drain() {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.t = nil
@@ -59,6 +62,9 @@ func (c *Cache) Drain() {
 
 // Entries returns all answers, the oldest first, those too old to be used as well.
 func (c *Cache) Entries() []CacheEntry {
+	if c == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.t == nil {
@@ -74,6 +80,9 @@ func (c *Cache) Entries() []CacheEntry {
 // get finds an answer that is not older than since. If even the newest is not, all
 // are forgotten.
 func (c *Cache) get(action Action, topic string, since time.Duration) (allow, ok bool) {
+	if c == nil {
+		return false, false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.t
@@ -92,6 +101,9 @@ func (c *Cache) get(action Action, topic string, since time.Duration) (allow, ok
 
 // put keeps an answer as the newest; above size the oldest goes.
 func (c *Cache) put(e cached, size int) {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.t == nil {

@@ -42,6 +42,15 @@ func TestCacheKeepsOrderAndSize(t *testing.T) {
 	topics()
 }
 
+func TestNilCacheKeepsNothing(t *testing.T) {
+	var c *Cache
+	c.put(cached{topic: "t", at: 1, allow: true}, 9)
+	if _, ok := c.get(Publish, "t", 0); ok || c.Entries() != nil {
+		t.Error("it does")
+	}
+	c.Drain()
+}
+
 func TestCacheTellsActionsApart(t *testing.T) {
 	var c Cache
 	c.put(cached{"t", 1, Publish, true}, 9)

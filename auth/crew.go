@@ -36,13 +36,13 @@ func (c *crew) join() bool {
 	return !c.off
 }
 
-// after is time.AfterFunc by one of the crew.
+// after is time.AfterFunc by one of the crew, as long as there is one.
 func (c *crew) after(d time.Duration, f func()) *time.Timer {
 	return time.AfterFunc(d, func() {
 		if c.join() {
 			defer c.working.Done()
-			f()
 		}
+		f()
 	})
 }
 

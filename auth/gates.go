@@ -38,7 +38,7 @@ func newGates(c Config) *gates {
 // flapping.
 func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
 	switch now := c.now(); {
-	case c.gates.isBlocked(now, who):
+	case c.config.Failures.Count > 0 && c.gates.isBlocked(now, who):
 		c.count.refusedFailed.Inc()
 		return mqtt.ConnectionRateExceeded
 	case p.EnableBan && c.bans.Banned(who, time.Now()):
