@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
-	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -43,7 +42,7 @@ func startWithOracle(t testing.TB, listeners string, authn, authz bool) (*testSe
 
 // consult puts an oracle into the chains of a server that isn't started yet.
 func (ts *testServer) consult(authn, authz bool) *oracle {
-	ts.zone.EnableACL = config.Flag(authz)
+	ts.zone.EnableACL = authz
 	o := &oracle{said: make(chan struct{}), verdict: auth.Allow}
 	p := auth.Provider{
 		Name:    "oracle",
@@ -263,7 +262,7 @@ func TestDeniedIsCounted(t *testing.T) {
 		if _, err := nc.Write(slices.Concat(connect, mqtt.Append(nil, packet, v), ping, []byte{0xe0, 0})); err != nil {
 			t.Fatal(err)
 		}
-		io.ReadAll(nc) //nolint:errcheck // reset or ended
+		io.ReadAll(nc) // reset, or ended
 		var got []string
 		for _, name := range []string{"publish.error", "publish.auth_error", "publish.dropped", "subscribe.error", "subscribe.auth_error"} {
 			if n := ts.metric("packets." + name); n > 0 {

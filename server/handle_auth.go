@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/hook"
@@ -108,6 +109,9 @@ func (c *conn) proved(x *authExchange) (mqtt.ReasonCode, string) {
 		return mqtt.NotAuthorized, "the user name of CONNECT is not the one that was proved"
 	}
 	info.Username, x.user = name, name
+	if c.listener.zone.EnableBan && c.listener.server.broker.Access.Bans().Banned(info, time.Now()) {
+		return mqtt.Banned, "the user is banned" // whose name nobody knew when the client was admitted
+	}
 	if a.Mountpoint == "" {
 		a.Mountpoint = c.listener.zone.Mountpoint // once more: it may hold the name
 	}

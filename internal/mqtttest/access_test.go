@@ -48,6 +48,9 @@ func (inProcess) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 	n.Access.Remove("file")
 	n.Access.Use(provider("oracle", oracle{}), provider("sick", oracle{sick: true})) // what is sick gets avoided, so it is another one
 	n.Access.UseMechanism("NAME", nameMechanism{})
+	if err := n.Access.Bans().Add(auth.Ban{Kind: auth.BanUsername, Who: "outlaw"}); err != nil {
+		return Node{}, err
+	}
 	t.Cleanup(n.Stop)
 	return at, nil
 }
