@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -102,26 +103,40 @@ func decode[T any](text string, into *T) error {
 	return nil
 }
 
-// check turns what came into what Params says; names it doesn't know are left
-// out.
+// check turns what came into what Params says. Names it doesn't know are left
+// out; a text that was named and is empty is not the same as none.
 func (r *Route) check(came params) (params, error) {
 	checked := make(params)
 	for i := range r.Params {
 		p := &r.Params[i]
-		raw := came[p.Name]
-		if raw == nil || raw == "" {
-			if p.Required {
-				return nil, fail(codeMissing, "missing mandatory params: "+quoted(r.required()))
+		raw, named := came[p.Name]
+		switch {
+		case raw != nil && raw != "":
+			v, err := p.value(raw)
+			if err != nil {
+				return nil, err
 			}
-			continue
+			checked[p.Name] = v
+		case p.Required:
+			return nil, fail(codeMissing, "missing mandatory params: "+quoted(r.required()))
+		case named && p.Type == Text && p.OneOf == nil:
+			checked[p.Name] = ""
 		}
-		v, err := p.value(raw)
-		if err != nil {
-			return nil, err
-		}
-		checked[p.Name] = v
+	}
+	if r.Strict {
+		return checked, r.checkNames(came)
 	}
 	return checked, nil
+}
+
+// checkNames refuses names that Params doesn't have.
+func (r *Route) checkNames(came params) error {
+	for _, name := range slices.Sorted(maps.Keys(came)) {
+		if !slices.ContainsFunc(r.Params, func(p Param) bool { return p.Name == name }) {
+			return fail(codeValue, fmt.Sprintf("there is no parameter %q here", name))
+		}
+	}
+	return nil
 }
 
 // checkAll checks each object of an array.

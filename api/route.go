@@ -15,7 +15,10 @@ type Route struct {
 	Name     string // as in the list of endpoints
 	Summary  string
 	Params   []Param // of query and body; those of the path are in Path
-	Answer   string  // what is in data, in words; empty: nothing
+	// Strict refuses parameters that are not in Params: without one that was
+	// misspelled, the route would do more than was meant.
+	Strict bool
+	Answer string // what is in data, in words; empty: nothing
 
 	handle func(*request) (any, error)
 	// batch, if not nil, lets the body be an array of objects, each with Params

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 
 	"github.com/dunlin-mq/dunlin/auth"
@@ -17,7 +18,7 @@ func (s *Server) ruleRoutes() []Route {
 	}
 	routes := []Route{{
 		Method: "POST", Path: "/acl", Name: "add_acl", Summary: "Add ACL rules, or replace those of the same subject, topic and action",
-		Answer: "the rule with result ok; of an array: all of them", handle: s.addRule, batch: s.addRules,
+		Answer: "the rule with result ok; of an array: all of them", Strict: true, handle: s.addRule, batch: s.addRules,
 		Params: []Param{
 			{Name: "clientid", Type: Text, Doc: "for this client only"},
 			{Name: "username", Type: Text, Doc: "for this user only; without both for everybody"},
@@ -135,14 +136,17 @@ func freshRule(p params) (auth.Rule, error) {
 	if r.Topic, err = auth.NewPattern(p.text("topic")); err != nil {
 		return r, fail(codeValue, "bad topic: "+err.Error())
 	}
-	clientID, username := p.text("clientid"), p.text("username")
-	switch {
-	case clientID != "" && username != "":
-		return r, fail(codeValue, "a rule is for a clientid or for a username, not for both")
-	case clientID != "":
-		r.Subject = auth.Subject{Kind: auth.ByClientID, Name: clientID}
-	case username != "":
-		r.Subject = auth.Subject{Kind: auth.ByUsername, Name: username}
+	for _, kind := range []auth.SubjectKind{auth.ByClientID, auth.ByUsername} {
+		name, named := p[string(kind)].(string)
+		switch {
+		case !named:
+		case name == "": // of somebody's empty variable: not for everybody
+			return r, fail(codeValue, fmt.Sprintf("bad %s: must not be empty", kind))
+		case r.Kind != auth.ForAll:
+			return r, fail(codeValue, "a rule is for a clientid or for a username, not for both")
+		default:
+			r.Subject = auth.Subject{Kind: kind, Name: name}
+		}
 	}
 	return r, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,8 +104,9 @@ func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 			v.flags(c.Flags())
 		}
 		c.RunE = func(c *cobra.Command, args []string) error {
-			if n := strings.Count(v.use, " <"); len(args) < n || len(args) > n+strings.Count(v.use, " [") {
-				return usage(group)
+			n := strings.Count(v.use, " <")
+			if len(args) < n || len(args) > n+strings.Count(v.use, " [") || slices.Contains(args, "") {
+				return usage(group) // an empty argument is somebody's empty variable
 			}
 			r, err := connect(c, where)
 			if err != nil {

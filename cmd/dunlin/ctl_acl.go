@@ -93,7 +93,7 @@ func addRule(r *remote, args []string) error {
 		return err
 	}
 	rule := map[string]any{"topic": rest[0], "action": rest[1], "access": rest[2]}
-	if name != "" {
+	if kind != "_all" {
 		rule[kind] = name
 	}
 	if err := r.call("POST", "/acl", rule, nil); err != nil {
@@ -109,7 +109,7 @@ func deleteRule(r *remote, args []string) error {
 		return err
 	}
 	path := ruleRoute(kind)
-	if name != "" {
+	if kind != "_all" {
 		path += "/" + escape(name)
 	}
 	if err := r.call("DELETE", path+"/topic/"+escape(rest[0]), nil, nil); err != nil {
