@@ -29,11 +29,14 @@ const (
 type backend struct {
 	*link
 	opts Backend
+	// grace is what a call has less than its flight: a provider that heeds its
+	// context returns before expire takes it for one that doesn't.
+	grace time.Duration
 
 	mu      sync.Mutex
 	flights map[requestKey]*flight
 	line    list.List     // of *flight
-	next    *list.Element // the first that waits
+	next    *list.Element // of line, the first that may still have its turn
 	waiting int           // flights that do
 	askers  int           // who wait for all flights
 	busy    int           // goroutines that call the provider, those of stuck calls included
@@ -66,6 +69,7 @@ func newBackend(l *link) *backend {
 	if b.opts.MaxWaiting <= 0 {
 		b.opts.MaxWaiting = defaultMaxWaiting
 	}
+	b.grace = min(b.opts.Timeout/20, 100*time.Millisecond)
 	c := &l.control.config
 	b.answers = recent[requestKey, kept]{keep: max(c.AuthCacheTTL, c.AuthCacheNegativeTTL), limit: c.AuthCacheMaxSize}
 	b.health.since = l.control.now()
@@ -155,12 +159,8 @@ func (b *backend) put(f *flight) {
 
 // work calls the provider as long as somebody waits.
 func (b *backend) work() {
-	for {
-		f, now := b.take()
-		if f == nil {
-			return
-		}
-		ctx, cancel := context.WithTimeout(b.control.ctx, f.deadline-now)
+	for f, left := b.take(); f != nil; f, left = b.take() {
+		ctx, cancel := context.WithTimeout(b.control.ctx, left)
 		a, err := b.call(ctx, f.acl, &f.r)
 		switch {
 		case err == nil:
@@ -174,20 +174,24 @@ func (b *backend) work() {
 	}
 }
 
-// take is the next flight; nil sends the goroutine home.
-func (b *backend) take() (*flight, time.Duration) {
+// take is the next flight and how long its call may take; nil sends the
+// goroutine home. Flights with no time left are for expire to end.
+func (b *backend) take() (f *flight, left time.Duration) {
 	b.mu.Lock()
-	if b.next == nil {
-		b.busy--
-		b.unlockAndClose()
-		return nil, 0
+	now := b.control.now()
+	for b.next != nil {
+		f = b.next.Value.(*flight)
+		b.next = b.next.Next()
+		if left = f.deadline - now - b.grace; left > 0 {
+			f.running = true
+			b.wait(-1)
+			b.mu.Unlock()
+			return f, left
+		}
 	}
-	defer b.mu.Unlock()
-	f := b.next.Value.(*flight)
-	b.next = b.next.Next()
-	b.wait(-1)
-	f.running = true
-	return f, b.control.now()
+	b.busy--
+	b.unlockAndClose()
+	return nil, 0
 }
 
 // landed is told what came of a call.
