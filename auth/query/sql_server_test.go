@@ -195,6 +195,9 @@ func (d *database) asShipped(t *testing.T) {
 	authenticates(t, p, "stranger", "public", auth.Ignore)
 }
 
+// bcrypted is päss'word at the lowest cost.
+const bcrypted = "$2a$04$EINEQ2Cmb9glTKDD.eVdIetruvm0FjWL2jc/JPhCybUxumjiIrEoG"
+
 func (d *database) hashes(t *testing.T) {
 	d.Exec(d.wider)
 	for i, kind := range []string{
@@ -205,9 +208,11 @@ func (d *database) hashes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored, salt, err := h.Make([]byte("päss'word"))
-		if err != nil {
-			t.Fatal(err)
+		stored, salt := bcrypted, bcrypted[:29]
+		if !strings.Contains(kind, "bcrypt") {
+			if stored, salt, err = h.Make([]byte("päss'word")); err != nil {
+				t.Fatal(err)
+			}
 		}
 		name := fmt.Sprintf("hash%d", i)
 		d.do(t, "insert into mqtt_user (username, password, salt) values (?, ?, ?)", name, stored, salt)

@@ -10,13 +10,17 @@ import (
 // mysql8 is what scripts/peers.sh fetches.
 const mysql8 = "mysql-8.0.15"
 
+// ownAIO keeps servers from the kernel's queues for asynchronous I/O, of which
+// all servers of one user together have only so much.
+const ownAIO = "--innodb-use-native-aio=0"
+
 // MariaDB starts Debian's MariaDB.
 func MariaDB(t testing.TB) *SQL {
 	t.Helper()
 	server, install := program(t, "mariadbd"), program(t, "mariadb-install-db")
 	s, data := newSQL(t), filepath.Join(newDir(t), "data")
 	run(t, command([]string{install, "--no-defaults", "--datadir=" + data,
-		"--auth-root-authentication-method=normal", "--skip-test-db"}, nil, false), "")
+		"--auth-root-authentication-method=normal", "--skip-test-db", ownAIO}, nil, false), "")
 	return startMySQL(t, s, data, spec{name: "MariaDB", argv: []string{server}})
 }
 
@@ -45,7 +49,7 @@ func startMySQL(t testing.TB, s *SQL, data string, how spec, options ...string) 
 		"--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--skip-name-resolve",
 		"--ssl-ca="+s.Certs.CA, "--ssl-cert="+s.Certs.ServerCert, "--ssl-key="+s.Certs.ServerKey,
 		// What was committed outlives the process, not the machine.
-		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M",
+		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", ownAIO,
 	)
 	how.ready = func() error { return check(command(append(admin, "--execute=select 1"), nil, true)) }
 	s.Server = launch(t, port, dir, how)

@@ -248,11 +248,11 @@ func (q *querierSuite) cancelled(t *testing.T) {
 
 func (q *querierSuite) ownTimeout(t *testing.T) {
 	l := q.login()
-	l.QueryTimeout = 100 * time.Millisecond
+	l.QueryTimeout = time.Second
 	db := q.connect(t, l)
 	began := time.Now()
-	if _, _, err := db.Query(t.Context(), q.dialect.Sleep); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Second {
-		t.Errorf("a query of ten seconds, given 100ms: %v after %v", err, time.Since(began))
+	if _, _, err := db.Query(t.Context(), q.dialect.Sleep); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 5*time.Second {
+		t.Errorf("a query of ten seconds, given one: %v after %v", err, time.Since(began))
 	}
 	ask(t, db, easy)
 }
