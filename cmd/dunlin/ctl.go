@@ -90,7 +90,7 @@ var errSaid = errors.New("refused")
 func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 	usage := func(c *cobra.Command) error {
 		for _, v := range all {
-			fmt.Fprintf(c.OutOrStdout(), "%-70s# %s\n", strings.TrimPrefix(c.CommandPath(), "dunlin ctl ")+" "+v.use, v.short)
+			fmt.Fprintf(c.OutOrStdout(), "%-69s # %s\n", strings.TrimPrefix(c.CommandPath(), "dunlin ctl ")+" "+v.use, v.short)
 		}
 		return errUsage
 	}
