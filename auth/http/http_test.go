@@ -154,7 +154,10 @@ type service struct {
 	lost  string // the path that can't be reached
 }
 
-func (s *service) Do(_ context.Context, _, url string, _ nethttp.Header, _ []byte) (status int, contentType string, answer []byte, err error) {
+func (s *service) Do(_ context.Context, _, url string, header nethttp.Header, _ []byte) (status int, contentType string, answer []byte, err error) {
+	if _, ok := header["Idempotency-Key"]; !ok {
+		return 0, "", nil, errors.New("this may not be asked again on another connection")
+	}
 	part := strings.SplitN(strings.TrimPrefix(url, "http://s/"), "/", 3)
 	s.asked = append(s.asked, part[0])
 	if part[0] == s.lost {

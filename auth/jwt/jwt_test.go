@@ -20,6 +20,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/config"
+	connhttp "github.com/dunlin-mq/dunlin/connector/http"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -352,8 +353,32 @@ func TestConfig(t *testing.T) {
 	const p224 = "-----BEGIN PUBLIC KEY-----\nME4wEAYHKoZIzj0CAQYFK4EEACEDOgAEtwiuO5uoJWGmPDRMnVkSDHyUaAMe0u6Y\nHzNLnR9mZV0Tb2Lr6u9WnY7SFYWZ0tYuJrd8z3mFxKc=\n-----END PUBLIC KEY-----\n"
 	f("pubkey = "+write("d.pem", p224), "d.pem: ")
 
-	c, err := bind(t, "auth.jwt.secret = emqxsecret\nauth.jwt.from = password\nauth.jwt.verify_claims = off")
-	if err != nil || c.ACLClaim != "acl" || c.RefreshInterval != 5*time.Minute || len(c.Files()) != 1 {
-		t.Errorf("what EMQ X ships: %+v %v", c, err)
+}
+
+// TestAsANodeNestsIt reads the files that EMQ X ships, all keys on, into the
+// structs that have a part of auth.jwt.*.
+func TestAsANodeNestsIt(t *testing.T) {
+	for _, version := range []string{"3.2", "4.3"} {
+		text, err := os.ReadFile("../../node/testdata/emqx-" + version + "/etc/plugins/emqx_auth_jwt.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := strings.ReplaceAll(string(text), "# auth", "auth") + "auth.jwt.jwks.ssl.cacertfile = ca.pem\n"
+		file, err := config.Parse(strings.NewReader(all), "emqx_auth_jwt.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys struct {
+			JWT struct {
+				Config `conf:"."`
+				Link   connhttp.Config `conf:"jwks"`
+			} `conf:"auth.jwt"`
+		}
+		_, err = config.Bind(&keys, file.Settings, nil)
+		c := &keys.JWT
+		if err != nil || c.Secret != "emqxsecret" || c.ACLClaim != "acl" || c.RefreshInterval != 5*time.Minute ||
+			*c.Files()[0] != "etc/certs/jwt_public_key.pem" || c.Claims["username"] != "%u" || c.Link.TLS.CACertFile != "ca.pem" {
+			t.Errorf("%s: %+v %v", version, c, err)
+		}
 	}
 }
