@@ -155,8 +155,9 @@ func (db *DB) Ping(ctx context.Context) error { return explain(ctx, db.pool.Ping
 func (db *DB) Close() error { return db.pool.Close() }
 
 // passing are the codes of errors that may be gone the next time: too many
-// connections, shutting down, lock waits, deadlocks, read-only.
-var passing = []uint16{1040, 1053, 1203, 1205, 1213, 1290, 1836}
+// connections, shutting down, lock waits, deadlocks, read-only, prepared too long
+// ago.
+var passing = []uint16{1040, 1053, 1203, 1205, 1213, 1243, 1290, 1615, 1836}
 
 // explain gives an error its kind.
 func explain(ctx context.Context, err error) error {

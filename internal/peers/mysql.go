@@ -2,6 +2,7 @@ package peers
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,17 +11,18 @@ import (
 // mysql8 is what scripts/peers.sh fetches.
 const mysql8 = "mysql-8.0.15"
 
-// ownAIO keeps servers from the kernel's queues for asynchronous I/O, of which
-// all servers of one user together have only so much.
-const ownAIO = "--innodb-use-native-aio=0"
+// small has a server write little at its start, and keeps it from the kernel's
+// queues for asynchronous I/O, of which all servers of one user together have
+// only so much.
+var small = []string{"--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M", "--innodb-use-native-aio=0"}
 
 // MariaDB starts Debian's MariaDB.
 func MariaDB(t testing.TB) *SQL {
 	t.Helper()
 	server, install := program(t, "mariadbd"), program(t, "mariadb-install-db")
 	s, data := newSQL(t), filepath.Join(newDir(t), "data")
-	run(t, command([]string{install, "--no-defaults", "--datadir=" + data,
-		"--auth-root-authentication-method=normal", "--skip-test-db", ownAIO}, nil, false), "")
+	run(t, command(append([]string{install, "--no-defaults", "--datadir=" + data,
+		"--auth-root-authentication-method=normal", "--skip-test-db"}, small...), nil, false), "")
 	return startMySQL(t, s, data, spec{name: "MariaDB", argv: []string{server}})
 }
 
@@ -31,8 +33,8 @@ func MySQL8(t testing.TB) *SQL {
 	server := fetched(t, mysql8, "bin", "mysqld")
 	s, data := newSQL(t), filepath.Join(newDir(t), "data")
 	// Neither logs for replicas nor a disk that has really written: it starts in half the time.
-	options := []string{"--user=root", "--mysqlx=OFF", "--skip-log-bin", "--innodb-log-file-size=4M", "--innodb-flush-method=nosync"}
-	run(t, command(append([]string{server, "--no-defaults", "--initialize-insecure", "--datadir=" + data}, options...), nil, true), "")
+	options := []string{"--user=root", "--mysqlx=OFF", "--skip-log-bin", "--innodb-flush-method=nosync"}
+	run(t, command(slices.Concat([]string{server, "--no-defaults", "--initialize-insecure", "--datadir=" + data}, options, small), nil, true), "")
 	return startMySQL(t, s, data, spec{name: "MySQL", argv: []string{server}, asUs: true}, options...)
 }
 
@@ -43,13 +45,13 @@ func startMySQL(t testing.TB, s *SQL, data string, how spec, options ...string) 
 	dir, port := filepath.Dir(data), freePort(t)
 	admin := []string{client, "--no-defaults", "--skip-ssl", "--default-character-set=utf8mb4", "--user=root",
 		"--socket=" + filepath.Join(dir, "s")}
-	how.argv = append(append(how.argv, "--no-defaults"), options...)
+	how.argv = slices.Concat(how.argv, []string{"--no-defaults"}, options, small)
 	how.argv = append(how.argv,
 		"--datadir="+data, "--socket="+filepath.Join(dir, "s"), "--pid-file="+filepath.Join(dir, "pid"),
 		"--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--skip-name-resolve",
 		"--ssl-ca="+s.Certs.CA, "--ssl-cert="+s.Certs.ServerCert, "--ssl-key="+s.Certs.ServerKey,
 		// What was committed outlives the process, not the machine.
-		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", ownAIO,
+		"--innodb-flush-log-at-trx-commit=2",
 	)
 	how.ready = func() error { return check(command(append(admin, "--execute=select 1"), nil, true)) }
 	s.Server = launch(t, port, dir, how)
