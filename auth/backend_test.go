@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -77,6 +78,32 @@ func wait(all []<-chan Outcome) (codes []mqtt.ReasonCode) {
 		codes = append(codes, (<-done).Code)
 	}
 	return codes
+}
+
+// A storm needs no more goroutines than the pool has places.
+func TestStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, nil)
+		f := slow("http", 10*time.Millisecond, Allow)
+		g.Use(behind(f, Backend{Pool: 32, Timeout: 5 * time.Second}))
+		before := runtime.NumGoroutine()
+		var all []<-chan Outcome
+		for i := range 5000 {
+			all = append(all, g.begin(fmt.Sprint(i), "p"))
+		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - before; n > 32 {
+			t.Errorf("%d goroutines for 5000 who wait", n)
+		}
+		if took := in(func() { wait(all) }); took > 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		g.count("auth.http.success", 5000)
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - before; n > 0 {
+			t.Errorf("%d goroutines at rest", n)
+		}
+	})
 }
 
 func TestDeadlineCountsFromTheBeginning(t *testing.T) {
