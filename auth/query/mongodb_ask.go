@@ -53,7 +53,11 @@ func (a *mongoAuthenticator) superuser(ctx context.Context, r *auth.Request) (bo
 		a.log.say("nobody is a superuser, as the query fails", "key", "auth.mongo.super_query", "error", err)
 		return false, nil
 	}
-	return len(found) > 0 && found[0][a.super.Field] == true, err
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	super, _ := found[0][a.super.Field].(bool)
+	return super, nil
 }
 
 // find asks for the documents of a request.

@@ -70,6 +70,11 @@ func (c *Client) Find(ctx context.Context, collection string, selector map[strin
 }
 
 func (c *Client) find(ctx context.Context, collection string, selector map[string]any, limit int) ([]map[string]any, error) {
+	if t := c.config.QueryTimeout; t > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t)
+		defer cancel()
+	}
 	client, err := c.connected(ctx)
 	if err != nil {
 		return nil, err
@@ -194,9 +199,6 @@ func (c *Client) options(s seeds) *options.ClientOptions {
 		// A look at what a certificate says about its revocation would go to
 		// addresses nobody has configured.
 		o.SetTLSConfig(c.secure).SetDisableOCSPEndpointCheck(true)
-	}
-	if cfg.QueryTimeout > 0 {
-		o.SetTimeout(cfg.QueryTimeout)
 	}
 	switch cfg.Type {
 	case "single":

@@ -20,7 +20,8 @@ type Config struct {
 	Database int    `conf:"database" range:"0.."`
 	Username string `conf:"username"` // of Redis 6 and later; "" is the user default
 	Password string `conf:"password"`
-	// QueryTimeout bounds each command; 0 leaves it to the context.
+	// QueryTimeout bounds each command; 0 leaves it to the context, for 30 s at
+	// most.
 	QueryTimeout time.Duration `conf:"query_timeout"`
 	TLS          connector.TLS `conf:"ssl"`
 

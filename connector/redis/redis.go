@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -25,7 +26,12 @@ type Client struct {
 }
 
 const (
-	dialTimeout = 5 * time.Second
+	// dialTimeout is what a server that says nothing may cost before another is
+	// asked. The library asks all sentinels and waits for the slowest.
+	dialTimeout = 3 * time.Second
+	// longest bounds each command, also those that the library sends by itself
+	// to learn about a cluster, without anybody's context.
+	longest = 30 * time.Second
 	// bufferSize of a connection, for each direction: commands and replies are
 	// small, and the library's 32 KiB are held for as long as the connection.
 	bufferSize = 4 << 10
@@ -60,8 +66,8 @@ func open(c *Config, secure *tls.Config) redis.UniversalClient {
 		WriteBufferSize:  bufferSize,
 
 		Dialer:                dialer(secure),
-		ReadTimeout:           noneIfZero(c.QueryTimeout),
-		WriteTimeout:          noneIfZero(c.QueryTimeout),
+		ReadTimeout:           cmp.Or(c.QueryTimeout, longest),
+		WriteTimeout:          cmp.Or(c.QueryTimeout, longest),
 		ContextTimeoutEnabled: true,
 
 		// Who calls decides about trying again. One attempt to connect is the
@@ -83,14 +89,6 @@ func open(c *Config, secure *tls.Config) redis.UniversalClient {
 		return redis.NewClusterClient(o.Cluster())
 	}
 	return redis.NewClient(o.Simple())
-}
-
-// noneIfZero is how the library writes that there is no timeout.
-func noneIfZero(d time.Duration) time.Duration {
-	if d == 0 {
-		return -1
-	}
-	return d
 }
 
 // dialer makes connections within the context, the handshake of TLS included.

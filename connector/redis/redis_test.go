@@ -288,6 +288,10 @@ func TestSentinel(t *testing.T) {
 	}
 	eventually(t, c, "SET k w")
 
+	behind := connect(t, Config{Type: "sentinel", Servers: at(t, silent(t), s.Sentinel.Addr()), Sentinel: s.Name, Password: "secret"})
+	if got := eventually(t, behind, "GET k"); got != "w" {
+		t.Errorf("behind a sentinel that is silent: %v", got)
+	}
 	unknown := connect(t, Config{Type: "sentinel", Servers: at(t, s.Sentinel.Addr()), Sentinel: "nobody", Password: "secret"})
 	refused(t, unknown, 2*time.Second)
 }
