@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 const (
@@ -120,4 +121,12 @@ func processorTime(t testing.TB, pid int) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// TestConnSize: a connection takes 288 bytes of heap; one field more and it is
+// 320.
+func TestConnSize(t *testing.T) {
+	if size := unsafe.Sizeof(conn{}); size > 288 {
+		t.Errorf("a conn has %d bytes", size)
+	}
 }
