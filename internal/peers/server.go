@@ -112,13 +112,14 @@ func (s *Server) end() {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return
 	}
+	pause(s.cmd.Process.Pid) //nolint:errcheck // so that it starts no more of them; it may have ended by itself
 	family := descendants(s.cmd.Process.Pid)
-	s.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
+	s.cmd.Process.Kill() //nolint:errcheck // as above
 	<-s.ended
 	for _, pid := range family {
 		kill(pid)
 	}
-	for deadline := time.Now().Add(5 * time.Second); anyAlive(family) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); anyAlive(family) && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
