@@ -213,6 +213,9 @@ func (b *block) add(line string) {
 		return
 	}
 	last := len(b.steps) - 1
+	if line == ">\n" { // an empty line of a command
+		line = "> \n"
+	}
 	if command, is := strings.CutPrefix(line, "$ "); is {
 		b.steps = append(b.steps, step{command: strings.TrimSuffix(command, "\n")})
 	} else if more, is := strings.CutPrefix(line, "> "); is && last >= 0 {

@@ -15,9 +15,10 @@ import (
 const maxSize = 16 << 20
 
 // defaults hold where no file is named: those EMQ X delivers but for the last,
-// {allow, all}. What they don't cover is up to acl_nomatch.
+// {allow, all}. They keep $SYS and the subscription to everything for this
+// machine and the dashboard; see decide.
 const defaults = `{allow, {user, "dashboard"}, subscribe, ["$SYS/#"]}.
-{allow, {ipaddr, "127.0.0.1"}, pubsub, ["$SYS/#", "#"]}.
+{allow, {ipaddrs, ["127.0.0.0/8", "::1"]}, pubsub, ["$SYS/#", "#"]}.
 {deny, all, subscribe, ["$SYS/#", {eq, "#"}]}.
 `
 
@@ -80,7 +81,7 @@ func (f *File) Rules() []Rule {
 // Explain returns the rule that decides about a request; ok is false if none
 // does.
 func (f *File) Explain(r *auth.Request) (decisive Rule, ok bool) {
-	if found := f.rules.Load().decide(r); found != nil {
+	if found := f.decide(r); found != nil {
 		return found.Rule, true
 	}
 	return Rule{}, false
@@ -89,10 +90,21 @@ func (f *File) Explain(r *auth.Request) (decisive Rule, ok bool) {
 // Authorize answers at once. It never fails and doesn't allocate, but for rules
 // with a regular expression, which may.
 func (f *File) Authorize(_ context.Context, r *auth.Request) (auth.Answer, error) {
-	if found := f.rules.Load().decide(r); found != nil {
+	if found := f.decide(r); found != nil {
 		return auth.Answer{Verdict: found.verdict}, nil
 	}
 	return auth.Answer{}, nil
+}
+
+// decide returns the rule that decides, or nil. Of the defaults none allows
+// more than $SYS: whoever sets acl_nomatch = deny and names no file has not
+// meant to let in what comes over a proxy on this machine.
+func (f *File) decide(r *auth.Request) *rule {
+	found := f.rules.Load().decide(r)
+	if found != nil && f.path == "" && found.verdict == auth.Allow && !strings.HasPrefix(r.Topic, "$SYS/") {
+		return nil
+	}
+	return found
 }
 
 // Provider returns the file as a link of the chains, the last one.

@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,6 +133,26 @@ func TestDefault(t *testing.T) {
 	if rule, ok := f.Explain(r); ok {
 		t.Errorf("a/b: %+v", rule)
 	}
+}
+
+// TestDefaultAllowsOnlySYS: a local client may read $SYS, and for the rest the
+// defaults leave it to acl_nomatch.
+func TestDefaultAllowsOnlySYS(t *testing.T) {
+	f := Default()
+	try := func(addr string, action auth.Action, topic string, want auth.Verdict) {
+		t.Helper()
+		r := &auth.Request{Client: &auth.Client{ClientID: "c", Peer: netip.MustParseAddrPort(addr)}, Action: action, Topic: topic}
+		if a, err := f.Authorize(t.Context(), r); err != nil || a.Verdict != want {
+			t.Errorf("%s %v %s: %v (%v), want %v", addr, action, topic, a.Verdict, err, want)
+		}
+	}
+	try("127.0.0.1:9", auth.Subscribe, "$SYS/#", auth.Allow)
+	try("[::1]:9", auth.Subscribe, "$SYS/brokers", auth.Allow)
+	try("127.0.0.1:9", auth.Subscribe, "#", auth.Ignore)
+	try("127.0.0.1:9", auth.Publish, "a", auth.Ignore)
+	try("10.0.0.1:9", auth.Subscribe, "#", auth.Deny)
+	try("10.0.0.1:9", auth.Subscribe, "$SYS/#", auth.Deny)
+	try("10.0.0.1:9", auth.Subscribe, "a/#", auth.Ignore)
 }
 
 func TestReloadWhileOthersAsk(t *testing.T) {
