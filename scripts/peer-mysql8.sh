@@ -15,8 +15,8 @@ fresh=$dir.new
 rm -rf "$fresh"
 mkdir -p "$fresh"
 trap 'rm -rf "$fresh"' EXIT
-mvn -B -q -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
-	-Dartifact="$artifact" -DoutputDirectory="$PWD/$fresh" >/dev/null
+out=$(mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+	-Dartifact="$artifact" -DoutputDirectory="$PWD/$fresh" 2>&1) || { echo "$out"; exit 1; }
 jar=$(echo "$fresh"/*.jar)
 echo "$checksum  $jar" | sha256sum --check --quiet
 unzip -q -p "$jar" mysql-Linux-amd64.tar.gz | tar -xz -C "$fresh"
