@@ -56,7 +56,7 @@ func covers(pattern, name []string, names map[string]string) bool {
 	if !isName {
 		want = pattern[0]
 	}
-	if isName && want == "" || want != name[0] && (isName || want != "+") {
+	if isName && (want == "" || want == "+" || want == "#") || want != name[0] && (isName || want != "+") {
 		return false
 	}
 	return covers(pattern[1:], name[1:], names)

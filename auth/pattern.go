@@ -42,8 +42,9 @@ func (p Pattern) String() string {
 	return p.text
 }
 
-// Match reports whether the pattern covers what c asks for. A name the client
-// didn't give matches nothing; a name stands for one level, whatever is in it.
+// Match reports whether what c asks for meets the pattern, which is what a rule
+// that denies has to know. A name the client didn't give matches nothing; a
+// name stands for one level, whatever is in it.
 func (p Pattern) Match(c *Client, name string) bool {
 	switch {
 	case p.literal:
@@ -53,6 +54,32 @@ func (p Pattern) Match(c *Client, name string) bool {
 	}
 	return p.matchLevels(c, name)
 }
+
+// Covers reports whether the pattern meets all of what c asks for, which is
+// what a rule that allows has to know: d/+ is met by a subscription to d/#, and
+// doesn't cover it. EMQ X has one notion for both.
+func (p Pattern) Covers(c *Client, name string) bool {
+	return p.Match(c, name) && (p.literal || !reachesOut(p.text, name))
+}
+
+// Concerns is Covers for a rule that allows, and Match for one that denies.
+func (p Pattern) Concerns(v Verdict, c *Client, name string) bool {
+	if v == Allow {
+		return p.Covers(c, name)
+	}
+	return p.Match(c, name)
+}
+
+// Covers is Pattern.Covers for a topic filter without placeholders.
+func Covers(filter, name string) bool { return topic.Match(filter, name) && !reachesOut(filter, name) }
+
+// reachesOut reports whether the name, which the filter meets, asks for levels
+// below by a # that the filter hasn't.
+func reachesOut(filter, name string) bool {
+	return endsInAll(name) && !(endsInAll(filter) && topic.Levels(filter) <= topic.Levels(name))
+}
+
+func endsInAll(filter string) bool { return filter == "#" || strings.HasSuffix(filter, "/#") }
 
 func (p Pattern) matchLevels(c *Client, name string) bool {
 	if strings.HasPrefix(name, "$") && (p.levels[0] == "+" || p.levels[0] == "#") {
@@ -81,7 +108,7 @@ func (p Pattern) matchLevels(c *Client, name string) bool {
 			}
 			continue
 		}
-		if want == "" || want != level {
+		if want != level || want == "" || want == "+" || want == "#" { // who is called # must not get everything
 			return false
 		}
 	}

@@ -40,6 +40,48 @@ func TestPattern(t *testing.T) {
 	match("d/x%c", "d/xc1", false)
 }
 
+func TestPatternCovers(t *testing.T) {
+	covers := func(pattern, name string, want bool) {
+		t.Helper()
+		p, err := NewPattern(pattern)
+		if err != nil {
+			t.Fatal(pattern, err)
+		}
+		if got := p.Covers(&Client{ClientID: "c1"}, name); got != want {
+			t.Errorf("%s covers %s: %v, want %v", pattern, name, got, want)
+		}
+		if got := Covers(pattern, name); p.levels == nil && !p.literal && got != want {
+			t.Errorf("the filter %s covers %s: %v, want %v", pattern, name, got, want)
+		}
+	}
+	covers("a/b", "a/b", true)
+	covers("a/+", "a/b", true)
+	covers("a/+", "a/+", true)
+	covers("a/+", "a/#", false)
+	covers("+", "#", false)
+	covers("+", "+", true)
+	covers("a/#", "a/#", true)
+	covers("a/#", "a/+/#", true)
+	covers("a/+/#", "a/#", false) // a itself
+	covers("a/+/#", "a/b/#", true)
+	covers("#", "a/#", true)
+	covers("eq #", "#", true)
+	covers("d/%c/#", "d/c1/#", true)
+	covers("d/%c/+", "d/c1/#", false)
+}
+
+func TestPatternOfAWildcardsName(t *testing.T) {
+	p, err := NewPattern("d/%c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"#", "+"} {
+		if p.Match(&Client{ClientID: id}, "d/"+id) {
+			t.Errorf("the client %s gets d/%s", id, id)
+		}
+	}
+}
+
 func TestPatternOfANameThatIsMissing(t *testing.T) {
 	p, err := NewPattern("d/%u")
 	if err != nil {

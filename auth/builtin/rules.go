@@ -115,10 +115,11 @@ func (t *rules) Authorize(_ context.Context, r *auth.Request) (auth.Answer, erro
 	t.mu.RUnlock()
 	for _, list := range lists {
 		for i := range list {
-			if x := &list[i]; x.action == r.Action && x.topic.Match(c, r.Topic) {
-				if x.allow {
-					return auth.Answer{Verdict: auth.Allow}, nil
-				}
+			switch x := &list[i]; {
+			case x.action != r.Action:
+			case x.allow && x.topic.Covers(c, r.Topic):
+				return auth.Answer{Verdict: auth.Allow}, nil
+			case !x.allow && x.topic.Match(c, r.Topic):
 				return auth.Answer{Verdict: auth.Deny}, nil
 			}
 		}

@@ -274,7 +274,8 @@ func naive(model []auth.Rule, action auth.Action, name string) auth.Verdict {
 			filter := r.Topic.String()
 			if literal, is := strings.CutPrefix(filter, "eq "); is && literal != name {
 				continue
-			} else if !is && !topic.Match(strings.NewReplacer("%c", "c1", "%u", "u1").Replace(filter), name) {
+			} else if filled := strings.NewReplacer("%c", "c1", "%u", "u1").Replace(filter); !is &&
+				(!topic.Match(filled, name) || r.Allow && !auth.Covers(filled, name)) {
 				continue
 			}
 			if r.Allow {

@@ -30,7 +30,7 @@ func (r *rule) covers(c *auth.Client, name string) bool {
 		if t.user && c.Username == "" || t.client && c.ClientID == "" {
 			return false
 		}
-		if t.Match(c, name) {
+		if t.Concerns(r.verdict, c, name) {
 			return true
 		}
 	}

@@ -70,7 +70,7 @@ func (t *Tokens) Authorize(_ context.Context, r *auth.Request) (auth.Answer, err
 
 func match(patterns []auth.Pattern, r *auth.Request) bool {
 	for i := range patterns {
-		if patterns[i].Match(r.Client, r.Topic) {
+		if patterns[i].Covers(r.Client, r.Topic) {
 			return true
 		}
 	}

@@ -93,7 +93,7 @@ func (p *ldapProvider) Authorize(ctx context.Context, r *auth.Request) (auth.Ans
 				p.log.say("a topic is skipped", "dn", entry["dn"][0], "attribute", attribute, "topic", text, "error", err)
 				continue
 			}
-			if pattern.Match(r.Client, r.Topic) {
+			if pattern.Covers(r.Client, r.Topic) {
 				return auth.Answer{Verdict: auth.Allow}, nil
 			}
 		}

@@ -116,7 +116,7 @@ func (a *mongoAuthorizer) allows(doc map[string]any, r *auth.Request) bool {
 				a.log.say("a topic is skipped", "key", "auth.mongo.acl_query", "field", field, "topic", t, "error", err)
 				continue
 			}
-			if pattern.Match(r.Client, r.Topic) {
+			if pattern.Covers(r.Client, r.Topic) {
 				return true
 			}
 		}

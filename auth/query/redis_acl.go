@@ -67,5 +67,5 @@ func covers(filter string, r *auth.Request) bool {
 		}
 	}
 	filled, ok := fill(filter, "uc", r)
-	return ok && topic.ValidFilter(filled) == nil && topic.Match(filled, r.Topic)
+	return ok && topic.ValidFilter(filled) == nil && auth.Covers(filled, r.Topic)
 }

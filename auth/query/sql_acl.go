@@ -119,7 +119,7 @@ func (rule *sqlRule) fits(r *auth.Request) bool {
 	if r.Action == auth.Publish && !rule.publish || r.Action == auth.Subscribe && !rule.subscribe {
 		return false
 	}
-	return rule.isAbout(r.Client) && rule.topic.Match(r.Client, r.Topic)
+	return rule.isAbout(r.Client) && rule.topic.Concerns(rule.verdict, r.Client, r.Topic)
 }
 
 func (rule *sqlRule) isAbout(c *auth.Client) bool {
