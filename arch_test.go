@@ -60,7 +60,7 @@ var (
 )
 
 // designed packages are those whose reasons matter as much as their code.
-var designed = words("server/netloop broker topic session retain engine cluster rule sink")
+var designed = words("server/netloop broker topic session retain auth engine cluster rule sink")
 
 const (
 	maxFileLines    = 900

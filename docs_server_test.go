@@ -45,8 +45,8 @@ func (s *shell) serve(name string) {
 		s.t.Fatal(err)
 	}
 	ready := filepath.Join(s.dir, "ready")
-	s.send("(cd %s && DOCS_SERVER=%s DOCS_READY=%s PEERS_PORT=%s DUNLIN_REQUIRE_PEERS=%s PATH=$PATH:/usr/sbin:/sbin %s -test.v -test.run '^TestDocsServer$' >%s.log 2>&1 &)\n",
-		here, name, ready, server.port, os.Getenv("DUNLIN_REQUIRE_PEERS"), self, ready)
+	s.send("(cd %s && TMPDIR=%s DOCS_SERVER=%s DOCS_READY=%s PEERS_PORT=%s DUNLIN_REQUIRE_PEERS=%s PATH=$PATH:/usr/sbin:/sbin %s -test.v -test.run '^TestDocsServer$' >%s.log 2>&1 &)\n",
+		here, s.tmp, name, ready, server.port, os.Getenv("DUNLIN_REQUIRE_PEERS"), self, ready)
 	for end := time.Now().Add(4 * docsDeadline); ; time.Sleep(20 * time.Millisecond) {
 		if exists(ready) {
 			return

@@ -237,6 +237,7 @@ func outputMatches(want, got string) bool {
 type shell struct {
 	t          *testing.T
 	dir        string // its current folder at the start, and where background commands leave their output
+	tmp        string // for servers, which run as other users
 	in         io.Writer
 	out        *bufio.Reader
 	background []running
@@ -255,6 +256,7 @@ func newShell(t *testing.T, bin string) *shell {
 	}
 	cmd := exec.CommandContext(t.Context(), "unshare", append(args, "bash", "--norc")...)
 	s := &shell{t: t, dir: t.TempDir()}
+	s.tmp = publicDir(t)
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C"} // nothing of the developer's own settings
 	cmd.Stderr = os.Stderr
@@ -273,6 +275,19 @@ func newShell(t *testing.T, bin string) *shell {
 	s.in, s.out = in, bufio.NewReader(out)
 	s.foreground(step{"ip link set lo up", ""})
 	return s
+}
+
+// publicDir is a folder that other users may enter.
+func publicDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "docs") //nolint:usetesting // t.TempDir is closed to other users
+	if err == nil {
+		err = os.Chmod(dir, 0o755) //nolint:gosec // that is the point
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func (s *shell) run(b block) {

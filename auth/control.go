@@ -37,8 +37,9 @@ type Control struct {
 	asking  sync.Pool // of *Request, for authorizers that answer at once
 	digests *digester
 
-	bans  *Bans
-	gates *gates
+	bans   *Bans
+	gates  *gates
+	listed atomic.Pointer[func(clientID string) bool] // nil: everybody may come
 
 	mu         sync.Mutex // of what follows
 	links      []*link    // in the order they were given

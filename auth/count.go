@@ -13,6 +13,7 @@ type counters struct {
 	checkACL                              *metrics.Counter
 	aclAllow, aclDeny, aclHit, aclNobody  *metrics.Counter
 	refusedBanned, refusedFailed, flapped *metrics.Counter
+	refusedUnlisted                       *metrics.Counter
 }
 
 func newCounters(r *metrics.Registry) counters {
@@ -27,8 +28,10 @@ func newCounters(r *metrics.Registry) counters {
 		aclHit:        r.Counter("client.acl.cache_hit", "questions that a client's ACL cache answered"),
 		aclNobody:     r.Counter("client.acl.ignore", "questions that acl_nomatch answered, as no rule did"),
 		refusedBanned: r.Counter("auth.refused.banned", "CONNECTs of banned clients"),
-		refusedFailed: r.Counter("auth.refused.failures", "CONNECTs from addresses above auth_failures_limit"),
-		flapped:       r.Counter("auth.flapping", "clients found to connect too often"),
+
+		refusedUnlisted: r.Counter("auth.refused.unlisted", "CONNECTs of clients that clientid_allow_list doesn't hold"),
+		refusedFailed:   r.Counter("auth.refused.failures", "CONNECTs from addresses above auth_failures_limit"),
+		flapped:         r.Counter("auth.flapping", "clients found to connect too often"),
 	}
 }
 

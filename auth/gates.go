@@ -32,10 +32,14 @@ func newGates(c Config) *gates {
 	}
 }
 
+// Restrict has clients refused whose id isn't listed, whoever vouches for them,
+// but for zones that bypass all of authentication.
+func (c *Control) Restrict(listed func(clientID string) bool) { c.listed.Store(&listed) }
+
 // Admit says at once whether a CONNECT may go on to be authenticated: Success,
-// Banned, or ConnectionRateExceeded for an address above auth_failures_limit,
-// which tells the innocent behind it to try again. It counts the CONNECT for
-// flapping.
+// Banned, ClientIdentifierNotValid for one that isn't listed, or
+// ConnectionRateExceeded for an address above auth_failures_limit, which tells
+// the innocent behind it to try again. It counts the CONNECT for flapping.
 func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
 	switch now := c.now(); {
 	case c.config.Failures.Count > 0 && c.gates.isBlocked(now, who):
@@ -44,10 +48,18 @@ func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
 	case p.EnableBan && c.bans.Banned(who, time.Now()):
 		c.count.refusedBanned.Inc()
 		return mqtt.Banned
+	case !p.BypassPlugins && !c.isListed(who.ClientID):
+		c.count.refusedUnlisted.Inc()
+		return mqtt.ClientIdentifierNotValid
 	case p.EnableFlapping:
 		c.detect(p, who, now)
 	}
 	return mqtt.Success
+}
+
+func (c *Control) isListed(clientID string) bool {
+	listed := c.listed.Load()
+	return listed == nil || (*listed)(clientID)
 }
 
 // detect bans a client that connects too often, from its next CONNECT on.

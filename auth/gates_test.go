@@ -45,6 +45,21 @@ func TestFlapping(t *testing.T) {
 	})
 }
 
+func TestRestrict(t *testing.T) {
+	g := newRig(t, nil)
+	admits := func(p *Policy, id string, want mqtt.ReasonCode) {
+		t.Helper()
+		if code := g.Admit(p, &Client{ClientID: id}); code != want {
+			t.Errorf("%s: %v, want %v", id, code, want)
+		}
+	}
+	admits(&Policy{}, "anybody", mqtt.Success)
+	g.Restrict(func(id string) bool { return id == "listed" })
+	admits(&Policy{}, "listed", mqtt.Success)
+	admits(&Policy{}, "anybody", mqtt.ClientIdentifierNotValid)
+	admits(&Policy{BypassPlugins: true}, "anybody", mqtt.Success)
+}
+
 func TestFlappingWindowStartsWithTheFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, func(c *Config) { c.Flapping = Threshold{3, time.Minute, time.Hour} })

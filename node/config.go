@@ -93,6 +93,7 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 		*p = c.path(*p)
 	}
 	c.reportOldTLS(report)
+	c.leaveOutQueries(report)
 	c.noteIdle(report)
 	return c, report, nil
 }

@@ -335,8 +335,40 @@ func TestSampleValues(t *testing.T) {
 	}
 }
 
-// disabled matches a setting that is commented out.
-var disabled = regexp.MustCompile(`(?m)^# ([a-z][^ ]* = )`)
+// A query that a plugin file of EMQ X leaves out is off; where nothing but the server is named, EMQ X's queries hold.
+func TestQueriesLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "plugins"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"emqx.conf":                    "auth.pgsql.server = db:5432\n",
+		"plugins/emqx_auth_mysql.conf": "auth.mysql.server = db:3306\n# auth.mysql.acl_query = select 1\nauth.mysql.super_query = select 0\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _, err := LoadConfig(filepath.Join(dir, "emqx.conf"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := c.Providers.MySQL.Queries; q.ACLQuery != "" || q.AuthQuery != "" || q.SuperQuery != "select 0" {
+		t.Errorf("mysql: %+v", q)
+	}
+	if q := c.Providers.Postgres.Queries; q.ACLQuery == "" || q.AuthQuery == "" || q.SuperQuery == "" {
+		t.Errorf("pgsql: %+v", q)
+	}
+	if r := c.Providers.Redis.Commands; r.AuthCmd == "" {
+		t.Errorf("redis: %+v", r)
+	}
+}
+
+// disabled matches a setting that is commented out; refused are those that can't be followed.
+var (
+	disabled = regexp.MustCompile(`(?m)^# ([a-z][^ ]* = )`)
+	refused  = regexp.MustCompile(`(?m)^# listener\.[a-z]+\.[a-z]+\.psk_ciphers = .*`)
+)
 
 // Every line of the samples and of the default configuration is also right when it is enabled.
 func TestDisabledLines(t *testing.T) {
@@ -353,7 +385,7 @@ func TestDisabledLines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text = regexp.MustCompile(`(?m)^include .*$`).ReplaceAll(disabled.ReplaceAll(text, []byte("$1")), nil)
+		text = regexp.MustCompile(`(?m)^include .*$`).ReplaceAll(disabled.ReplaceAll(refused.ReplaceAll(text, nil), []byte("$1")), nil)
 		if strings.HasSuffix(file, "listeners.conf") {
 			text = append(text, "zone.external.max_inflight = 1"...)
 		}

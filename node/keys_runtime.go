@@ -93,9 +93,6 @@ func keysRuntime() []config.Known {
 			management.listener.https.ciphers                   list
 			management.listener.https.depth                     int 0..255
 		`),
-		config.NoEffect(config.Runtime, "Go's TLS has no cipher suites with pre-shared keys", `
-			listener.{ssl,wss}.$name.psk_ciphers                list
-		`),
 		config.NoEffect(config.Runtime, "what has passed its time is forgotten steadily", `
 			flapping_clean_interval                             duration
 		`),

@@ -91,6 +91,7 @@ func (k *AskedKeys) backend(pool int, timeout time.Duration, ping func(context.C
 
 // SetDefaults gives the values of a configuration that says nothing.
 func (p *Providers) SetDefaults() {
+	p.JWT.Service.TLS.Verify = true // the keys decide about everybody
 	for _, t := range []*time.Duration{&p.HTTP.Timeout, &p.MySQL.Timeout, &p.Postgres.Timeout, &p.Redis.Timeout, &p.Mongo.Timeout} {
 		*t = 5 * time.Second
 	}
@@ -176,7 +177,12 @@ func (p *Providers) openJWT(log *slog.Logger) (auth.Provider, error) {
 	if err != nil {
 		return auth.Provider{}, err
 	}
-	return tokens.Provider(), nil
+	provider := tokens.Provider()
+	provider.Close = func() {
+		tokens.Close()
+		service.Close()
+	}
+	return provider, nil
 }
 
 func (p *Providers) openHTTP() (auth.Provider, error) {
@@ -212,8 +218,7 @@ func (c *Config) providers(pw *auth.Passwords, log *slog.Logger) ([]auth.Provide
 	return all, nil
 }
 
-// noteIdle notes providers that are configured and not on. Files in the folder plugins don't count: EMQ X delivers one for
-// each provider.
+// noteIdle notes providers that are configured and not on. Files in the folder plugins don't count.
 func (c *Config) noteIdle(report *config.Report) {
 	loaded, err := c.loadedPlugins()
 	if err != nil {
@@ -225,13 +230,38 @@ func (c *Config) noteIdle(report *config.Report) {
 		}
 		prefix := "auth." + o.name + "."
 		for _, v := range report.Values {
-			if strings.HasPrefix(v.Key, prefix) && v.Origin.Source != "" && filepath.Base(filepath.Dir(v.Origin.Source)) != "plugins" {
+			if strings.HasPrefix(v.Key, prefix) && v.Origin.Source != "" && !inPlugins(v.Origin) {
 				c.idle = append(c.idle, fmt.Sprintf("%s (%s) has no effect: nobody is checked there before auth.%s.enable = on", v.Key, v.Origin, o.name))
 				break
 			}
 		}
 	}
 }
+
+// leaveOutQueries switches queries off that a file in the folder plugins leaves out: there EMQ X writes all of them, and
+// whoever made a comment of one has meant it.
+func (c *Config) leaveOutQueries(report *config.Report) {
+	p := &c.Providers
+	queries := map[string]*string{
+		"auth.mysql.auth_query": &p.MySQL.Queries.AuthQuery, "auth.mysql.super_query": &p.MySQL.Queries.SuperQuery, "auth.mysql.acl_query": &p.MySQL.Queries.ACLQuery,
+		"auth.pgsql.auth_query": &p.Postgres.Queries.AuthQuery, "auth.pgsql.super_query": &p.Postgres.Queries.SuperQuery, "auth.pgsql.acl_query": &p.Postgres.Queries.ACLQuery,
+		"auth.redis.auth_cmd": &p.Redis.Commands.AuthCmd, "auth.redis.super_cmd": &p.Redis.Commands.SuperCmd, "auth.redis.acl_cmd": &p.Redis.Commands.ACLCmd,
+	}
+	written := make(map[string]bool) // providers that have such a file
+	for _, v := range report.Values {
+		if words := strings.Split(v.Key, "."); words[0] == "auth" && inPlugins(v.Origin) {
+			written[words[1]] = true
+		}
+	}
+	for _, v := range report.Values {
+		if q := queries[v.Key]; q != nil && v.Origin.Source == "" && written[strings.Split(v.Key, ".")[1]] {
+			*q = ""
+		}
+	}
+}
+
+// inPlugins reports whether a setting stands in a file of the folder plugins, of which EMQ X delivers one for each plugin.
+func inPlugins(o config.Origin) bool { return filepath.Base(filepath.Dir(o.Source)) == "plugins" }
 
 // rules are those of the rule file; nil if the module is off.
 func (c *Config) rules() (*file.File, error) {
@@ -280,6 +310,9 @@ func (n *Node) useProviders() (err error) {
 		return err
 	}
 	n.Access.Use(l.builtin.Providers()...)
+	if list := l.builtin.AllowList(); list != nil {
+		n.Access.Restrict(list.Listed)
+	}
 	asked, err := c.providers(n.passwords, n.log)
 	if err != nil {
 		return err
@@ -303,13 +336,18 @@ func (n *Node) useProviders() (err error) {
 	return err
 }
 
-// reloadRules reads the rule file again, and has forgotten what the old rules said.
+// reloadRules reads the rule file and the list of client ids again, and has forgotten what the old rules said.
 func (n *Node) reloadRules() error {
 	if n.leaves.rules == nil {
 		return errors.New("the rule file is off: modules.loaded_file says so")
 	}
 	if err := n.leaves.rules.Reload(); err != nil {
 		return err
+	}
+	if list := n.leaves.builtin.AllowList(); list != nil {
+		if err := list.Reload(); err != nil {
+			return fmt.Errorf("auth.clientid_allow_list: %w", err)
+		}
 	}
 	n.Access.DrainCaches()
 	return nil

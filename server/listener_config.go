@@ -80,6 +80,7 @@ type AccessRule struct {
 // TLS is what ssl, wss and quic listeners have besides.
 type TLS struct {
 	Versions         []string      `conf:"tls_versions" oneof:"tlsv1.3 tlsv1.2 tlsv1.1 tlsv1"` // empty means 1.2 and 1.3
+	PSKCiphers       []string      `conf:"psk_ciphers"`                                        // refused
 	Ciphers          []string      `conf:"ciphers"`                                            // names of OpenSSL; for TLS 1.2 only
 	HandshakeTimeout time.Duration `conf:"handshake_timeout"`
 
@@ -179,6 +180,9 @@ func (t *TLS) Validate() error {
 	}
 	if t.EnableCRLCheck && len(t.CRLURLs) == 0 {
 		errs = append(errs, config.Invalid("enable_crl_check", "needs crl_cache_urls to read revocation lists from"))
+	}
+	if len(t.PSKCiphers) > 0 { // without them the listener would let in who has no key
+		errs = append(errs, config.Invalid("psk_ciphers", "TLS with pre-shared keys is not available: remove the key, or end TLS in front of the broker"))
 	}
 	if len(t.Versions) > 0 && !slices.Contains(t.Versions, "tlsv1.2") && !slices.Contains(t.Versions, "tlsv1.3") {
 		errs = append(errs, config.Invalid("tls_versions", "expected tlsv1.2 or tlsv1.3 among them; older versions are not spoken"))

@@ -3,18 +3,13 @@ package builtin
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"sync/atomic"
 	"unicode/utf8"
-
-	"github.com/dunlin-mq/dunlin/auth"
-	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
-// AllowList is a file of client ids: a client with another one is refused with
-// ClientIdentifierNotValid, whatever its password. One id a line, as it is but
+// AllowList is a file of the only client ids that may come. One id a line, as it is but
 // for a carriage return at its end; lines that are empty or begin with # don't
 // count.
 type AllowList struct {
@@ -72,11 +67,3 @@ func (l *AllowList) Listed(clientID string) bool {
 
 // Len is how many ids are listed.
 func (l *AllowList) Len() int { return len(*l.ids.Load()) }
-
-// Authenticate refuses who isn't listed and leaves the others to somebody else.
-func (l *AllowList) Authenticate(_ context.Context, r *auth.Request) (auth.Answer, error) {
-	if l.Listed(r.Client.ClientID) {
-		return auth.Answer{}, nil
-	}
-	return auth.Answer{Verdict: auth.Deny, Code: mqtt.ClientIdentifierNotValid}, nil
-}

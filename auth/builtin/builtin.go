@@ -103,23 +103,18 @@ func (b *Builtin) addMissing(ctx context.Context, all []auth.NewAccount) error {
 }
 
 // AllowList is the list of the only client ids that are let in; nil if there
-// is none.
+// is none. It is for Control.Restrict.
 func (b *Builtin) AllowList() *AllowList { return b.allowList }
 
-// Providers returns what the chains need: the allow list, if there is one,
-// which has to be asked before everybody else; the accounts, whose slow hashes
-// are checked outside of the event loops; and the rules.
+// Providers returns what the chains need: the accounts, whose slow hashes are
+// checked outside of the event loops, and the rules.
 func (b *Builtin) Providers() []auth.Provider {
-	var all []auth.Provider
-	if b.allowList != nil {
-		all = append(all, auth.Provider{Name: "clientid_allow_list", Authenticator: b.allowList})
-	}
-	return append(all,
-		auth.Provider{Name: "mnesia", Authenticator: &b.accounts, Backend: &auth.Backend{
+	return []auth.Provider{
+		{Name: "mnesia", Authenticator: &b.accounts, Backend: &auth.Backend{
 			Pool: max(leastPool, runtime.GOMAXPROCS(0)/2), Timeout: slowTimeout, MaxWaiting: maxWaiting, OnError: "deny",
 		}},
-		auth.Provider{Name: "mnesia", Authorizer: &b.rules},
-	)
+		{Name: "mnesia", Authorizer: &b.rules},
+	}
 }
 
 // refused is the answer to a password that doesn't fit.

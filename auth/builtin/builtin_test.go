@@ -269,11 +269,6 @@ func TestProviders(t *testing.T) {
 	if ps[1].Authenticator != nil || ps[1].Authorizer == nil || ps[1].Backend != nil {
 		t.Errorf("rules: %+v", ps[1])
 	}
-	f.options.Config.AllowListFile = write(t, "ids", "c1\n")
-	f.restart()
-	if ps := f.Providers(); len(ps) != 3 || ps[0].Authenticator != auth.Authenticator(f.AllowList()) || ps[0].Backend != nil {
-		t.Errorf("%+v", ps)
-	}
 }
 
 func TestWithoutAKeeper(t *testing.T) {

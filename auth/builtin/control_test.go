@@ -26,6 +26,9 @@ func chained(t *testing.T, f *fixture) (*auth.Control, *auth.Policy) {
 // once.
 func comesIn(c *auth.Control, p *auth.Policy, who *auth.Client, pw string) (o auth.Outcome, atOnce bool) {
 	r := &auth.Request{Client: who, Password: password(pw)}
+	if code := c.Admit(p, who); code.Failed() {
+		return auth.Outcome{Code: code}, true
+	}
 	if o, atOnce = c.Authenticate(p, r); !atOnce {
 		done := make(chan auth.Outcome)
 		c.AuthenticateLater(p, r, func(o auth.Outcome) { done <- o })
@@ -38,6 +41,7 @@ func TestInTheChains(t *testing.T) {
 	f := start(t, "auth.user.password_hash = pbkdf2,sha256,100,20")
 	f.options.Config.AllowListFile = write(t, "ids", "c1\nc2\n")
 	c, p := chained(t, f)
+	c.Restrict(f.AllowList().Listed)
 	f.check(f.AddAccount(t.Context(), auth.NewAccount{Subject: user("slow"), Password: password("pw"), Superuser: true}))
 	f.add(client("c1"), "fast")
 	in := func(clientID, username, pw string, code mqtt.ReasonCode, super, wantAtOnce bool) {
