@@ -32,7 +32,8 @@ type Options struct {
 	Caches    Caches
 	Drainer   Drainer
 	Scram     Scram
-	ReloadACL func() error // reads the rule file again
+	ReloadACL func() error  // reads the rule file again
+	Health    func() Health // nil: nothing is wrong
 
 	hash string // how secrets are kept; empty: bcrypt. Tests have no time for that
 }

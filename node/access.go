@@ -41,7 +41,7 @@ func (n *Node) startAPI() error {
 		Config: n.Config.Management, Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
-		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.reloadRules,
+		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health,
 	})
 	if err != nil {
 		return err
@@ -51,6 +51,15 @@ func (n *Node) startAPI() error {
 	}
 	n.API = server
 	return nil
+}
+
+// health is for the management API.
+func (n *Node) health() api.Health {
+	h := api.Health{Warnings: n.Warnings()}
+	for _, b := range n.Access.Backends() {
+		h.Backends = append(h.Backends, api.Backend{Name: b.Name, Up: b.Up, Since: b.Since, Error: b.LastError, Waiting: b.Waiting, Busy: b.Busy})
+	}
+	return h
 }
 
 // Warnings are what an operator should know about who can get in, a sentence each.

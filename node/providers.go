@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -336,13 +335,12 @@ func (n *Node) useProviders() (err error) {
 	return err
 }
 
-// reloadRules reads the rule file and the list of client ids again, and has forgotten what the old rules said.
-func (n *Node) reloadRules() error {
-	if n.leaves.rules == nil {
-		return errors.New("the rule file is off: modules.loaded_file says so")
-	}
-	if err := n.leaves.rules.Reload(); err != nil {
-		return err
+// ReloadRules reads the rule file and the list of client ids again, and has forgotten what the old rules said.
+func (n *Node) ReloadRules() error {
+	if n.leaves.rules != nil {
+		if err := n.leaves.rules.Reload(); err != nil {
+			return err
+		}
 	}
 	if list := n.leaves.builtin.AllowList(); list != nil {
 		if err := list.Reload(); err != nil {

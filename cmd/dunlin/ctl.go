@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -123,7 +124,7 @@ func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 	return group
 }
 
-// statusVerb says that the broker runs.
+// statusVerb says that the broker runs, what is wrong, and what to do.
 func statusVerb(where *place) *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Say whether the broker runs", Args: cobra.NoArgs,
@@ -138,9 +139,39 @@ func statusVerb(where *place) *cobra.Command {
 			for _, b := range brokers {
 				r.printf("Node '%s' %s is started\n", b.Node, b.Version)
 			}
+			if err == nil {
+				err = r.health()
+			}
 			return r.say(err)
 		},
 	}
+}
+
+// health prints what is wrong.
+func (r *remote) health() error {
+	var h struct {
+		Warnings []string
+		Backends []struct {
+			Name, Error   string
+			Up            bool
+			Since         int64
+			Waiting, Busy int
+		}
+	}
+	if err := r.get("/health", &h); err != nil {
+		return err
+	}
+	for _, b := range h.Backends {
+		state := "is asked"
+		if !b.Up {
+			state = "doesn't answer: " + b.Error + "; clients are refused, or left to others by on_error = ignore,"
+		}
+		r.printf("auth.%s %s since %s; %d wait, %d are asked about\n", b.Name, state, time.Unix(b.Since, 0).Format(time.DateTime), b.Waiting, b.Busy)
+	}
+	for _, warning := range h.Warnings {
+		r.printf("WARNING: %s\n", warning)
+	}
+	return nil
 }
 
 // moduleVerbs reload modules.

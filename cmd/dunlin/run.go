@@ -74,6 +74,11 @@ func run(stdout io.Writer, file string) error {
 		} else {
 			log.Info("certificates are reloaded")
 		}
+		if err := n.ReloadRules(); err != nil {
+			log.Error("the rules of access are not reloaded; those in use stay", "err", err)
+		} else {
+			log.Info("the rules of access are reloaded")
+		}
 	}
 	fmt.Fprintln(stdout, "Stopping: clients are told to reconnect elsewhere.")
 	n.Stop()

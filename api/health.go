@@ -1,0 +1,41 @@
+package api
+
+import "time"
+
+// Health says what is wrong with the node, and what to do about it.
+type Health struct {
+	Warnings []string // a sentence each
+	Backends []Backend
+}
+
+// Backend is one of the systems that are asked about clients.
+type Backend struct {
+	Name    string
+	Up      bool
+	Since   time.Time
+	Error   string // the last one, which may be over; empty: none
+	Waiting int    // questions that wait for their turn
+	Busy    int    // questions under way
+}
+
+// healthRoutes tell how the node is. EMQ X has none.
+func (s *Server) healthRoutes() []Route {
+	return []Route{{
+		Method: "GET", Path: "/health", Versions: V3 | V4, Name: "get_health", Summary: "What is wrong with this node",
+		Answer: "{warnings, backends: [{name, up, since, error, waiting, busy}]}", handle: s.health,
+	}}
+}
+
+func (s *Server) health(*request) (any, error) {
+	var h Health
+	if s.o.Health != nil {
+		h = s.o.Health()
+	}
+	backends := []object{}
+	for _, b := range h.Backends {
+		backends = append(backends, object{
+			"name": b.Name, "up": b.Up, "since": b.Since.Unix(), "error": b.Error, "waiting": b.Waiting, "busy": b.Busy,
+		})
+	}
+	return object{"warnings": append([]string{}, h.Warnings...), "backends": backends}, nil
+}
