@@ -381,6 +381,9 @@ func TestDisabledLines(t *testing.T) {
 		t.Fatal(len(files), len(plugins), err)
 	}
 	for _, file := range append(append(files, plugins...), "default.conf") {
+		if filepath.Base(file) == "acl.conf" {
+			continue // of another grammar
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

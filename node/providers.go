@@ -30,7 +30,10 @@ import (
 type Providers struct {
 	ACLFile string         `conf:"acl_file" alias:"mqtt.acl_file"`
 	Builtin builtin.Config `conf:"auth"`
-	PSK     psk.Config     `conf:"psk.file"`
+	PSK     struct {
+		Enable Switch     `conf:"enable"`
+		File   psk.Config `conf:"."`
+	} `conf:"psk.file"`
 
 	JWT struct {
 		Enable  Switch      `conf:"enable"`
@@ -122,6 +125,10 @@ func (s Switch) String() string {
 	return string(s)
 }
 
+func (s Switch) on(loaded names, plugin string) bool {
+	return s == "on" || s == "" && loaded.has(plugin)
+}
+
 // optional is a provider that is on only if something says so.
 type optional struct {
 	name, plugin string
@@ -202,7 +209,7 @@ func (c *Config) providers(pw *auth.Passwords, log *slog.Logger) ([]auth.Provide
 	}
 	var all []auth.Provider
 	for _, o := range c.Providers.optional(pw, log) {
-		if o.enable == "off" || o.enable == "" && !loaded.has(o.plugin) {
+		if !o.enable.on(loaded, o.plugin) {
 			continue
 		}
 		p, err := o.open()
@@ -224,7 +231,7 @@ func (c *Config) noteIdle(report *config.Report) {
 		return // the start says it
 	}
 	for _, o := range c.Providers.optional(nil, nil) {
-		if o.enable != "" || loaded.has(o.plugin) {
+		if o.enable == "off" || o.enable.on(loaded, o.plugin) {
 			continue
 		}
 		prefix := "auth." + o.name + "."
@@ -280,7 +287,7 @@ func (c *Config) rules() (*file.File, error) {
 
 // files are all keys that are paths.
 func (p *Providers) files() []*string {
-	all := []*string{&p.ACLFile, &p.Builtin.BootstrapFile, &p.Builtin.AllowListFile, &p.PSK.Path}
+	all := []*string{&p.ACLFile, &p.Builtin.BootstrapFile, &p.Builtin.AllowListFile, &p.PSK.File.Path}
 	all = append(all, p.JWT.Tokens.Files()...)
 	all = append(all, p.Redis.Server.Files()...)
 	for _, t := range []*connector.TLS{
@@ -329,8 +336,14 @@ func (n *Node) useProviders() (err error) {
 	for name, m := range scram.Mechanisms(l.scram) {
 		n.Access.UseMechanism(name, m)
 	}
-	if c.Providers.PSK.Path != "" {
-		l.keys, err = psk.Load(c.Providers.PSK)
+	return n.loadKeys()
+}
+
+// loadKeys reads the file of pre-shared keys, if it is on.
+func (n *Node) loadKeys() error {
+	loaded, err := n.Config.loadedPlugins()
+	if k := &n.Config.Providers.PSK; err == nil && k.Enable.on(loaded, "emqx_psk_file") {
+		n.leaves.keys, err = psk.Load(k.File)
 	}
 	return err
 }

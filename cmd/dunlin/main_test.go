@@ -20,6 +20,12 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	for _, v := range os.Environ() { // of the tests, and no settings of a broker
+		if strings.HasPrefix(v, "DUNLIN_") || strings.HasPrefix(v, "EMQX_") {
+			name, _, _ := strings.Cut(v, "=")
+			os.Unsetenv(name)
+		}
+	}
 	dir, err := os.MkdirTemp("", "dunlin-cmd")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
