@@ -91,6 +91,6 @@ func readLoaded(key, file string, missing names) (names, error) {
 	return on, nil
 }
 
-func (n names) has(any ...string) bool {
-	return slices.ContainsFunc(any, func(name string) bool { return slices.Contains(n, name) })
+func (n names) has(one ...string) bool {
+	return slices.ContainsFunc(one, func(name string) bool { return slices.Contains(n, name) })
 }

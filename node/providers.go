@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -143,34 +144,38 @@ func (p *Providers) optional(pw *auth.Passwords, log *slog.Logger) []optional {
 		{"http", "emqx_auth_http", p.HTTP.Enable, p.openHTTP},
 		{"mysql", "emqx_auth_mysql", p.MySQL.Enable, func() (auth.Provider, error) {
 			db, err := mysql.Open(p.MySQL.Server)
-			return asks(query.NewMySQL(p.MySQL.Queries, db, pw, log), db, err, p.MySQL.backend(p.MySQL.Server.Pool, p.MySQL.Timeout, db.Ping))
+			return asks(query.NewMySQL(p.MySQL.Queries, db, pw, log), db, err, p.MySQL.backend(p.MySQL.Server.Pool, p.MySQL.Timeout, db.Ping), log)
 		}},
 		{"pgsql", "emqx_auth_pgsql", p.Postgres.Enable, func() (auth.Provider, error) {
 			db, err := postgres.Open(p.Postgres.Server)
-			return asks(query.NewPostgres(p.Postgres.Queries, db, pw, log), db, err, p.Postgres.backend(p.Postgres.Server.Pool, p.Postgres.Timeout, db.Ping))
+			return asks(query.NewPostgres(p.Postgres.Queries, db, pw, log), db, err, p.Postgres.backend(p.Postgres.Server.Pool, p.Postgres.Timeout, db.Ping), log)
 		}},
 		{"redis", "emqx_auth_redis", p.Redis.Enable, func() (auth.Provider, error) {
 			c, err := redis.New(p.Redis.Server)
-			return asks(query.NewRedis(p.Redis.Commands, c, pw, log), c, err, p.Redis.backend(p.Redis.Server.Pool, p.Redis.Timeout, c.Ping))
+			return asks(query.NewRedis(p.Redis.Commands, c, pw, log), c, err, p.Redis.backend(p.Redis.Server.Pool, p.Redis.Timeout, c.Ping), log)
 		}},
 		{"mongo", "emqx_auth_mongo", p.Mongo.Enable, func() (auth.Provider, error) {
 			c, err := mongodb.New(p.Mongo.Server)
-			return asks(query.NewMongoDB(p.Mongo.Queries, c, pw, log), c, err, p.Mongo.backend(p.Mongo.Server.Pool, p.Mongo.Timeout, c.Ping))
+			return asks(query.NewMongoDB(p.Mongo.Queries, c, pw, log), c, err, p.Mongo.backend(p.Mongo.Server.Pool, p.Mongo.Timeout, c.Ping), log)
 		}},
 		{"ldap", "emqx_auth_ldap", p.LDAP.Enable, func() (auth.Provider, error) {
 			c, err := ldap.New(p.LDAP.Server)
-			return asks(query.NewLDAP(p.LDAP.Search, c, log), c, err, p.LDAP.backend(p.LDAP.Server.Pool, p.LDAP.Server.Timeout, c.Ping))
+			return asks(query.NewLDAP(p.LDAP.Search, c, log), c, err, p.LDAP.backend(p.LDAP.Server.Pool, p.LDAP.Server.Timeout, c.Ping), log)
 		}},
 	}
 }
 
 // asks completes a provider that asks a connector.
-func asks(p auth.Provider, c interface{ Close() error }, err error, b *auth.Backend) (auth.Provider, error) {
+func asks(p auth.Provider, c io.Closer, err error, b *auth.Backend, log *slog.Logger) (auth.Provider, error) {
 	if err != nil {
 		return auth.Provider{}, err
 	}
 	p.Backend = b
-	p.Close = func() { c.Close() }
+	p.Close = func() {
+		if err := c.Close(); err != nil {
+			log.Warn("connections are not closed properly", "provider", p.Name, "err", err)
+		}
+	}
 	return p, nil
 }
 
