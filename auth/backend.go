@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -166,8 +167,8 @@ func (b *backend) work() {
 		case err == nil:
 		case b.control.ctx.Err() != nil:
 			err = errClosed
-		case ctx.Err() != nil:
-			err = errTimeout
+		case ctx.Err() != nil: // what it was waiting for is worth knowing, but not whether trying again makes sense
+			err = fmt.Errorf("%w: %v", errTimeout, err) //nolint:errorlint // as said
 		}
 		cancel()
 		b.landed(f, a, err)

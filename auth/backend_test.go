@@ -433,6 +433,29 @@ func TestAMistakeInOneRequestBringsNothingDown(t *testing.T) {
 	})
 }
 
+// A client library may try again and again until the time is over: the log has
+// to say what it met.
+func TestTimeoutSaysWhatWasMet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, nil)
+		f := &fake{name: "http", answer: func(ctx context.Context, _ *Request) (Answer, error) {
+			<-ctx.Done()
+			return Answer{}, connector.Permanent(fmt.Errorf("certificate of a stranger: %w", ctx.Err()))
+		}}
+		g.Use(behind(f, deny))
+		for range failuresInARow {
+			if o := g.login("a", "p"); o.Code != mqtt.ServerUnavailable {
+				t.Error(o.Code)
+			}
+		}
+		const want = "no answer in time: certificate of a stranger: context deadline exceeded"
+		if s := g.Backends()[0]; s.Up || s.LastError != want {
+			t.Errorf("up: %v, last error %q, want a backend that is down because of %q", s.Up, s.LastError, want)
+		}
+		g.count("auth.http.timeout", failuresInARow)
+	})
+}
+
 func TestWaitingEndsWhenTheBackendGoesDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, nil)
