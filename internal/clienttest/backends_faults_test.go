@@ -1,6 +1,7 @@
 package clienttest
 
 import (
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -82,7 +83,7 @@ func (s *scene) returns(t testing.TB) {
 
 // misconfigured: nobody gets in, and the first who is refused has the log say
 // why, in one line.
-func (b *backend) misconfigured(t *testing.T, wrong []string) {
+func (b *backend) misconfigured(t *testing.T, wrong []string, why string) {
 	s := b.broker(t, append(wrong, b.impatient())...)
 	expectRefused := func(w *wire) {
 		t.Helper()
@@ -92,10 +93,8 @@ func (b *backend) misconfigured(t *testing.T, wrong []string) {
 	}
 	expectRefused(s.knocks(t, closed, mqtt.V5))
 	eventually(t, "the log says why", func() bool { return len(s.complaints()) > 0 })
-	if lines := s.complaints(); len(lines) != 1 {
-		t.Errorf("one refusal and %d lines: %q", len(lines), lines)
-	} else {
-		t.Log(lines[0])
+	if lines := s.complaints(); len(lines) != 1 || !regexp.MustCompile(why).MatchString(lines[0]) {
+		t.Errorf("one refusal and %d lines, expected one with %s: %q", len(lines), why, lines)
 	}
 	var others []*wire
 	for i := range 10 {

@@ -141,10 +141,12 @@ func (b *backend) everything(t *testing.T, cannot map[string]string) {
 	} {
 		one(scenario.name, func(t *testing.T) { scenario.run(t, s) })
 	}
-	one("wrong login", func(t *testing.T) { b.misconfigured(t, b.badLogin) })
-	one("nothing there", func(t *testing.T) { b.misconfigured(t, b.badPlace) })
+	one("wrong login", func(t *testing.T) {
+		b.misconfigured(t, b.badLogin, "(?i)(denied|authentication failed|WRONGPASS|invalid credentials)")
+	})
+	one("nothing there", func(t *testing.T) { b.misconfigured(t, b.badPlace, "(nowhere|WRONGTYPE)") })
 	if b.badAuthority != nil || cannot["another authority"] != "" {
-		one("another authority", func(t *testing.T) { b.misconfigured(t, b.badAuthority) })
+		one("another authority", func(t *testing.T) { b.misconfigured(t, b.badAuthority, "signed by unknown authority") })
 	}
 	one("stalled", func(t *testing.T) { b.broker(t, b.impatient()).outlives(t, b.server.Pause, b.server.Resume) })
 	one("killed", func(t *testing.T) { b.broker(t, b.impatient()).outlives(t, b.server.Kill, b.server.Start) })
