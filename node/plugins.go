@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // PluginsConfig says which of EMQ X's plugins and modules are on. Here they are built in, and the names switch them.
@@ -66,7 +67,7 @@ var loadedTerm = regexp.MustCompile(`^\s*(?:\{\s*([a-z0-9_]+)\s*,\s*(true|false)
 // readLoaded reads such a file; missing says what holds without it.
 func readLoaded(key, file string, missing names) (names, error) {
 	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return missing, nil
 	}
 	if err != nil {

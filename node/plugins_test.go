@@ -61,3 +61,31 @@ func write(t *testing.T, text string) string {
 	}
 	return file
 }
+
+// TestCheck: what the start would find wrong about access is found without one.
+func TestCheck(t *testing.T) {
+	finds := func(text string, want ...string) {
+		t.Helper()
+		c, _, err := load(t, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Check()
+		for _, w := range want {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%q: found %v, want %q", text, err, w)
+			}
+		}
+		if want == nil && err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	finds("")
+	finds("acl_file = none.conf\n", "acl_file: ", "none.conf")
+	finds("auth.jwt.enable = on\n", "auth.jwt.secret: ")
+	finds("auth.jwt.enable = on\nauth.jwt.secret = 0123456789abcdef0123456789abcdef\n")
+	finds("auth.http.enable = on\n", "auth.http.auth_req")
+	finds("loaded_plugins = emqx_auth_http\n", "auth.http.auth_req")
+	finds("psk.file.enable = on\npsk.file.path = none.txt\n", "none.txt")
+	finds("acl_file = none.conf\nloaded_modules = emqx_mod_presence\n")
+}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -273,6 +274,33 @@ func (c *Config) leaveOutQueries(report *config.Report) {
 
 // inPlugins reports whether a setting stands in a file of the folder plugins, of which EMQ X delivers one for each plugin.
 func inPlugins(o config.Origin) bool { return filepath.Base(filepath.Dir(o.Source)) == "plugins" }
+
+// Check reads what the start would read about access, and asks nobody.
+func (c *Config) Check() error {
+	_, err := c.rules()
+	loaded, loadedErr := c.loadedPlugins()
+	errs := []error{err, loadedErr}
+	p := &c.Providers
+	if p.JWT.Enable.on(loaded, "emqx_auth_jwt") {
+		errs = append(errs, below("auth.jwt.", p.JWT.Tokens.Complete()))
+	}
+	if p.HTTP.Enable.on(loaded, "emqx_auth_http") {
+		errs = append(errs, below("auth.http.", p.HTTP.Questions.Complete()))
+	}
+	if p.PSK.Enable.on(loaded, "emqx_psk_file") {
+		_, err := psk.Load(p.PSK.File)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// below completes the key that an error begins with.
+func below(prefix string, err error) error {
+	if err != nil {
+		err = fmt.Errorf("%s%w", prefix, err)
+	}
+	return err
+}
 
 // rules are those of the rule file; nil if the module is off.
 func (c *Config) rules() (*file.File, error) {

@@ -39,6 +39,9 @@ func configFlag(c *cobra.Command, file *string) {
 // load reads the configuration and prints what is wrong with it.
 func load(stderr io.Writer, file string) (*node.Config, *config.Report, error) {
 	c, report, err := node.LoadConfig(file, os.Environ())
+	if err == nil {
+		err = c.Check()
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "The configuration has errors:\n%s\n", indent(err.Error()))
 	}
