@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
@@ -18,7 +19,10 @@ const (
 
 // gates are what a CONNECT has to pass before anybody is asked about it.
 type gates struct {
-	flapping *tally[string]
+	// flapping counts by a sum of the client id: of ids that strangers choose
+	// a hundred thousand may take gigabytes.
+	flapping *tally[uint64]
+	seed     maphash.Seed
 	failures *tally[netip.Addr]
 
 	mu      sync.Mutex
@@ -27,7 +31,7 @@ type gates struct {
 
 func newGates(c Config) *gates {
 	return &gates{
-		flapping: newTally[string](maxFlapping), failures: newTally[netip.Addr](maxFailures),
+		flapping: newTally[uint64](maxFlapping), seed: maphash.MakeSeed(), failures: newTally[netip.Addr](maxFailures),
 		blocked: recent[netip.Addr, time.Duration]{keep: c.Failures.Block, limit: maxBlocked},
 	}
 }
@@ -71,7 +75,7 @@ func (c *Control) detect(p *Policy, who *Client, now time.Duration) {
 	if p.FlappingBan > 0 {
 		at.Block = p.FlappingBan
 	}
-	if !c.gates.flapping.count(now, who.ClientID, at) {
+	if !c.gates.flapping.count(now, maphash.String(c.gates.seed, who.ClientID), at) {
 		return
 	}
 	c.count.flapped.Inc()

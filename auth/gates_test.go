@@ -3,6 +3,9 @@ package auth
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +88,25 @@ func TestFlappingByZone(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 	})
+}
+
+// TestFlappingKeepsNoIDs: what strangers send is counted, and not kept.
+func TestFlappingKeepsNoIDs(t *testing.T) {
+	g := newRig(t, nil)
+	g.policy.EnableFlapping = true
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for i := range 500 {
+		g.admit(client(strings.Repeat("x", 60_000)+strconv.Itoa(i)), mqtt.Success)
+	}
+	if after := heap(); after > before+5<<20 {
+		t.Errorf("%d ids of 60 kB keep %d kB", 500, (after-before)>>10)
+	}
 }
 
 func TestFlappingOff(t *testing.T) {
