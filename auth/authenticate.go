@@ -36,7 +36,10 @@ func (c *Control) AuthenticateLater(p *Policy, r *Request, done func(Outcome)) {
 // outcome completes and counts a decision.
 func (c *Control) outcome(p *Policy, r *Request, res result) Outcome {
 	o := Outcome{Code: mqtt.NotAuthorized}
+	shut := c.isShutOut(r.Client)
 	switch {
+	case shut: // since it was admitted: who guesses a thousand times at once learns no more than who does it in turn
+		o.Code = mqtt.ConnectionRateExceeded
 	case res.by == nil:
 		if o.Anonymous = p.AllowAnonymous == AnonymousAllowed; o.Anonymous {
 			o.Code = mqtt.Success
@@ -49,15 +52,22 @@ func (c *Control) outcome(p *Policy, r *Request, res result) Outcome {
 			o.Code = res.Code
 		}
 	}
-	c.countOutcome(r.Client, o.Code, o.Anonymous, res.err != nil || res.by == nil && res.missed)
+	c.countOutcome(r.Client, o.Code, o.Anonymous, shut || res.err != nil || res.by == nil && res.missed)
 	return o
 }
 
 // CountExchange counts the end of an Exchange like the outcome of a CONNECT:
-// client.authenticate and so on, and auth_failures_limit.
-func (c *Control) CountExchange(who *Client, code mqtt.ReasonCode) {
+// client.authenticate and so on, and auth_failures_limit. It returns what is to
+// be told: code, or ConnectionRateExceeded if the client's address has been shut
+// out meanwhile.
+func (c *Control) CountExchange(who *Client, code mqtt.ReasonCode) mqtt.ReasonCode {
 	c.count.authenticate.Inc()
-	c.countOutcome(who, code, false, false)
+	shut := c.isShutOut(who)
+	if shut {
+		code = mqtt.ConnectionRateExceeded
+	}
+	c.countOutcome(who, code, false, shut)
+	return code
 }
 
 func (c *Control) countOutcome(who *Client, code mqtt.ReasonCode, anonymous, notAsked bool) {

@@ -46,8 +46,7 @@ func (c *Control) Restrict(listed func(clientID string) bool) { c.listed.Store(&
 // the innocent behind it to try again. It counts the CONNECT for flapping.
 func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
 	switch now := c.now(); {
-	case c.config.Failures.Count > 0 && c.gates.isBlocked(now, who):
-		c.count.refusedFailed.Inc()
+	case c.isShutOut(who):
 		return mqtt.ConnectionRateExceeded
 	case p.EnableBan && c.bans.Banned(who, time.Now()):
 		c.count.refusedBanned.Inc()
@@ -59,6 +58,16 @@ func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
 		c.detect(p, who, now)
 	}
 	return mqtt.Success
+}
+
+// isShutOut reports whether who's address is above auth_failures_limit, and
+// counts that it was refused.
+func (c *Control) isShutOut(who *Client) bool {
+	if c.config.Failures.Count == 0 || !c.gates.isBlocked(c.now(), who) {
+		return false
+	}
+	c.count.refusedFailed.Inc()
+	return true
 }
 
 func (c *Control) isListed(clientID string) bool {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -139,6 +140,39 @@ func TestFailuresBlockAnAddress(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		g.admit(client("b"), mqtt.Success)
 		g.count("auth.refused.failures", 2)
+	})
+}
+
+// TestGuessesAtOnce: those that were admitted before the limit was reached learn
+// nothing after it.
+func TestGuessesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, func(c *Config) { c.Failures = Threshold{3, time.Minute, time.Minute} })
+		f := &fake{name: "http", answer: func(_ context.Context, r *Request) (Answer, error) {
+			if string(r.Password) == "right" {
+				return Answer{Verdict: Allow, Superuser: true}, nil
+			}
+			return Answer{Verdict: Deny}, nil
+		}}
+		g.Use(behind(f, Backend{Pool: 1, Timeout: time.Second}))
+		var answers []<-chan Outcome
+		for _, password := range []string{"a", "b", "c", "d", "right"} {
+			g.admit(client("a"), mqtt.Success)
+			answers = append(answers, g.begin("a", password))
+		}
+		for i, want := range []mqtt.ReasonCode{mqtt.NotAuthorized, mqtt.NotAuthorized, mqtt.NotAuthorized, mqtt.ConnectionRateExceeded, mqtt.ConnectionRateExceeded} {
+			if o := <-answers[i]; o.Code != want || o.Superuser {
+				t.Errorf("guess %d: %+v, want %v", i, o, want)
+			}
+		}
+		if code := g.CountExchange(client("a"), mqtt.Success); code != mqtt.ConnectionRateExceeded {
+			t.Errorf("an exchange that has proved a name ends with %v", code)
+		}
+		time.Sleep(time.Minute)
+		if o := g.login("a", "right"); o.Code != mqtt.Success {
+			t.Errorf("%v when the time is over", o.Code)
+		}
+		g.count("client.auth.failure", 6)
 	})
 }
 
