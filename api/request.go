@@ -158,6 +158,10 @@ func (r *Route) required() (names []string) {
 	return names
 }
 
+// lastSecond is the end of the year 9999, after which no moment can be kept. It
+// stands for all later ones, such as those of who gave milliseconds.
+const lastSecond = 253402300799
+
 // value reads one value, which came as JSON or as the text of a query.
 func (p *Param) value(raw any) (any, error) {
 	s, isText := raw.(string)
@@ -184,7 +188,7 @@ func (p *Param) value(raw any) (any, error) {
 		case err != nil:
 			return nil, fail(codeValue, fmt.Sprintf("bad %s: must be integer", p.Name))
 		case p.Type == Time:
-			return time.Unix(v, 0), nil
+			return time.Unix(min(max(v, 0), lastSecond), 0), nil
 		}
 		return v, nil
 	default:

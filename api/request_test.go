@@ -44,6 +44,9 @@ func TestCheck(t *testing.T) {
 	f("b", "false", false)
 	f("b", json.Number("1"), "bad b: must be boolean")
 	f("at", json.Number("60"), time.Unix(60, 0))
+	f("at", json.Number("1795415664000"), time.Unix(lastSecond, 0)) // milliseconds
+	f("at", json.Number("9223372036854775807"), time.Unix(lastSecond, 0))
+	f("at", json.Number("-62135596800"), time.Unix(0, 0)) // would be the zero time, which never comes
 	f("at", "infinity", time.Time{})
 	f("at", "never", "bad at: must be integer")
 	f("one", "y", "y")
