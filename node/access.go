@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/auth"
@@ -70,5 +71,27 @@ func (n *Node) Warnings() []string {
 			all = append(all, fmt.Sprintf("other machines can connect to listener.%s.%s without a password (allow_anonymous = true). To refuse them: DUNLIN_ALLOW_ANONYMOUS=false", l.Protocol, l.Name))
 		}
 	}
+	all = append(all, n.unasked()...)
 	return append(all, n.Config.idle...)
+}
+
+// unasked is what keeps nobody out, as no listener asks for it: zones do so only if they say it, as in EMQ X.
+func (n *Node) unasked() (all []string) {
+	acl, bans := false, false
+	for _, l := range n.Server.Listeners() {
+		z := n.Config.Zone(l.Zone)
+		acl, bans = acl || bool(z.EnableACL), bans || bool(z.EnableBan)
+		flapping := fmt.Sprintf("zone.%s.enable_flapping_detect keeps nobody out without zone.%[1]s.enable_ban = on", l.Zone)
+		if z.EnableFlapping && !z.EnableBan && !slices.Contains(all, flapping) {
+			all = append(all, flapping)
+		}
+	}
+	_, rules := n.leaves.builtin.Rules(auth.RuleFilter{}, 0, 0)
+	if !acl && (n.Config.Providers.ACLFile != "" || rules > 0) {
+		all = append(all, "the rules about topics are not looked at: no zone of a listener has enable_acl = on")
+	}
+	if !bans && len(n.Access.Bans().All()) > 0 {
+		all = append(all, "the bans keep nobody out: no zone of a listener has enable_ban = on")
+	}
+	return all
 }
