@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // nobody is who servers run as when the tests run as root: most refuse to be
@@ -38,7 +40,36 @@ func give(t testing.TB, path string) {
 	}
 }
 
-func pause(pid int) error  { return syscall.Kill(pid, syscall.SIGSTOP) }
+// pause returns when nothing of the process runs any more. The signal does its
+// work once one of the threads has got a processor; on a busy machine the
+// others go on answering until then.
+func pause(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(patience); runs(pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d still runs %v after SIGSTOP", pid, patience)
+		}
+	}
+	return nil
+}
+
+// runs reports whether a thread of a process may do something.
+func runs(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/stat", pid))
+	if err != nil {
+		return false
+	}
+	for _, path := range threads {
+		// T is stopped; Z and X are what has ended.
+		if state, _, err := readStatus(path); err == nil && !strings.Contains("TZX", state) {
+			return true
+		}
+	}
+	return false
+}
+
 func resume(pid int) error { return syscall.Kill(pid, syscall.SIGCONT) }
 func kill(pid int)         { syscall.Kill(pid, syscall.SIGKILL) } //nolint:errcheck // it may be gone already
 
@@ -80,7 +111,11 @@ func descendants(pid int) []int {
 // status is a process's state and the process that started it; an error means
 // that it is gone.
 func status(pid int) (state string, parent int, err error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return readStatus("/proc/" + strconv.Itoa(pid) + "/stat")
+}
+
+func readStatus(path string) (state string, parent int, err error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", 0, err
 	}
