@@ -1,0 +1,172 @@
+package host
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestCPUUsage(t *testing.T) {
+	usage := func(before, after CPU, want float64) {
+		t.Helper()
+		if got := after.Usage(before); math.Abs(got-want) > 1e-9 {
+			t.Errorf("from %+v to %+v: %v %%, want %v", before, after, got, want)
+		}
+	}
+	usage(CPU{}, CPU{}, 0)
+	usage(CPU{User: 5, Idle: 5}, CPU{User: 5, Idle: 5}, 0)
+	usage(CPU{User: 5, Idle: 5}, CPU{User: 8, Idle: 6}, 75)
+	usage(CPU{}, CPU{System: 1, IOWait: 1, Steal: 1, Idle: 1}, 50)
+	usage(CPU{User: 10, Idle: 10}, CPU{User: 1, Idle: 1}, 0)    // the counts went back
+	usage(CPU{User: 10, Idle: 10}, CPU{User: 20, Idle: 9}, 100) // idle time of Linux does at times
+}
+
+func TestMemoryUsage(t *testing.T) {
+	usage := func(m Memory, used uint64, percent float64) {
+		t.Helper()
+		if m.Used() != used || m.Usage() != percent {
+			t.Errorf("%+v: %d used, %v %%; want %d, %v", m, m.Used(), m.Usage(), used, percent)
+		}
+	}
+	usage(Memory{}, 0, 0)
+	usage(Memory{Total: 200, Available: 150}, 50, 25)
+	usage(Memory{Total: 200, Available: 300}, 0, 0)
+}
+
+// must has what this machine says; away from Linux the test ends here.
+func must[T any](t *testing.T, read func() (T, error)) T {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("read from /proc, on Linux only")
+	}
+	v, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestThisMachine(t *testing.T) {
+	cpu := must(t, ReadCPU)
+	if cpu.Count < 1 || cpu.total() <= 0 || cpu.Idle < 0 {
+		t.Errorf("%+v", cpu)
+	}
+	if m := must(t, ReadMemory); m.Total == 0 || m.Available > m.Total || m.SwapFree > m.SwapTotal {
+		t.Errorf("%+v", m)
+	}
+	if l := must(t, ReadLoad); l.One < 0 || l.Fifteen < 0 {
+		t.Errorf("%+v", l)
+	}
+	all := must(t, ReadInterfaces)
+	if !slices.ContainsFunc(all, func(i Interface) bool { return i.Name == "lo" }) {
+		t.Errorf("no loopback interface in %+v", all)
+	}
+	must(t, ReadTCP)
+	fs := must(t, func() (FileSystem, error) { return ReadFileSystem(t.TempDir()) })
+	if fs.Total == 0 || fs.Available > fs.Total || fs.FilesFree > fs.Files {
+		t.Errorf("%+v", fs)
+	}
+	if _, err := ReadFileSystem(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("the file system of no folder")
+	}
+}
+
+func TestThisProcess(t *testing.T) {
+	before := must(t, ReadProcess)
+	if before.Resident < 1<<20 || before.Virtual < before.Resident || before.Threads < 1 {
+		t.Errorf("%+v", before)
+	}
+	if age := time.Since(time.UnixMilli(int64(before.Started * 1000))); age < -time.Minute || age > time.Hour {
+		t.Errorf("started %v ago", age)
+	}
+	const more = 20
+	for i := range more {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		defer f.Close()
+	}
+	for until := time.Now().Add(50 * time.Millisecond); time.Now().Before(until); { // work that has to show in CPU
+	}
+	after := must(t, ReadProcess)
+	if opened := int(after.OpenFiles) - int(before.OpenFiles); opened < more || opened > more+5 {
+		t.Errorf("%d descriptors after %d were opened beside %d", after.OpenFiles, more, before.OpenFiles)
+	}
+	if after.MaxFiles < after.OpenFiles {
+		t.Errorf("%d descriptors of %d", after.OpenFiles, after.MaxFiles)
+	}
+	if after.CPU < before.CPU+0.01 {
+		t.Errorf("%v s of work in 50 ms", after.CPU-before.CPU)
+	}
+}
+
+func TestRuntime(t *testing.T) {
+	before := ReadRuntime()
+	if before.Processors != uint64(runtime.GOMAXPROCS(0)) || before.Mapped < before.Heap || before.Heap == 0 || before.Stacks == 0 || before.HeapGoal == 0 {
+		t.Errorf("%+v", before)
+	}
+	stop := make(chan struct{})
+	for range 10 {
+		go func() { <-stop }()
+	}
+	kept := make([]byte, 1<<20)
+	runtime.GC()
+	after := ReadRuntime()
+	close(stop)
+	if after.Goroutines < before.Goroutines+10 || after.Collections <= before.Collections || after.Allocated < before.Allocated+uint64(len(kept)) {
+		t.Errorf("before %+v\nafter %+v", before, after)
+	}
+	if n := total(after.Pauses.Counts) - total(before.Pauses.Counts); n < 1 {
+		t.Errorf("%d pauses for a collection", n)
+	}
+	if total(after.Delays.Counts) == 0 || len(after.Delays.Counts) != len(after.Delays.Bounds)+1 {
+		t.Errorf("%+v", after.Delays)
+	}
+}
+
+func total(counts []uint64) (n uint64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+func TestCondense(t *testing.T) {
+	h := &metrics.Float64Histogram{
+		Buckets: []float64{math.Inf(-1), 0, 1, 2, 3, 4, math.Inf(1)},
+		Counts:  []uint64{1, 10, 100, 1000, 10000, 100000},
+	}
+	condensed := func(bounds []float64, want ...uint64) {
+		t.Helper()
+		if d := condense(h, bounds); !slices.Equal(d.Counts, want) || !slices.Equal(d.Bounds, bounds) {
+			t.Errorf("%v: %+v, want %v", bounds, d, want)
+		}
+	}
+	condensed([]float64{2, 4}, 111, 11000, 100000)
+	condensed([]float64{1.5}, 11, 111100)        // 1 to 2 lies across the bound
+	condensed([]float64{5, 6}, 11111, 0, 100000) // what has no end is above every bound
+	condensed([]float64{0.5, 0.6, 4}, 1, 0, 11110, 100000)
+}
+
+func BenchmarkProcess(b *testing.B) { bench(b, ReadProcess) }
+func BenchmarkCPU(b *testing.B)     { bench(b, ReadCPU) }
+func BenchmarkMemory(b *testing.B)  { bench(b, ReadMemory) }
+func BenchmarkTCP(b *testing.B)     { bench(b, ReadTCP) }
+func BenchmarkRuntime(b *testing.B) {
+	bench(b, func() (Runtime, error) { return ReadRuntime(), nil })
+}
+
+func bench[T any](b *testing.B, read func() (T, error)) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := read(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
