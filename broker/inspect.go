@@ -1,0 +1,72 @@
+package broker
+
+import (
+	"iter"
+
+	"github.com/dunlin-mq/dunlin/session"
+)
+
+// ByID are all clients with their ids, connected or not, as they were at the
+// call and in no order. Nothing is locked while they are gone through.
+func (br *Broker) ByID() iter.Seq2[string, *Client] {
+	type entry struct {
+		id string
+		*Client
+	}
+	r := &br.clients
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := make([]entry, 0, len(r.clients))
+	for id, c := range r.clients {
+		all = append(all, entry{id, c})
+	}
+	return func(yield func(string, *Client) bool) {
+		for _, e := range all {
+			if !yield(e.id, e.Client) {
+				return
+			}
+		}
+	}
+}
+
+// Sessions is how many clients there are, connected or not.
+func (br *Broker) Sessions() int { return br.clients.len() }
+
+// Filters are the distinct topic filters that somebody on this node has,
+// without $share and such, in no order; see topic.Index.All.
+func (br *Broker) Filters() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for filter := range br.index.All() {
+			if !yield(filter) {
+				return
+			}
+		}
+	}
+}
+
+// FilterCount is how many Filters there are.
+func (br *Broker) FilterCount() int { return br.index.Filters() }
+
+// HasFilter reports whether somebody on this node has this very filter, given
+// without $share and such.
+func (br *Broker) HasFilter(filter string) bool { return br.index.Has(filter) }
+
+// SubscriptionCount is how many Subscriptions the client has.
+func (c *Client) SubscriptionCount() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sess.SubscriptionCount()
+}
+
+// DisconnectedAt is when the connection of an absent client ended, Unix
+// milliseconds. It is 0 for one that is connected, and for one whose session
+// never expires: there the time isn't kept.
+func (c *Client) DisconnectedAt() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := c.sess.ExpiresAt()
+	if at == 0 || c.sess.ExpiryInterval() == session.Never {
+		return 0
+	}
+	return at - int64(c.sess.ExpiryInterval())*1000
+}
