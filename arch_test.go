@@ -32,7 +32,7 @@ var layers = []struct {
 	{4, "server server/netloop gateway cluster rule exhook"},
 	{3, "broker"},
 	{2, "session retain auth sink rule/sql"},
-	{1, "hook connector store host discovery engine"},
+	{1, "hook connector store host alarm discovery engine"},
 	{0, "mqtt topic config metrics"},
 }
 
