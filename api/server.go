@@ -32,6 +32,7 @@ type Options struct {
 	Caches    Caches
 	Drainer   Drainer
 	Scram     Scram
+	Alarms    Alarms
 	ReloadACL func() error  // reads the rule file again
 	Health    func() Health // nil: nothing is wrong
 
