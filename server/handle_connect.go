@@ -130,14 +130,20 @@ func (c *conn) checkWill(w *mqtt.Will) (mqtt.ReasonCode, string) {
 	return mqtt.Success, ""
 }
 
-// mount puts a client below a mountpoint, %c and %u filled in.
+// mount puts a client below a mountpoint, %c and %u filled in. One that begins
+// with a name must not begin with $: below $delayed/ messages go to topics
+// without a mountpoint, and below $exclusive/ retained ones come from there.
 func mount(info *hook.ClientInfo, text string) (mqtt.ReasonCode, string) {
+	named := strings.HasPrefix(text, "%")
 	if strings.Contains(text, "%") {
 		text = strings.ReplaceAll(text, "%c", info.ClientID)
 		text = strings.ReplaceAll(text, "%u", info.Username)
 	}
 	if strings.ContainsAny(text, "+#") {
 		return mqtt.ClientIdentifierNotValid, "the mountpoint, or a name that is part of it, holds + or #, which would reach into others' topics"
+	}
+	if named && strings.HasPrefix(text, "$") {
+		return mqtt.ClientIdentifierNotValid, "the mountpoint begins with the client's name, and that with $, which has a meaning there"
 	}
 	info.Mountpoint = text
 	return mqtt.Success, ""
