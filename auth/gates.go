@@ -43,9 +43,9 @@ func (c *Control) Restrict(listed func(clientID string) bool) { c.listed.Store(&
 // Admit says at once whether a CONNECT may go on to be authenticated: Success,
 // Banned, ClientIdentifierNotValid for one that isn't listed, or
 // ConnectionRateExceeded for an address above auth_failures_limit, which tells
-// the innocent behind it to try again. It counts the CONNECT for flapping.
+// the innocent behind it to try again.
 func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
-	switch now := c.now(); {
+	switch {
 	case c.isShutOut(who):
 		return mqtt.ConnectionRateExceeded
 	case p.EnableBan && c.bans.Banned(who, time.Now()):
@@ -54,8 +54,6 @@ func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
 	case !p.BypassPlugins && !c.isListed(who.ClientID):
 		c.count.refusedUnlisted.Inc()
 		return mqtt.ClientIdentifierNotValid
-	case p.EnableFlapping:
-		c.detect(p, who, now)
 	}
 	return mqtt.Success
 }
@@ -75,8 +73,13 @@ func (c *Control) isListed(clientID string) bool {
 	return listed == nil || (*listed)(clientID)
 }
 
-// detect bans a client that connects too often, from its next CONNECT on.
-func (c *Control) detect(p *Policy, who *Client, now time.Duration) {
+// Accepted is told of each client that is let in, and bans one that comes too
+// often, from its next CONNECT on. Who is refused doesn't count: a stranger could
+// keep any client out by coming with its id.
+func (c *Control) Accepted(p *Policy, who *Client) {
+	if !p.EnableFlapping {
+		return
+	}
 	at := c.config.Flapping
 	if r := p.FlappingThreshold; !r.IsZero() {
 		at.Count, at.Window = int(r.Limit), r.Window
@@ -84,7 +87,7 @@ func (c *Control) detect(p *Policy, who *Client, now time.Duration) {
 	if p.FlappingBan > 0 {
 		at.Block = p.FlappingBan
 	}
-	if !c.gates.flapping.count(now, maphash.String(c.gates.seed, who.ClientID), at) {
+	if !c.gates.flapping.count(c.now(), maphash.String(c.gates.seed, who.ClientID), at) {
 		return
 	}
 	c.count.flapped.Inc()

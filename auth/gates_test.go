@@ -22,15 +22,26 @@ func (g *rig) admit(who *Client, want mqtt.ReasonCode) {
 	}
 }
 
+// come is admit and, if that succeeds, all that follows.
+func (g *rig) come(who *Client, want mqtt.ReasonCode) {
+	g.t.Helper()
+	if g.admit(who, want); want == mqtt.Success {
+		g.Accepted(&g.policy, who)
+	}
+}
+
 func TestFlapping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, func(c *Config) { c.Flapping = Threshold{3, time.Minute, 5 * time.Minute} })
 		g.policy.EnableFlapping = true
 		start := time.Now()
-		g.admit(client("a"), mqtt.Success)
-		g.admit(client("a"), mqtt.Success)
-		g.admit(client("b"), mqtt.Success)
-		g.admit(client("a"), mqtt.Success) // found with this one, banned from the next on
+		g.come(client("a"), mqtt.Success)
+		g.come(client("a"), mqtt.Success)
+		g.come(client("b"), mqtt.Success)
+		for range 10 { // refused later on
+			g.admit(client("b"), mqtt.Success)
+		}
+		g.come(client("a"), mqtt.Success) // found with this one, banned from the next on
 		want := Ban{
 			Kind: BanClientID, Who: "a", By: "flapping detector", Reason: "flapping is detected",
 			At: start, Until: start.Add(5 * time.Minute),
@@ -38,12 +49,12 @@ func TestFlapping(t *testing.T) {
 		if all := g.Bans().All(); len(all) != 1 || all[0] != want {
 			t.Errorf("%+v", all)
 		}
-		g.admit(client("a"), mqtt.Banned)
-		g.admit(client("b"), mqtt.Success)
+		g.come(client("a"), mqtt.Banned)
+		g.come(client("b"), mqtt.Success)
 		time.Sleep(5*time.Minute - 1)
-		g.admit(client("a"), mqtt.Banned)
+		g.come(client("a"), mqtt.Banned)
 		time.Sleep(time.Nanosecond)
-		g.admit(client("a"), mqtt.Success)
+		g.come(client("a"), mqtt.Success)
 		g.count("auth.flapping", 1)
 		g.count("auth.refused.banned", 2)
 	})
@@ -69,7 +80,7 @@ func TestFlappingWindowStartsWithTheFirst(t *testing.T) {
 		g := newRig(t, func(c *Config) { c.Flapping = Threshold{3, time.Minute, time.Hour} })
 		g.policy.EnableFlapping = true
 		for range 20 { // two in each minute
-			g.admit(client("a"), mqtt.Success)
+			g.come(client("a"), mqtt.Success)
 			time.Sleep(30 * time.Second)
 		}
 		g.count("auth.flapping", 0)
@@ -82,9 +93,9 @@ func TestFlappingByZone(t *testing.T) {
 		g.policy.EnableFlapping = true
 		g.policy.FlappingThreshold = config.Rate{Limit: 2, Window: time.Second, Burst: 2}
 		g.policy.FlappingBan = time.Hour
-		g.admit(client("a"), mqtt.Success)
-		g.admit(client("a"), mqtt.Success)
-		g.admit(client("a"), mqtt.Banned)
+		g.come(client("a"), mqtt.Success)
+		g.come(client("a"), mqtt.Success)
+		g.come(client("a"), mqtt.Banned)
 		if b := g.Bans().All()[0]; b.Until.Sub(b.At) != time.Hour {
 			t.Errorf("%+v", b)
 		}
@@ -103,7 +114,7 @@ func TestFlappingKeepsNoIDs(t *testing.T) {
 	}
 	before := heap()
 	for i := range 500 {
-		g.admit(client(strings.Repeat("x", 60_000)+strconv.Itoa(i)), mqtt.Success)
+		g.come(client(strings.Repeat("x", 60_000)+strconv.Itoa(i)), mqtt.Success)
 	}
 	if after := heap(); after > before+5<<20 {
 		t.Errorf("%d ids of 60 kB keep %d kB", 500, (after-before)>>10)
@@ -112,11 +123,11 @@ func TestFlappingKeepsNoIDs(t *testing.T) {
 
 func TestFlappingOff(t *testing.T) {
 	g := newRig(t, func(c *Config) { c.Flapping = Threshold{1, time.Minute, time.Minute} })
-	g.admit(client("a"), mqtt.Success)
+	g.come(client("a"), mqtt.Success)
 	g.count("auth.flapping", 0)
 	g.policy.EnableFlapping, g.policy.EnableBan = true, false
-	g.admit(client("a"), mqtt.Success)
-	g.admit(client("a"), mqtt.Success) // as in EMQ X the ban bites with enable_ban only
+	g.come(client("a"), mqtt.Success)
+	g.come(client("a"), mqtt.Success) // as in EMQ X the ban bites with enable_ban only
 	g.count("auth.flapping", 2)
 }
 
@@ -256,7 +267,7 @@ func TestSweepEveryMinute(t *testing.T) {
 		p, _ := parseProvider("http", "@+")
 		g.Use(p)
 		g.login("a", "p")
-		g.admit(client("a"), mqtt.Success)
+		g.come(client("a"), mqtt.Success)
 		if err := g.Bans().Add(Ban{Kind: BanUsername, Who: "u", Until: time.Now().Add(time.Second)}); err != nil {
 			t.Fatal(err)
 		}

@@ -75,7 +75,7 @@ func (c *conn) stepExchange(p *pass, data []byte) {
 		code, say = c.provedAgain(p, x)
 	}
 	x.run = nil
-	c.listener.server.broker.Access.CountExchange(c.info, code)
+	code = c.listener.server.broker.Access.CountExchange(c.info, code)
 	switch {
 	case code.Failed():
 		c.failAuth(code, say)

@@ -153,6 +153,7 @@ func mount(info *hook.ClientInfo, text string) (mqtt.ReasonCode, string) {
 // enhanced authentication, if there was one.
 func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, proof *mqtt.Properties) {
 	z, s := c.listener.zone, c.listener.server
+	s.broker.Access.Accepted(&z.Policy, ask.Client)
 	o := broker.Opening{Conn: c, Zone: z, Ask: ask, Will: c.will(p, k.Will, ask.Client)}
 	o.Accept = func(client *broker.Client, present bool) {
 		c.client = client
