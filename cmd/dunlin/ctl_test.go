@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/alarm"
 	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/auth/builtin"
@@ -54,13 +55,19 @@ func startManaged(t *testing.T, change ...func(*api.Options)) *managed {
 	if err != nil {
 		t.Fatal(err)
 	}
+	alarms, err := alarm.New(alarm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alarms.Activate(alarm.HighCPU, "85.2% cpu usage", nil)
+	alarms.Activate("resource/auth/mysql/down", "Resource auth(mysql) is down", alarm.Details{"error": "refused"})
 	scrams, err := scram.NewAccounts(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := api.Options{
 		Node: "dunlin@127.0.0.1", Version: "1.2.3", DataDir: m.dataDir, Passwords: passwords,
-		Accounts: users, Rules: users, Bans: control.Bans(), Caches: m, Drainer: control, Scram: scrams,
+		Accounts: users, Rules: users, Bans: control.Bans(), Caches: m, Drainer: control, Scram: scrams, Alarms: alarms,
 		ReloadACL: func() error { return m.reload },
 	}
 	o.Config.SetDefaults()
