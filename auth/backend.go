@@ -162,7 +162,9 @@ func (b *backend) put(f *flight) {
 func (b *backend) work() {
 	for f, left := b.take(); f != nil; f, left = b.take() {
 		ctx, cancel := context.WithTimeout(b.control.ctx, left)
+		began := time.Now()
 		a, err := b.call(ctx, f.acl, &f.r)
+		b.count.backend.calls.Observe(time.Since(began).Microseconds())
 		switch {
 		case err == nil:
 		case b.control.ctx.Err() != nil:

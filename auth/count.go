@@ -50,6 +50,13 @@ type backendCounters struct {
 	timeout, refused *metrics.Counter
 	shared, cached   *metrics.Counter
 	waiting, stuck   *metrics.Gauge
+	calls            *metrics.Histogram
+}
+
+// callTimes are the bounds of calls, in microseconds: from a cache beside the
+// broker to what no timeout allows.
+func callTimes() []int64 {
+	return []int64{100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000}
 }
 
 // need has what is missing for a provider registered.
@@ -81,6 +88,7 @@ func (n *providerCounters) need(r *metrics.Registry, p *Provider) {
 			cached:  r.Counter(auth+".cached", "questions answered as "+who+" had answered shortly before"),
 			waiting: r.Gauge(auth+".waiting", "questions that wait for their turn with "+who),
 			stuck:   r.Gauge(auth+".stuck", "calls of "+who+" that go on after their time"),
+			calls:   r.Histogram(auth+".calls", "calls of "+who+" that have ended, by the microseconds they took", callTimes()),
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -11,12 +13,17 @@ import (
 func (c *conn) authenticate(p *pass, k *mqtt.Connect, ask *hook.ConnInfo) {
 	control, policy := c.listener.server.broker.Access, &c.listener.zone.Policy
 	r := &auth.Request{Client: ask.Client, Password: k.Password}
+	began := time.Now()
 	if o, decided := control.Authenticate(policy, r); decided {
 		c.authenticated(p, k, ask, &o)
+		c.listener.server.count.connectAnswered(began)
 		return
 	}
 	var o auth.Outcome
-	s := c.suspend(1, func(p *pass) { c.authenticated(p, k, ask, &o) })
+	s := c.suspend(1, func(p *pass) {
+		c.authenticated(p, k, ask, &o)
+		c.listener.server.count.connectAnswered(began)
+	})
 	control.AuthenticateLater(policy, r, func(answer auth.Outcome) {
 		o = answer
 		s.answered()

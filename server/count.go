@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -20,6 +22,13 @@ type counters struct {
 	pubrelMissed                       *metrics.Counter
 	subscribeError, subscribeAuthError *metrics.Counter
 	unsubscribeError                   *metrics.Counter
+	connects                           *metrics.Histogram
+}
+
+// connectTimes are the bounds of connects, in microseconds: from an answer out
+// of memory to what a client takes for an outage.
+func connectTimes() []int64 {
+	return []int64{25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000}
 }
 
 func newCounters(r *metrics.Registry) *counters {
@@ -39,6 +48,8 @@ func newCounters(r *metrics.Registry) *counters {
 		subscribeError:     r.Counter("packets.subscribe.error", "SUBSCRIBE packets with a refused filter"),
 		subscribeAuthError: r.Counter("packets.subscribe.auth_error", "SUBSCRIBE packets with a filter that the ACL forbade"),
 		unsubscribeError:   r.Counter("packets.unsubscribe.error", "UNSUBSCRIBE packets with an invalid filter"),
+		connects: r.Histogram("connect.answers", "CONNECTs answered, by the microseconds that authentication and session took; without those in several steps",
+			connectTimes()),
 	}
 	both := func(name, what string, t mqtt.Type) {
 		n.receivedOf[t] = r.Counter("packets."+name+".received", what+" packets from clients")
@@ -74,6 +85,11 @@ func newCounters(r *metrics.Registry) *counters {
 		n.sentQoS[q] = r.Counter("messages."+name+".sent", "PUBLISH packets of this QoS to clients")
 	}
 	return n
+}
+
+// connectAnswered counts a CONNECT whose authentication began then.
+func (n *counters) connectAnswered(began time.Time) {
+	n.connects.Observe(time.Since(began).Microseconds())
 }
 
 func (n *counters) received(p mqtt.Packet) {
