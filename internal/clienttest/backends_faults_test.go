@@ -18,7 +18,7 @@ func (b *backend) impatient() string { return "auth." + b.provider + ".timeout="
 // it not notice nothing; when it is back, so is everybody, by itself.
 func (s *scene) outlives(t *testing.T, fail, back func()) {
 	s.returns(t)
-	publisher, subscriber := s.as(t, mqtt.V5, "ann"), s.as(t, mqtt.V5, "ann")
+	publisher, exact, subscriber := s.as(t, mqtt.V5, "ann"), s.as(t, mqtt.V5, "ann"), s.as(t, mqtt.V5, "ann")
 	oldPublisher, oldSubscriber := s.as(t, mqtt.V311, "ann"), s.as(t, mqtt.V311, "ann")
 	beside := s.sees(t, "beside")
 
@@ -33,6 +33,7 @@ func (s *scene) outlives(t *testing.T, fail, back func()) {
 	publish := &mqtt.Publish{QoS: 1, PacketID: 1, Topic: "pub/unjudged"}
 	subscribe := &mqtt.Subscribe{PacketID: 2, Filters: []mqtt.SubscribeFilter{{Filter: "sub/unjudged"}}}
 	publisher.send(t, publish)
+	exact.send(t, &mqtt.Publish{QoS: 2, PacketID: 3, Topic: "pub/unjudged"})
 	subscriber.send(t, subscribe)
 	oldPublisher.send(t, publish)
 	oldSubscriber.send(t, subscribe)
@@ -52,6 +53,9 @@ func (s *scene) outlives(t *testing.T, fail, back func()) {
 	if k := expect[*mqtt.Ack](t, publisher); k.Kind != mqtt.TypePuback || k.Code != mqtt.QuotaExceeded {
 		t.Errorf("PUBLISH was answered with %v", k)
 	}
+	if k := expect[*mqtt.Ack](t, exact); k.Kind != mqtt.TypePubrec || k.Code != mqtt.QuotaExceeded {
+		t.Errorf("PUBLISH at QoS 2 was answered with %v", k)
+	}
 	if k := expect[*mqtt.Suback](t, subscriber); k.Codes[0] != mqtt.QuotaExceeded {
 		t.Errorf("SUBSCRIBE was answered with %v", k)
 	}
@@ -70,6 +74,16 @@ func (s *scene) outlives(t *testing.T, fail, back func()) {
 	if got := subscriber.asks(t, "sub/judged"); got[0].Failed() {
 		t.Errorf("who stayed can't subscribe: %v", got)
 	}
+}
+
+// succeeds: when one server takes the place of another, everybody is back
+// without a hand being moved.
+func (s *scene) succeeds(t *testing.T) {
+	s.returns(t)
+	stays := s.as(t, mqtt.V5, "ann")
+	s.orphan(t)
+	s.returns(t)
+	eventually(t, "who stayed can publish", func() bool { return stays.put(t, 1, "pub/"+s.fresh(), "") == mqtt.Success })
 }
 
 // returns waits until somebody can connect, publish and subscribe.

@@ -31,6 +31,15 @@ func sentinelBackends(t testing.TB) []*backend {
 	s := peers.RedisSentinel(t, redisPassword)
 	b := redisBackend(t, []*peers.Server{s.Master, s.Replica, s.Sentinel}, "auth.redis.server="+s.Sentinel.Addr())
 	b.settings = append(b.settings, "auth.redis.type=sentinel", "auth.redis.sentinel="+s.Name)
+	b.orphan = func(t testing.TB) {
+		t.Helper()
+		last := accounts[len(accounts)-1] // to be stored
+		eventually(t, "the replica has what the master has", func() bool {
+			out, err := exec.Command("redis-cli", "--no-auth-warning", "-a", redisPassword, "-p", strconv.Itoa(s.Replica.Port), "EXISTS", "mqtt_user:"+last.name).Output()
+			return err == nil && string(out) == "1\n"
+		})
+		s.Master.Kill()
+	}
 	return []*backend{b}
 }
 

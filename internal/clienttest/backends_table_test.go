@@ -33,6 +33,9 @@ type backend struct {
 
 	server server // nil: there is nothing to kill
 
+	// orphan ends a server that another one replaces; nil: there is no other.
+	orphan func(t testing.TB)
+
 	// Settings that are wrong in one thing: the broker's own login, the place
 	// of the users, the authority that has signed the certificate.
 	badLogin, badPlace, badAuthority []string
@@ -150,6 +153,9 @@ func (b *backend) everything(t *testing.T, cannot map[string]string) {
 	}
 	one("stalled", func(t *testing.T) { b.broker(t, b.impatient()).outlives(t, b.server.Pause, b.server.Resume) })
 	one("killed", func(t *testing.T) { b.broker(t, b.impatient()).outlives(t, b.server.Kill, b.server.Start) })
+	if b.orphan != nil {
+		one("succession", func(t *testing.T) { b.broker(t, b.impatient()).succeeds(t) })
+	}
 	for name := range undone {
 		t.Errorf("there is no scenario %q, which this backend cannot have", name)
 	}
