@@ -63,7 +63,7 @@ func runs(pid int) bool {
 	}
 	for _, path := range threads {
 		// T is stopped; Z and X are what has ended.
-		if state, _, err := readStatus(path); err == nil && !strings.Contains("TZX", state) {
+		if state, _, err := readStatus(path); err == nil && state != "T" && state != "Z" && state != "X" {
 			return true
 		}
 	}
