@@ -170,7 +170,7 @@ func (b *backend) work() {
 		case b.control.ctx.Err() != nil:
 			err = errClosed
 		case ctx.Err() != nil: // what it was waiting for is worth knowing, but not whether trying again makes sense
-			err = fmt.Errorf("%w: %v", errTimeout, err) //nolint:errorlint // as said
+			err = fmt.Errorf("%w: %v", errTimeout, err)
 		}
 		cancel()
 		b.landed(f, a, err)
