@@ -86,6 +86,6 @@ func TestCheck(t *testing.T) {
 	finds("auth.jwt.enable = on\nauth.jwt.secret = 0123456789abcdef0123456789abcdef\n")
 	finds("auth.http.enable = on\n", "auth.http.auth_req")
 	finds("loaded_plugins = emqx_auth_http\n", "auth.http.auth_req")
-	finds("psk.file.enable = on\npsk.file.path = none.txt\n", "none.txt")
+	finds("psk.file.enable = on\npsk.file.path = none.txt\n", "psk.file.path: ", "none.txt")
 	finds("acl_file = none.conf\nloaded_modules = emqx_mod_presence\n")
 }

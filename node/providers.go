@@ -236,7 +236,9 @@ func (c *Config) noteIdle(report *config.Report) {
 	if err != nil {
 		return // the start says it
 	}
+	known := names{"emqx_auth_mnesia", "emqx_auth_username", "emqx_auth_clientid"} // always on
 	for _, o := range c.Providers.optional(nil, nil) {
+		known = append(known, o.plugin)
 		if o.enable == "off" || o.enable.on(loaded, o.plugin) {
 			continue
 		}
@@ -246,6 +248,11 @@ func (c *Config) noteIdle(report *config.Report) {
 				c.idle = append(c.idle, fmt.Sprintf("%s (%s) has no effect: nobody is checked there before auth.%s.enable = on", v.Key, v.Origin, o.name))
 				break
 			}
+		}
+	}
+	for _, name := range loaded {
+		if strings.HasPrefix(name, "emqx_auth_") && !known.has(name) {
+			c.idle = append(c.idle, fmt.Sprintf("the plugin %s is to be loaded and is not known: it checks nobody", name))
 		}
 	}
 }
@@ -288,7 +295,7 @@ func (c *Config) Check() error {
 		errs = append(errs, below("auth.http.", p.HTTP.Questions.Complete()))
 	}
 	if p.PSK.Enable.on(loaded, "emqx_psk_file") {
-		_, err := psk.Load(p.PSK.File)
+		_, err := p.keys()
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
@@ -314,6 +321,15 @@ func (c *Config) rules() (*file.File, error) {
 	f, err := file.Load(c.Providers.ACLFile)
 	if err != nil {
 		return nil, fmt.Errorf("acl_file: %w", err)
+	}
+	return f, nil
+}
+
+// keys are the pre-shared ones.
+func (p *Providers) keys() (*psk.File, error) {
+	f, err := psk.Load(p.PSK.File)
+	if err != nil {
+		return nil, fmt.Errorf("psk.file.path: %w", err)
 	}
 	return f, nil
 }
@@ -375,14 +391,15 @@ func (n *Node) useProviders() (err error) {
 // loadKeys reads the file of pre-shared keys, if it is on.
 func (n *Node) loadKeys() error {
 	loaded, err := n.Config.loadedPlugins()
-	if k := &n.Config.Providers.PSK; err == nil && k.Enable.on(loaded, "emqx_psk_file") {
-		n.leaves.keys, err = psk.Load(k.File)
+	if p := &n.Config.Providers; err == nil && p.PSK.Enable.on(loaded, "emqx_psk_file") {
+		n.leaves.keys, err = p.keys()
 	}
 	return err
 }
 
 // ReloadRules reads the rule file and the list of client ids again, and has forgotten what the old rules said.
 func (n *Node) ReloadRules() error {
+	defer n.Access.DrainCaches() // after an error as well: one of the two may be new
 	if n.leaves.rules != nil {
 		if err := n.leaves.rules.Reload(); err != nil {
 			return err
@@ -393,6 +410,5 @@ func (n *Node) ReloadRules() error {
 			return fmt.Errorf("auth.clientid_allow_list: %w", err)
 		}
 	}
-	n.Access.DrainCaches()
 	return nil
 }
