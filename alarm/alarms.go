@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -50,8 +51,8 @@ type Alarms struct {
 }
 
 // New reads what was kept. Alarms that were active when the process ended are
-// history: if a cause is still there, it is found again. The error says that
-// the records can't be read.
+// history: if a cause is still there, it is found again. The error is
+// that of the Keeper.
 func New(o Options) (*Alarms, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -205,17 +206,20 @@ func (a *Alarms) forget(all []*Alarm) {
 	}
 }
 
-// load reads the records, and ends what was active.
+// load reads the records, and ends what was active. What can't be read is
+// forgotten: a history is no reason not to start.
 func (a *Alarms) load(now time.Time) error {
-	var left []*Alarm
+	var left, foreign []*Alarm
 	err := a.o.Keeper.Each(func(key string, value []byte) error {
 		one := &Alarm{key: key}
-		var n uint64
-		if _, err := fmt.Sscanf(key, "%016x", &n); err != nil {
-			return fmt.Errorf("the record %q is no alarm", key)
+		n, err := strconv.ParseUint(key, 16, 64)
+		if err == nil {
+			err = json.Unmarshal(value, one)
 		}
-		if err := json.Unmarshal(value, one); err != nil {
-			return fmt.Errorf("the record %q is no alarm: %w", key, err)
+		if err != nil {
+			a.o.Log.Error("a record that is no alarm is forgotten", "key", key, "err", err)
+			foreign = append(foreign, one)
+			return nil
 		}
 		a.next = max(a.next, n)
 		if one.Active() {
@@ -232,6 +236,6 @@ func (a *Alarms) load(now time.Time) error {
 	for _, one := range left {
 		a.keep(one)
 	}
-	a.forget(a.trim(now))
+	a.forget(append(foreign, a.trim(now)...))
 	return nil
 }

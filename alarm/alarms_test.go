@@ -242,9 +242,10 @@ func TestRestart(t *testing.T) {
 func TestForeignRecords(t *testing.T) {
 	f := func(key, value string) {
 		t.Helper()
-		_, err := New(Options{Keeper: &fakeKeeper{records: map[string]string{key: value}}})
-		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("the record %q is no alarm", key)) {
-			t.Errorf("%q: %v", key, err)
+		kept := &fakeKeeper{records: map[string]string{key: value}}
+		r := newRig(t, kept)
+		if r.wants("", ""); len(kept.records) != 0 || !strings.Contains(r.log.String(), "is no alarm") {
+			t.Errorf("%q: records %v, log:\n%s", key, kept.records, &r.log)
 		}
 	}
 	f("0000000000000001", "{")

@@ -42,7 +42,7 @@ func (n *Node) startAPI() error {
 		Config: n.Config.Management, Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
-		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health,
+		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Alarms: n.Alarms,
 	})
 	if err != nil {
 		return err

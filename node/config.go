@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dunlin-mq/dunlin/alarm"
 	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
@@ -35,6 +36,7 @@ type Config struct {
 	Listener server.Listeners `conf:"listener"`
 	Broker   broker.Config    `conf:"."`
 	Plugins  PluginsConfig    `conf:"."`
+	Alarms   alarm.Config     `conf:"."`
 	Retainer retain.Config    `conf:"retainer"`
 
 	root string   // where relative paths start; "" is the working directory

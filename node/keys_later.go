@@ -29,12 +29,7 @@ func keysCore() []config.Known {
 			module.slow_subs.notice_qos                         int 0..2
 			module.slow_subs.stats_type                         oneof whole internal response
 		`),
-		later("alarms", `
-			alarm.actions                                       list
-			alarm.size_limit                                    int 0..
-			alarm.validity_period                               duration
-			os_mon.{cpu_check_interval,mem_check_interval}      duration
-			os_mon.{cpu_high_watermark,cpu_low_watermark,sysmem_high_watermark,procmem_high_watermark} percent
+		later("alarms of connections", `
 			zone.$name.conn_congestion.alarm                    flag
 			zone.$name.conn_congestion.min_alarm_sustain_duration duration
 		`),

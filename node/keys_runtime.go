@@ -114,6 +114,9 @@ func keysRuntime() []config.Known {
 		config.NoEffect(config.Runtime, "a client checks the server's certificate or doesn't", `
 			auth.{http,ldap,mysql,pgsql,redis,mongo}.ssl.fail_if_no_peer_cert flag
 		`),
+		config.NoEffect(config.Runtime, "the broker is one process for all clients, which os_mon.sysmem_high_watermark watches over", `
+			os_mon.procmem_high_watermark                       percent
+		`),
 		config.NoEffect(config.Runtime, "no licence is needed", `
 			license.file
 			license.{connection_high_watermark_alarm,connection_low_watermark_alarm} percent

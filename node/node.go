@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/dunlin-mq/dunlin/alarm"
 	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
@@ -32,6 +33,7 @@ type Node struct {
 	Broker  *broker.Broker
 	Server  *server.Server
 	API     *api.Server
+	Alarms  *alarm.Alarms
 
 	log       *slog.Logger
 	store     *store.Store
@@ -64,6 +66,9 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		Listeners: c.Listeners(), Zone: c.zones(), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients,
 	})
 	if err == nil {
+		err = n.openAlarms()
+	}
+	if err == nil {
 		err = n.startAPI()
 	}
 	if err == nil {
@@ -73,6 +78,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		n.stopParts()
 		return nil, err
 	}
+	n.watchAlarms()
 	n.tidying.Go(func() { tidy(n.stop) })
 	return n, nil
 }
@@ -105,6 +111,9 @@ func (n *Node) Stop() {
 func (n *Node) stopParts() {
 	if n.API != nil {
 		n.API.Stop()
+	}
+	if n.Alarms != nil {
+		n.Alarms.Close()
 	}
 	n.Broker.Close()
 	n.stopAccess()

@@ -91,7 +91,7 @@ func (a *acceptor) run() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			a.listener.server.log.Error("a connection can't be accepted", "listener", a.listener.cfg.Key(), "err", err)
+			a.listener.cantAccept(err)
 			pause(a.stopped, acceptPause)
 			continue
 		}

@@ -21,9 +21,7 @@ func (g *loops) listen(l *listener) error {
 		Address: l.cfg.Address.String(), Backlog: l.cfg.Backlog, NoDelay: true, ReuseAddr: true,
 		SendBuffer: int(l.cfg.SndBuf), RecvBuffer: int(l.cfg.RecBuf), MaxRate: l.cfg.MaxConnRate,
 		OnListen: func(addr netip.AddrPort) { l.info.Addr = addr },
-		OnError: func(err error) {
-			l.server.log.Error("a connection can't be accepted", "listener", l.cfg.Key(), "err", err)
-		},
+		OnError:  l.cantAccept,
 	}, l.accept)
 	if err != nil {
 		return cantListen(l, err)

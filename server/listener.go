@@ -26,6 +26,7 @@ type listener struct {
 
 	open   atomic.Int64 // connections
 	ends   endings
+	failed atomic.Uint64 // to accept a connection
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
 	closed bool
@@ -55,6 +56,13 @@ func (l *listener) reserve(peer netip.Addr) bool {
 	}
 	l.server.open.Add(1)
 	return true
+}
+
+// cantAccept books that a connection could not be accepted. Accepting goes on
+// after a pause.
+func (l *listener) cantAccept(err error) {
+	l.failed.Add(1)
+	l.server.log.Error("a connection can't be accepted", "listener", l.cfg.Key(), "err", err)
 }
 
 // release takes a reservation back, and books why.

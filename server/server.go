@@ -137,6 +137,7 @@ type ListenerStatus struct {
 	MaxConnections int
 	Connections    int64
 	Ended          map[string]uint64 // why connections ended, by word
+	Failures       uint64            // connections that could not be accepted, most likely for want of descriptors
 }
 
 // Listeners are the open listeners with their counts.
@@ -145,7 +146,7 @@ func (s *Server) Listeners() []ListenerStatus {
 	for i, l := range s.listeners {
 		all[i] = ListenerStatus{
 			Protocol: l.info.Protocol, Name: l.info.Name, Zone: l.info.Zone, Addr: l.info.Addr,
-			MaxConnections: l.cfg.MaxConnections, Connections: l.open.Load(), Ended: l.ends.all(),
+			MaxConnections: l.cfg.MaxConnections, Connections: l.open.Load(), Ended: l.ends.all(), Failures: l.failed.Load(),
 		}
 	}
 	return all
