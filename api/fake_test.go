@@ -21,6 +21,7 @@ type fakes struct {
 	fakeAccounts
 	fakeRules
 	fakeScram
+	clients *clients
 	control *auth.Control
 	cache   auth.Cache // of the client c1
 	reloads int
@@ -41,6 +42,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 	access.SetDefaults()
 	f := &fakes{control: auth.New(auth.Options{Config: access})}
 	t.Cleanup(f.control.Close)
+	f.clients = newClients(t, f.control)
 	var c Config
 	c.SetDefaults()
 	c.HTTP.Addresses, c.DefaultSecret = nil, secretOfAdmin
@@ -50,6 +52,8 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		Health: func() Health {
 			return Health{[]string{"mind the gap"}, []Backend{{Name: "mysql", Since: time.Unix(1, 0), Error: "connection refused", Waiting: 2, Busy: 1}}}
 		},
+		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: fakeListeners{},
+		On:        func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
 		ReloadACL: func() error { f.reloads++; return f.broken },
 		hash:      fastHash,
 	}

@@ -13,6 +13,8 @@ func (s *Server) allRoutes() []Route {
 	for _, some := range [][]Route{
 		s.nodeRoutes(), s.accountRoutes(), s.ruleRoutes(), s.cacheRoutes(), s.banRoutes(), s.scramRoutes(), s.moduleRoutes(),
 		s.healthRoutes(), s.alarmRoutes(),
+		s.clientRoutes(), s.connectionRoutes(), s.subscriptionRoutes(), s.messageRoutes(),
+		s.listenerRoutes(), s.figureRoutes(), s.pluginRoutes(),
 	} {
 		all = append(all, some...)
 	}
@@ -29,6 +31,11 @@ func (s *Server) nodeRoutes() []Route {
 			handle: func(*request) (any, error) { return []any{s.broker()}, nil }},
 		{Method: "GET", Path: "/brokers/:node", Name: "get_broker", Summary: "What runs on a node", Answer: "as in the list",
 			handle: s.onNode(codeUnknown, func(*request) (any, error) { return s.broker(), nil })},
+		{Method: "GET", Path: "/nodes", Name: "list_nodes", Summary: "List the nodes with what they use",
+			Answer: "[{node, node_status, version, uptime, memory_total, memory_used, process_used, max_fds, connections, load1, …}]",
+			handle: func(q *request) (any, error) { return []any{s.node(q, false)}, nil }},
+		{Method: "GET", Path: "/nodes/:node", Name: "get_node", Summary: "What a node uses", Answer: "as in the list; version 3 has the memory in bytes",
+			handle: s.onNode(codeUnknown, func(q *request) (any, error) { return s.node(q, q.version == V3), nil })},
 	}
 	for i := range routes {
 		routes[i].Versions = V3 | V4
@@ -45,6 +52,27 @@ func (s *Server) onNode(otherwise int, handle func(*request) (any, error)) func(
 		}
 		return handle(q)
 	}
+}
+
+// withNode declares a route, and one below /nodes/:node for that node alone.
+// As long as there is one node, both answer the same.
+func (s *Server) withNode(r Route) []Route {
+	one := r
+	one.Path, one.Name, one.Summary = "/nodes/:node"+r.Path, strings.Replace(r.Name, "_", "_node_", 1), r.Summary+"; of one node"
+	one.handle = s.onNode(codeRPC, r.handle)
+	return []Route{r, one}
+}
+
+// eachNode is withNode for what the first of the routes tells of each node by
+// itself: [{node, name: …}].
+func (s *Server) eachNode(r Route, name string) []Route {
+	both := s.withNode(r)
+	both[0].handle = func(q *request) (any, error) {
+		data, err := r.handle(q)
+		return []object{{"node": s.o.Node, name: data}}, err
+	}
+	both[1].Answer = "what the list of all nodes has in " + name
+	return both
 }
 
 func (s *Server) endpoints(q *request) (any, error) {

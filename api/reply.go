@@ -15,6 +15,8 @@ const (
 	codeMissing = 107 // a parameter
 	codeValue   = 108 // of a parameter
 	codeOffline = 112 // no such client
+	codeTopic   = 115 // no topic, or none that is valid
+	codeQoS     = 116
 )
 
 // fault is an answer that says what was wrong. EMQ X has it with HTTP status
@@ -41,10 +43,14 @@ type page struct {
 }
 
 type meta struct {
-	Page  int `json:"page"`
-	Limit int `json:"limit"`
-	Count int `json:"count"` // of the whole list
+	Page    int   `json:"page"`
+	Limit   int   `json:"limit"`
+	HasNext *bool `json:"hasnext,omitempty"` // whether more follows; nil: the list doesn't say
+	Count   int   `json:"count"`             // of the whole list; -1: not counted
 }
+
+// asItIs is an answer that has a shape of its own.
+type asItIs object
 
 // shape puts what a handler returned in the form of an answer.
 func shape(data any, err error) object {
@@ -60,6 +66,8 @@ func shape(data any, err error) object {
 	switch d := data.(type) {
 	case nil:
 		return object{"code": 0}
+	case asItIs:
+		return object(d)
 	case page:
 		return object{"code": 0, "data": d.data, "meta": d.meta}
 	}

@@ -30,8 +30,8 @@ type request struct {
 	longest int // page
 }
 
-// params are values by name: string, int64, bool or time.Time, as the Param
-// says.
+// params are values by name: string, int64, bool, time.Time or, for Any, what
+// JSON decodes to, as the Param says.
 type params map[string]any
 
 // text returns a string, empty if there is none.
@@ -166,6 +166,8 @@ const lastSecond = 253402300799
 func (p *Param) value(raw any) (any, error) {
 	s, isText := raw.(string)
 	switch p.Type {
+	case Any:
+		return raw, nil
 	case Text:
 		switch {
 		case !isText:
@@ -224,14 +226,14 @@ func (q *request) page(usual int) (from, limit int, m meta, err error) {
 }
 
 // paged answers with the part of all that is wanted, each of it as row shows it.
-func paged[T any](q *request, all []T, row func(*T) object) (any, error) {
+func paged[T, R any](q *request, all []T, row func(*T) R) (any, error) {
 	from, limit, m, err := q.page(q.longest)
 	if err != nil {
 		return nil, err
 	}
 	m.Count = len(all)
 	from = min(from, len(all))
-	rows := []object{}
+	rows := []R{}
 	for i := range all[from:min(from+limit, len(all))] {
 		rows = append(rows, row(&all[from+i]))
 	}

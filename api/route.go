@@ -10,7 +10,7 @@ import (
 // Route is one entry of the interface.
 type Route struct {
 	Method   string
-	Path     string // below /api/v3 or /api/v4; a part :name stands for any text
+	Path     string // below /api/v3, /api/v4 and so on; a part :name stands for any text
 	Versions Versions
 	Name     string // as in the list of endpoints
 	Summary  string
@@ -40,6 +40,7 @@ type Versions uint8
 const (
 	V3 Versions = 1 << iota
 	V4
+	V2 // of EMQ X 2; only for what its scripts still ask for
 )
 
 // String is the list of versions as they stand in paths.
@@ -53,7 +54,7 @@ func (v Versions) String() string {
 	return strings.Join(all, " ")
 }
 
-var versionNames = [...]string{"v3", "v4"}
+var versionNames = [...]string{"v3", "v4", "v2"}
 
 func parseVersion(name string) (Versions, bool) {
 	i := slices.Index(versionNames[:], name)
@@ -78,6 +79,7 @@ const (
 	Whole Type = "integer"
 	Flag  Type = "boolean"
 	Time  Type = "time" // Unix seconds, or "infinity"
+	Any   Type = "any"  // whatever JSON has
 )
 
 // pathNames are the names of the parts of Path that stand for any text.

@@ -9,6 +9,7 @@ import (
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/auth/builtin"
 	"github.com/dunlin-mq/dunlin/auth/scram"
+	"github.com/dunlin-mq/dunlin/server"
 	"github.com/dunlin-mq/dunlin/store"
 )
 
@@ -20,6 +21,7 @@ var (
 	_ Bans        = (*auth.Bans)(nil)
 	_ Drainer     = (*auth.Control)(nil)
 	_ auth.Keeper = (*store.Map)(nil)
+	_ Listeners   = (*server.Server)(nil)
 )
 
 func TestTree(t *testing.T) {
@@ -108,7 +110,7 @@ func TestPartsThatAreOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range s.routes {
-		if path := s.routes[i].Path; path != "/" && path != "/health" && !strings.HasPrefix(path, "/brokers") {
+		if path := s.routes[i].Path; path != "/" && path != "/health" && !strings.HasPrefix(path, "/brokers") && path != "/nodes" && path != "/nodes/:node" {
 			t.Errorf("%s is there without what it manages", path)
 		}
 	}

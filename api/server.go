@@ -10,9 +10,12 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/metrics"
 )
 
 // Options are what a Server is made of. A managed part that is nil has no
@@ -33,8 +36,14 @@ type Options struct {
 	Drainer   Drainer
 	Scram     Scram
 	Alarms    Alarms
+	Broker    *broker.Broker // clients, subscriptions, messages
+	MQTT      Listeners
+	Metrics   *metrics.Registry
 	ReloadACL func() error  // reads the rule file again
 	Health    func() Health // nil: nothing is wrong
+	// On reports whether something is on that EMQ X has as a plugin or module of
+	// this name.
+	On func(name string) bool
 
 	hash string // how secrets are kept; empty: bcrypt. Tests have no time for that
 }
@@ -52,6 +61,7 @@ type Server struct {
 	first    firstLogin
 
 	listeners []*listener
+	conns     map[string]*atomic.Int64 // open ones by protocol; the map is never changed
 	serving   sync.WaitGroup
 }
 
@@ -69,6 +79,7 @@ func New(o Options) (*Server, error) {
 		o.Passwords = auth.NewPasswords()
 	}
 	s := &Server{o: o, log: o.Log, started: time.Now(), origin: http.NewCrossOriginProtection()}
+	s.conns = map[string]*atomic.Int64{"http": {}, "https": {}, "unix": {}}
 	s.routes = s.allRoutes()
 	s.tree = newTree(s.routes)
 	hash, err := auth.ParseHash(cmp.Or(o.hash, "bcrypt"))
@@ -162,6 +173,7 @@ func (s *Server) serve(l *listener) {
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes:               maxHeader,
 		DisableGeneralOptionsHandler: true,
+		ConnState:                    func(_ net.Conn, to http.ConnState) { follow(s.conns[l.Protocol], to) },
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.listeners = append(s.listeners, l)
@@ -174,6 +186,17 @@ func (s *Server) serve(l *listener) {
 			s.log.Error("a listener of the management API has ended", "address", l.Addr().String(), "err", err)
 		}
 	})
+}
+
+// follow counts the open connections.
+func follow(n *atomic.Int64, to http.ConnState) {
+	switch to {
+	case http.StateNew:
+		n.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		n.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
 }
 
 // Stop closes the listeners, lets the requests under way end, within limits,

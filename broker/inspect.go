@@ -70,3 +70,19 @@ func (c *Client) DisconnectedAt() int64 {
 	}
 	return at - int64(c.sess.ExpiryInterval())*1000
 }
+
+// Disconnect ends a client's connection at the wish of an operator, and not
+// its session; false: it has none.
+func (br *Broker) Disconnect(id string) bool {
+	c := br.clients.get(id)
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		return false
+	}
+	c.conn.End(endKicked)
+	return true
+}

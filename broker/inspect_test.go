@@ -208,3 +208,15 @@ func BenchmarkByID(b *testing.B) {
 		}
 	}
 }
+
+func TestDisconnect(t *testing.T) {
+	r := newRig(t)
+	a := r.connect("a", expiry(60))
+	if !r.Disconnect("a") || a.ending() != endKicked {
+		t.Errorf("the connection got %v, want %v", a.ending(), endKicked)
+	}
+	a.close("kicked") // as a connection does that was told to end
+	if r.Disconnect("a") || r.Disconnect("nobody") || r.Client("a") == nil {
+		t.Error("without a connection there is nothing to end, and the session stays")
+	}
+}

@@ -1,0 +1,157 @@
+package api
+
+import (
+	"github.com/dunlin-mq/dunlin/broker"
+)
+
+// connectionRoutes are version 3's connections and sessions, which version 4
+// shows as one.
+func (s *Server) connectionRoutes() []Route {
+	if s.o.Broker == nil {
+		return nil
+	}
+	var all []Route
+	for _, r := range []Route{
+		{Method: "GET", Path: "/connections", Name: "list_connections", Summary: "List the connected clients, by client id", Params: paging(),
+			Answer: "[{client_id, username, ipaddress, …}]; for what is always 0 see version 4", handle: listPages(s, connected, s.connectionRow)},
+		{Method: "GET", Path: "/connections/:clientid", Name: "lookup_connection", Summary: "Look up a connected client",
+			Answer: "as in the list; [] if there is none", handle: lookUp(s, connected, s.connectionRow)},
+		{Method: "GET", Path: "/connection/username/:username", Name: "lookup_connection_via_username", Summary: "Look up the connected clients of a user name",
+			Answer: "as in the list", handle: byName(s, connected, s.connectionRow)},
+		{Method: "GET", Path: "/sessions", Name: "list_sessions", Summary: "List the sessions, by client id", Params: paging(),
+			Answer: "[{client_id, username, clean_start, expiry_interval, …}]", handle: listPages(s, nil, s.sessionRow)},
+		{Method: "GET", Path: "/sessions/:clientid", Name: "lookup_session", Summary: "Look up a session",
+			Answer: "as in the list; [] if there is none", handle: lookUp(s, nil, s.sessionRow)},
+		{Method: "DELETE", Path: "/sessions/persistent/:clientid", Name: "clean_session", Summary: "End the session of a client that is away",
+			handle: s.endSession},
+	} {
+		r.Versions = V3
+		all = append(all, s.withNode(r)...)
+	}
+	return append(all,
+		Route{Method: "DELETE", Path: "/connections/:clientid", Versions: V3, Name: "kickout_connection", Summary: "Close a client's connection",
+			handle: s.disconnect},
+		Route{Method: "DELETE", Path: "/clients/:clientid", Versions: V2 | V3, Name: "kickout_client", Summary: "Close a client's connection, as in EMQ X 2",
+			Answer: "nothing, but there is a member result: []", handle: s.disconnectV2})
+}
+
+func connected(c client) bool { return c.Connected() }
+
+// listPages is a handler that lists the clients that pass.
+func listPages[R any](s *Server, pass func(client) bool, row func(client) R) func(*request) (any, error) {
+	return func(q *request) (any, error) {
+		some, m, err := pageOf(q, s.clients(pass), byID)
+		if err != nil {
+			return nil, err
+		}
+		return page{rows(some, row), m}, nil
+	}
+}
+
+func (s *Server) disconnect(q *request) (any, error) {
+	if !s.o.Broker.Disconnect(q.path["clientid"]) {
+		return nil, fail(codeOffline, "not_found")
+	}
+	return nil, nil
+}
+
+func (s *Server) disconnectV2(q *request) (any, error) {
+	if _, err := s.disconnect(q); err != nil {
+		return nil, err
+	}
+	return asItIs{"code": 0, "result": []any{}}, nil
+}
+
+func (s *Server) endSession(q *request) (any, error) {
+	id := q.path["clientid"]
+	c := s.o.Broker.Client(id)
+	if c != nil && c.Connected() {
+		return nil, failWithoutCode("running_session")
+	}
+	b := s.o.Broker.NewBatch()
+	defer b.End()
+	if !s.o.Broker.Kick(b, id) {
+		return nil, failWithoutCode("not_found")
+	}
+	return nil, nil
+}
+
+// connectionRow is a connected client as version 3 shows it.
+type connectionRow struct {
+	Node        string `json:"node"`
+	ClientID    string `json:"client_id"`
+	Username    string `json:"username"`
+	IPAddress   string `json:"ipaddress"`
+	Port        uint16 `json:"port"`
+	CleanStart  bool   `json:"clean_start"`
+	ProtoVer    byte   `json:"proto_ver"`
+	ProtoName   string `json:"proto_name"`
+	Keepalive   uint16 `json:"keepalive"`
+	ConnectedAt string `json:"connected_at"`
+	Zone        string `json:"zone"`
+	IsBridge    bool   `json:"is_bridge"`
+	PeerCert    string `json:"peercert"`
+	ConnMod     string `json:"conn_mod"`
+	SendPend    int    `json:"send_pend"`
+	uncounted
+}
+
+func (s *Server) connectionRow(c client) connectionRow {
+	st := c.Status()
+	who := st.Client
+	r := connectionRow{
+		Node: s.o.Node, ClientID: c.id, Username: orUndefined(who.Username), IPAddress: address(&st), Port: who.Peer.Port(),
+		CleanStart: st.CleanStart, ProtoVer: byte(who.Version), ProtoName: protocol(&st), Keepalive: st.KeepAlive,
+		ConnectedAt: clock(st.ConnectedAt), Zone: zone(&st), IsBridge: who.Bridge, PeerCert: undefined, ConnMod: connMod(&st),
+	}
+	if who.Cert != nil {
+		r.PeerCert = orUndefined(who.Cert.Subject)
+	}
+	return r
+}
+
+// connMod is what EMQ X calls the part that serves such connections.
+func connMod(st *broker.Status) string {
+	if l := st.Client.Listener; l != nil && (l.Protocol == "ws" || l.Protocol == "wss") {
+		return "emqx_ws_connection"
+	}
+	return "emqx_connection"
+}
+
+// sessionRow is a session as version 3 shows it. What is delivered and put
+// into the queue is not counted for single sessions.
+type sessionRow struct {
+	Node             string `json:"node"`
+	ClientID         string `json:"client_id"`
+	Username         string `json:"username"`
+	CleanStart       bool   `json:"clean_start"`
+	Binding          string `json:"binding"` // local: everything of it is on this node
+	ExpiryInterval   uint32 `json:"expiry_interval"`
+	CreatedAt        string `json:"created_at"`
+	MaxSubscriptions int    `json:"max_subscriptions"`
+	Subscriptions    int    `json:"subscriptions_count"`
+	MaxInflight      int    `json:"max_inflight"`
+	Inflight         int    `json:"inflight_len"`
+	MaxMqueue        int    `json:"max_mqueue"`
+	MqueueLen        int    `json:"mqueue_len"`
+	MqueueDropped    uint64 `json:"mqueue_dropped"`
+	MaxAwaitingRel   int    `json:"max_awaiting_rel"`
+	AwaitingRel      int    `json:"awaiting_rel_len"`
+	DeliverMsg       int    `json:"deliver_msg"`
+	EnqueueMsg       int    `json:"enqueue_msg"`
+	MailboxLen       int    `json:"mailbox_len"`
+	HeapSize         int    `json:"heap_size"`
+	Reductions       int    `json:"reductions"`
+}
+
+func (s *Server) sessionRow(c client) sessionRow {
+	st := c.Status()
+	limits := &st.Zone.Session
+	return sessionRow{
+		Node: s.o.Node, ClientID: c.id, Username: orUndefined(st.Client.Username), CleanStart: st.CleanStart, Binding: "local",
+		ExpiryInterval: st.ExpiryInterval, CreatedAt: clock(st.Created),
+		MaxSubscriptions: limits.MaxSubscriptions, Subscriptions: st.Subscribed, MaxInflight: maxInflight(&st), Inflight: st.Inflight,
+		MaxMqueue: limits.MaxMqueueLen, MqueueLen: st.Queued, MqueueDropped: st.Dropped,
+		MaxAwaitingRel: limits.MaxAwaitingRel, AwaitingRel: st.AwaitingRel,
+	}
+}

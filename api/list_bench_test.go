@@ -1,0 +1,57 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/auth"
+)
+
+// BenchmarkList is a page of each list over 20,000 clients with a subscription
+// each, without the network; p99 is of the single requests.
+func BenchmarkList(b *testing.B) {
+	var access auth.Config
+	access.SetDefaults()
+	control := auth.New(auth.Options{Config: access})
+	b.Cleanup(control.Close)
+	all := newClients(b, control)
+	for i := range 20_000 {
+		id := fmt.Sprintf("device-%05d", i*7919%20_000)
+		all.do(b, "connect "+id+" username=user")
+		all.do(b, "subscribe "+id+" site/"+id+"/#")
+	}
+	var c Config
+	c.SetDefaults()
+	c.HTTP.Addresses = nil
+	s, err := New(Options{Config: c, Node: "dunlin@host", Broker: all.Broker, Metrics: &all.metrics})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := s.handler(true)
+	for _, path := range []string{
+		"/api/v4/clients?_limit=100&_page=1", "/api/v4/clients?_limit=100&_page=200", "/api/v4/clients",
+		"/api/v4/clients?_limit=100&_like_clientid=999", "/api/v4/clients?_limit=100&conn_state=connected&_page=100",
+		"/api/v4/clients/device-00042", "/api/v4/clients/username/nobody", "/api/v3/connections?_limit=100", "/api/v3/sessions?_limit=100&_page=200",
+		"/api/v4/subscriptions?_limit=100&_page=1", "/api/v4/subscriptions?_limit=100&_page=200", "/api/v4/subscriptions?_limit=100&_match_topic=site/device-0/%23",
+		"/api/v4/routes?_limit=100&_page=1", "/api/v4/routes?_limit=100&_page=200", "/api/v4/stats", "/api/v4/metrics",
+	} {
+		b.Run(path, func(b *testing.B) {
+			b.ReportAllocs()
+			var took []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				w := httptest.NewRecorder()
+				if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil)); w.Code != http.StatusOK {
+					b.Fatal(w.Code, w.Body)
+				}
+				took = append(took, time.Since(start))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
+		})
+	}
+}

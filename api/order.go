@@ -1,0 +1,43 @@
+package api
+
+import (
+	"iter"
+	"slices"
+)
+
+// first returns the n smallest of all in their order, and how many all are. It
+// sorts no more of them than it must: a page of a long list is cheap, and its
+// order is the same from page to page.
+func first[T any](all iter.Seq[T], n int, compare func(a, b T) int) (some []T, total int) {
+	var last T // the largest that still counts
+	full := false
+	for v := range all {
+		total++
+		if full && compare(v, last) >= 0 {
+			continue
+		}
+		if some = append(some, v); len(some)/2 >= n {
+			slices.SortFunc(some, compare)
+			some, last, full = some[:n], some[n-1], true
+		}
+	}
+	slices.SortFunc(some, compare)
+	return some[:min(n, len(some))], total
+}
+
+// pageOf returns the part of all that is wanted, and what to say about it.
+func pageOf[T any](q *request, all iter.Seq[T], compare func(a, b T) int) (some []T, m meta, err error) {
+	from, limit, m, err := q.page(q.longest)
+	if err != nil {
+		return nil, m, err
+	}
+	some, m.Count = first(all, from+limit, compare)
+	return some[min(from, len(some)):], m, nil
+}
+
+// more says in a meta whether the list goes on behind the page.
+func (m *meta) more() { m.HasNext = new(int64(m.Page)*int64(m.Limit) < int64(m.Count)) }
+
+// filtered says that the count is that of what was chosen, which EMQ X doesn't
+// tell.
+func (m *meta) filtered() { m.Count = -1 }
