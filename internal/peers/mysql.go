@@ -16,13 +16,17 @@ const mysql8 = "mysql-8.0.15"
 // only so much.
 var small = []string{"--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M", "--innodb-use-native-aio=0"}
 
+// ownTemp keeps temporary tables out of the system's folder: whoever starts
+// there deletes those of all others.
+func ownTemp(data string) string { return "--tmpdir=" + filepath.Dir(data) }
+
 // MariaDB starts Debian's MariaDB.
 func MariaDB(t testing.TB) *SQL {
 	t.Helper()
 	server, install := program(t, "mariadbd"), program(t, "mariadb-install-db")
 	s, data := newSQL(t), filepath.Join(newDir(t), "data")
 	run(t, command(append([]string{install, "--no-defaults", "--datadir=" + data,
-		"--auth-root-authentication-method=normal", "--skip-test-db"}, small...), nil, false), "")
+		"--auth-root-authentication-method=normal", "--skip-test-db", ownTemp(data)}, small...), nil, false), "")
 	return startMySQL(t, s, data, spec{name: "MariaDB", argv: []string{server}})
 }
 
@@ -34,7 +38,7 @@ func MySQL8(t testing.TB) *SQL {
 	s, data := newSQL(t), filepath.Join(newDir(t), "data")
 	// Neither logs for replicas nor a disk that has really written: it starts in half the time.
 	options := []string{"--user=root", "--mysqlx=OFF", "--skip-log-bin", "--innodb-flush-method=nosync"}
-	run(t, command(slices.Concat([]string{server, "--no-defaults", "--initialize-insecure", "--datadir=" + data}, options, small), nil, true), "")
+	run(t, command(slices.Concat([]string{server, "--no-defaults", "--initialize-insecure", "--datadir=" + data, ownTemp(data)}, options, small), nil, true), "")
 	return startMySQL(t, s, data, spec{name: "MySQL", argv: []string{server}, asUs: true}, options...)
 }
 
@@ -47,7 +51,7 @@ func startMySQL(t testing.TB, s *SQL, data string, how spec, options ...string) 
 		"--socket=" + filepath.Join(dir, "s")}
 	how.argv = slices.Concat(how.argv, []string{"--no-defaults"}, options, small)
 	how.argv = append(how.argv,
-		"--datadir="+data, "--socket="+filepath.Join(dir, "s"), "--pid-file="+filepath.Join(dir, "pid"),
+		"--datadir="+data, ownTemp(data), "--socket="+filepath.Join(dir, "s"), "--pid-file="+filepath.Join(dir, "pid"),
 		"--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--skip-name-resolve",
 		"--ssl-ca="+s.Certs.CA, "--ssl-cert="+s.Certs.ServerCert, "--ssl-key="+s.Certs.ServerKey,
 		// What was committed outlives the process, not the machine.
