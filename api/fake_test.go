@@ -55,6 +55,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: fakeListeners{},
 		On:        func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
 		ReloadACL: func() error { f.reloads++; return f.broken },
+		Logs:      newFakeLogs(),
 		hash:      fastHash,
 	}
 	for _, change := range change {

@@ -36,6 +36,7 @@ type Options struct {
 	Drainer   Drainer
 	Scram     Scram
 	Alarms    Alarms
+	Logs      Logs
 	Broker    *broker.Broker // clients, subscriptions, messages
 	MQTT      Listeners
 	Metrics   *metrics.Registry

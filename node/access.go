@@ -43,6 +43,7 @@ func (n *Node) startAPI() error {
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Alarms: n.Alarms,
+		Logs: n.logs(),
 	})
 	if err != nil {
 		return err

@@ -51,18 +51,6 @@ type NodeConfig struct {
 	MaxClients int    `conf:"max_clients" range:"1.."` // of all listeners; above it CONNECT is refused with 0x97
 }
 
-// LogConfig is log.*.
-type LogConfig struct {
-	To        string       `conf:"to" oneof:"off file console both"`
-	Level     string       `conf:"level" oneof:"debug info notice warning error critical alert emergency all"`
-	Dir       string       `conf:"dir"`
-	File      string       `conf:"file"`
-	Formatter string       `conf:"formatter" oneof:"text json"`
-	Rotation  config.Flag  `conf:"rotation"`
-	Size      config.Bytes `conf:"rotation.size" range:"1.."`  // of a file before the next is begun
-	Count     int          `conf:"rotation.count" range:"1.."` // of files kept
-}
-
 // DefaultConfig is the configuration of a node that is given no file, in the form of a file to copy and change.
 //
 //go:embed default.conf
@@ -103,14 +91,6 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 // SetDefaults gives the values of a configuration that says nothing.
 func (c *NodeConfig) SetDefaults() {
 	c.Name, c.DataDir, c.MaxClients = "emqx@127.0.0.1", "data", 1024000
-}
-
-// SetDefaults gives the values of a configuration that says nothing.
-func (c *LogConfig) SetDefaults() {
-	*c = LogConfig{
-		To: "console", Level: "warning", Dir: "log", File: "emqx.log", Formatter: "text",
-		Rotation: true, Size: 10 * config.MB, Count: 5,
-	}
 }
 
 // Inherit gives a new zone the global values.

@@ -36,12 +36,6 @@ func keysCore() []config.Known {
 		later("TCP keepalive settings per zone", `
 			zone.$name.tcp_keepalive
 		`),
-		later("log file per level and limit of line length", `
-			log.{debug,info,notice,warning,error,critical,alert,emergency}.file
-			log.chars_limit                                     int
-			log.size                                            size | oneof infinity
-			log.formatter.text.date.format
-		`),
 		later("OCSP stapling and these checks of client certificates", `
 			listener.{ssl,wss}.$name.{partial_chain,verify_peer_ext_key_usage}
 			listener.{ssl,wss}.$name.enable_ocsp_stapling       flag

@@ -1,99 +1,144 @@
 package node
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
+	"math"
 	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
 
-	"gopkg.in/natefinch/lumberjack.v2"
+	"github.com/dunlin-mq/dunlin/api"
 )
 
-// The levels that EMQ X has and slog hasn't, between and above its own.
-const (
-	levelNotice   = slog.LevelInfo + 2
-	levelCritical = slog.LevelError + 4
-	levelAlert    = slog.LevelError + 8
-	levelNone     = slog.LevelError + 12
-)
+// Log is the log of the process, with what EMQ X calls its handlers: the
+// console, the file, and a file for each level that has one. What any part
+// writes with slog goes to each of them that runs and takes the level. All of it
+// can be changed while it is written to. A Log is an api.Logs.
+type Log struct {
+	*slog.Logger
 
-// Open makes the logger that the section log.* describes; console is where
-// log.to = console goes. The caller calls shut at the end.
-func (c *LogConfig) Open(console io.Writer) (log *slog.Logger, shut func(), err error) {
-	shut = func() {}
-	var out io.Writer
-	switch c.To {
-	case "off":
-		return slog.New(slog.DiscardHandler), shut, nil
-	case "console":
-		out = console
-	default:
-		file, err := c.openFile()
-		if err != nil {
-			return nil, shut, err
+	changing sync.Mutex
+	primary  atomic.Int64 // below this level nothing is written
+	lowest   atomic.Int64 // that anything takes, so that what nobody wants costs one load
+	outputs  []*logOutput
+}
+
+// Open makes the log that the section log.* describes; console is where
+// log.to = console goes. The caller calls Close at the end.
+func (c *LogConfig) Open(console io.Writer) (*Log, error) {
+	l := new(Log)
+	level := parseLevel(c.Level)
+	if c.To == "console" || c.To == "both" {
+		l.add(c, newLogOutput("console", "console", level, writerSink{console}))
+	}
+	if c.To == "file" || c.To == "both" {
+		for _, f := range c.files() {
+			file, err := openLogFile("log."+f.key, filepath.Join(c.Dir, f.name), int64(c.Size), c.Count)
+			if err != nil {
+				l.Close()
+				return nil, err
+			}
+			if !c.Rotation {
+				file.size, file.keep = int64(c.Most), 0
+			}
+			if f.level == "" {
+				f.level = c.Level
+			}
+			l.add(c, newLogOutput(f.id, file.path, parseLevel(f.level), file))
 		}
-		shut = func() { file.Close() }
-		out = file
-		if c.To == "both" {
-			out = io.MultiWriter(console, file)
+	}
+	l.SetPrimary(c.Level)
+	h := &logHandler{log: l}
+	for _, o := range l.outputs {
+		h.to = append(h.to, o.handler)
+	}
+	l.Logger = slog.New(h)
+	return l, nil
+}
+
+// add gives an output the form of its lines and starts it.
+func (l *Log) add(c *LogConfig, o *logOutput) {
+	l.outputs = append(l.outputs, o)
+	o.start(c)
+}
+
+// Close writes what is waiting, and waits for it a few seconds at most. What is
+// logged later is lost.
+func (l *Log) Close() {
+	for _, o := range l.outputs {
+		close(o.stop)
+	}
+	for _, o := range l.outputs {
+		o.wait()
+	}
+}
+
+// Reopen closes and opens the files, for whoever has renamed them.
+func (l *Log) Reopen() {
+	for _, o := range l.outputs {
+		o.reopen()
+	}
+}
+
+// Levels implements api.Logs.
+func (l *Log) Levels() (primary string, all []api.LogHandler) {
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	for _, o := range l.outputs {
+		all = append(all, api.LogHandler{
+			ID: o.id, Level: levelName(o.takes()), Destination: o.destination, Started: o.runs.Load(), Lost: o.lost.Load(),
+		})
+	}
+	return levelName(slog.Level(l.primary.Load())), all
+}
+
+// SetPrimary implements api.Logs.
+func (l *Log) SetPrimary(level string) {
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	l.primary.Store(int64(parseLevel(level)))
+	l.changed()
+}
+
+// SetLevel implements api.Logs.
+func (l *Log) SetLevel(id, level string) error {
+	return l.change(id, func(o *logOutput) { o.level.Store(int64(parseLevel(level))) })
+}
+
+// Switch implements api.Logs.
+func (l *Log) Switch(id string, on bool) error {
+	return l.change(id, func(o *logOutput) { o.runs.Store(on) })
+}
+
+func (l *Log) change(id string, f func(*logOutput)) error {
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	i := slices.IndexFunc(l.outputs, func(o *logOutput) bool { return o.id == id })
+	if i < 0 {
+		return api.ErrNoLogHandler
+	}
+	f(l.outputs[i])
+	l.changed()
+	return nil
+}
+
+// changed works out the lowest level that anything takes.
+func (l *Log) changed() {
+	lowest := slog.Level(math.MaxInt)
+	for _, o := range l.outputs {
+		if o.runs.Load() {
+			lowest = min(lowest, o.takes())
 		}
 	}
-	options := &slog.HandlerOptions{Level: c.level(), ReplaceAttr: nameLevel}
-	if c.Formatter == "json" {
-		return slog.New(slog.NewJSONHandler(out, options)), shut, nil
-	}
-	return slog.New(slog.NewTextHandler(out, options)), shut, nil
+	l.lowest.Store(max(int64(lowest), l.primary.Load()))
 }
 
-// openFile opens the log file, with rotation if that is on.
-func (c *LogConfig) openFile() (io.WriteCloser, error) {
-	path := filepath.Join(c.Dir, c.File)
-	if err := os.MkdirAll(c.Dir, 0o750); err != nil {
-		return nil, fmt.Errorf("log.dir = %s: can't be used: %w", c.Dir, err)
+// logs is the log of the node if it can be changed: one that Open has made.
+func (n *Node) logs() api.Logs {
+	if h, ok := n.log.Handler().(*logHandler); ok {
+		return h.log
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
-	if err != nil {
-		return nil, fmt.Errorf("log.file = %s: can't be written: %w", path, err)
-	}
-	if !c.Rotation {
-		return file, nil
-	}
-	file.Close()
-	return &lumberjack.Logger{Filename: path, MaxSize: max(1, int(c.Size>>20)), MaxBackups: c.Count}, nil
-}
-
-func (c *LogConfig) level() slog.Level {
-	switch c.Level {
-	case "debug", "all":
-		return slog.LevelDebug
-	case "info":
-		return slog.LevelInfo
-	case "notice":
-		return levelNotice
-	case "error":
-		return slog.LevelError
-	case "critical":
-		return levelCritical
-	case "alert":
-		return levelAlert
-	case "emergency":
-		return levelNone
-	}
-	return slog.LevelWarn
-}
-
-// nameLevel writes the levels as EMQ X names them.
-func nameLevel(_ []string, a slog.Attr) slog.Attr {
-	if a.Key != slog.LevelKey {
-		return a
-	}
-	names := map[slog.Level]string{
-		slog.LevelDebug: "debug", slog.LevelInfo: "info", levelNotice: "notice", slog.LevelWarn: "warning",
-		slog.LevelError: "error", levelCritical: "critical", levelAlert: "alert",
-	}
-	if name, ok := names[a.Value.Any().(slog.Level)]; ok {
-		a.Value = slog.StringValue(name)
-	}
-	return a
+	return nil
 }

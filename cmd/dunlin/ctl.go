@@ -38,7 +38,7 @@ func ctlCommand() *cobra.Command {
 	})
 	c.AddCommand(statusVerb(&where), accountVerbs(&where, "users", "user", "auth_username", "username"),
 		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"),
-		aclVerbs(&where), bannedVerbs(&where), saslVerbs(&where), moduleVerbs(&where), alarmVerbs(&where))
+		aclVerbs(&where), bannedVerbs(&where), saslVerbs(&where), moduleVerbs(&where), alarmVerbs(&where), logVerbs(&where))
 	return c
 }
 

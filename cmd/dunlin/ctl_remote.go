@@ -78,7 +78,7 @@ func (r *remote) say(err error) error {
 		return nil
 	case !errors.As(err, &refused):
 		fmt.Fprintln(r.errOut, err)
-	case strings.HasPrefix(string(refused), "Module: "): // a sentence of EMQ X
+	case strings.HasPrefix(string(refused), "Module: "), strings.HasPrefix(string(refused), "[error] "): // sentences of EMQ X
 		r.printf("%s\n", refused)
 	default:
 		r.printf("Error: %s\n", refused)

@@ -68,7 +68,7 @@ func startManaged(t *testing.T, change ...func(*api.Options)) *managed {
 	o := api.Options{
 		Node: "dunlin@127.0.0.1", Version: "1.2.3", DataDir: m.dataDir, Passwords: passwords,
 		Accounts: users, Rules: users, Bans: control.Bans(), Caches: m, Drainer: control, Scram: scrams, Alarms: alarms,
-		ReloadACL: func() error { return m.reload },
+		ReloadACL: func() error { return m.reload }, Logs: openTestLog(t),
 	}
 	o.Config.SetDefaults()
 	o.Config.HTTP.Addresses = nil

@@ -53,13 +53,13 @@ func run(stdout io.Writer, file string) error {
 	if err != nil {
 		return err
 	}
-	log, closeLog, err := c.Log.Open(os.Stderr)
+	log, err := c.Log.Open(os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return err
 	}
-	defer closeLog()
-	n, err := node.Start(c, log)
+	defer log.Close()
+	n, err := node.Start(c, log.Logger)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Dunlin can't start:", err)
 		return err
@@ -72,6 +72,7 @@ func run(stdout io.Writer, file string) error {
 		if sig != syscall.SIGHUP {
 			break
 		}
+		log.Reopen()
 		if err := n.Server.ReloadCertificates(); err != nil {
 			log.Error("certificates are not reloaded; those in use stay", "err", err)
 		} else {
