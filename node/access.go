@@ -38,12 +38,16 @@ func (n *Node) stopAccess() {
 
 // startAPI opens the management API.
 func (n *Node) startAPI() error {
+	on, err := n.parts()
+	if err != nil {
+		return err
+	}
 	server, err := api.New(api.Options{
 		Config: n.Config.Management, Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Alarms: n.Alarms,
-		Logs: n.logs(),
+		Logs: n.logs(), Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, On: func(name string) bool { return on[name] },
 	})
 	if err != nil {
 		return err

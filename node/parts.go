@@ -1,0 +1,21 @@
+package node
+
+// parts says of what the configuration switches, by the names of EMQ X's plugins and modules, whether it is on since the start.
+func (n *Node) parts() (map[string]bool, error) {
+	loaded, err := n.Config.loadedPlugins()
+	if err != nil {
+		return nil, err
+	}
+	modules := &n.Config.Broker.Modules
+	on := map[string]bool{
+		aclModule:               n.leaves.rules != nil,
+		"emqx_psk_file":         n.leaves.keys != nil,
+		"emqx_mod_presence":     bool(modules.Presence),
+		"emqx_mod_rewrite":      bool(modules.Rewrite),
+		"emqx_mod_subscription": bool(modules.AutoSubscribe),
+	}
+	for _, o := range n.Config.Providers.optional(nil, nil) {
+		on[o.plugin] = o.enable.on(loaded, o.plugin)
+	}
+	return on, nil
+}
