@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -59,6 +60,7 @@ func run(stdout io.Writer, file string) error {
 		return err
 	}
 	defer log.Close()
+	slog.SetDefault(log.Logger) // where package hook tells of functions that panicked
 	n, err := node.Start(c, log.Logger)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Dunlin can't start:", err)
