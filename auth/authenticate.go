@@ -74,7 +74,7 @@ func (c *Control) countOutcome(who *Client, code mqtt.ReasonCode, anonymous, not
 	switch {
 	case code.Failed():
 		c.count.authFail.Inc()
-		if !notAsked { // what it offered was refused
+		if !notAsked && code != mqtt.ServerUnavailable && code != mqtt.ServerBusy { // what it offered was refused
 			c.gates.failed(c.now(), who, c.config.Failures)
 		}
 		return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	nethttp "net/http"
 	"net/url"
 	"strings"
@@ -61,7 +62,10 @@ func (a *authenticator) Authenticate(ctx context.Context, r *auth.Request) (auth
 		return auth.Answer{}, err
 	}
 	if status != nethttp.StatusOK {
-		return auth.Answer{Verdict: auth.Deny, Code: refusal(status)}, nil
+		if code := refusal(status); code != mqtt.Success {
+			return auth.Answer{Verdict: auth.Deny, Code: code}, nil
+		}
+		return auth.Answer{}, statusError{"auth_req", status}
 	}
 	said := readAnswer(body)
 	if said.verdict != auth.Allow {
@@ -78,7 +82,23 @@ func (a *authenticator) Authenticate(ctx context.Context, r *auth.Request) (auth
 	return answer, nil
 }
 
-// refusal is EMQ X 4.3's reading of a status.
+// statusError is a status that says nothing about the client: the question went
+// to a wrong place, or the service is broken.
+type statusError struct {
+	question string
+	status   int
+}
+
+// Error is for the operator.
+func (e statusError) Error() string {
+	return fmt.Sprintf("%s was answered with status %d (%s), which says nothing about the client", e.question, e.status, nethttp.StatusText(e.status))
+}
+
+// Permanent keeps one such answer from being taken for a service that is gone.
+func (statusError) Permanent() bool { return true }
+
+// refusal is EMQ X 4.3's reading of a status; Success: it has none of its own
+// for this one.
 func refusal(status int) mqtt.ReasonCode {
 	switch status {
 	case nethttp.StatusBadRequest, nethttp.StatusUnauthorized:
@@ -87,10 +107,12 @@ func refusal(status int) mqtt.ReasonCode {
 		return mqtt.NotAuthorized
 	case nethttp.StatusTooManyRequests:
 		return mqtt.Banned
+	case nethttp.StatusServiceUnavailable:
+		return mqtt.ServerUnavailable
 	case nethttp.StatusGatewayTimeout:
 		return mqtt.ServerBusy
 	}
-	return mqtt.ServerUnavailable
+	return mqtt.Success
 }
 
 type authorizer struct{ acl *request }
@@ -105,6 +127,8 @@ func (a *authorizer) Authorize(ctx context.Context, r *auth.Request) (auth.Answe
 	switch {
 	case err != nil:
 		return auth.Answer{}, err
+	case status >= nethttp.StatusInternalServerError: // denying would lose what the client believes to be sent
+		return auth.Answer{}, statusError{"acl_req", status}
 	case status != nethttp.StatusOK:
 		return auth.Answer{Verdict: auth.Deny}, nil
 	}

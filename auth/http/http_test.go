@@ -219,9 +219,6 @@ func TestAuthenticate(t *testing.T) {
 	f("429 ", "", deny(mqtt.Banned), "auth")
 	f("503 ", "", deny(mqtt.ServerUnavailable), "auth")
 	f("504 ", "", deny(mqtt.ServerBusy), "auth")
-	for _, status := range []string{"201", "204", "301", "302", "307", "404", "500", "502"} {
-		f(status+" ", "200 ", deny(mqtt.ServerUnavailable), "auth")
-	}
 
 	f(`200 {"mountpoint":"m/%c/"}`, "", auth.Answer{Verdict: auth.Allow, Mountpoint: "m/%c/"}, "auth")
 	f(`200  {"mountpoint":"m/","is_superuser":true} `, "", auth.Answer{Verdict: auth.Allow, Mountpoint: "m/"}, "auth")
@@ -238,6 +235,27 @@ func TestAuthenticate(t *testing.T) {
 	f(`200 {"result":"deny"`, "", allow, "auth")
 	f(`200 ["deny"]`, "", allow, "auth")
 	f(`200 null`, "", allow, "auth")
+}
+
+// TestStatusesAboutNoClient: they are for the log, and for on_error.
+func TestStatusesAboutNoClient(t *testing.T) {
+	for _, status := range []string{"201", "204", "301", "302", "307", "404", "500", "502"} {
+		_, err := asked(t, &service{}, status+" ", "200 ", "").Authenticate(t.Context(), &auth.Request{Client: alice()})
+		if err == nil || !strings.Contains(err.Error(), "auth_req was answered with status "+status) || !permanent(err) {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
+	for _, status := range []string{"500", "503"} {
+		_, err := asked(t, &service{}, "", "", status+" ").Authorize(t.Context(), &auth.Request{Client: alice()})
+		if err == nil || !strings.Contains(err.Error(), "acl_req was answered with status "+status) || !permanent(err) {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
+}
+
+func permanent(err error) bool {
+	var p interface{ Permanent() bool }
+	return errors.As(err, &p) && p.Permanent()
 }
 
 func TestAuthenticateWithoutAnAnswer(t *testing.T) {
@@ -270,7 +288,7 @@ func TestAuthorize(t *testing.T) {
 	f("200 ok", "", auth.Allow, 1)
 	f("403 ", "u", auth.Deny, 1)
 	f("204 ", "u", auth.Deny, 1)
-	f("503 ", "u", auth.Deny, 1)
+	f("404 ", "u", auth.Deny, 1)
 	f(`200 {"result":"deny"}`, "u", auth.Deny, 1)
 	f(`200 {"result":"ignore"}`, "u", auth.Ignore, 1)
 	f(`200 {"result":"allow"}`, "u", auth.Allow, 1)
@@ -424,7 +442,7 @@ func TestNoAnswerDecidesByAccident(t *testing.T) {
 		}
 	})
 	p := provider(t, server, "auth.http.auth_req = SERVER/auth\nauth.http.acl_req = SERVER/auth")
-	if a, err := p.Authenticate(t.Context(), &auth.Request{Client: alice()}); err != nil || a.Verdict != auth.Deny {
+	if a, err := p.Authenticate(t.Context(), &auth.Request{Client: alice()}); err == nil || a.Verdict == auth.Allow {
 		t.Errorf("authenticate: got %+v %v", a, err)
 	}
 	if a, err := p.Authorize(t.Context(), &auth.Request{Client: alice()}); err != nil || a.Verdict != auth.Deny {

@@ -28,7 +28,8 @@ func httpBackends(t testing.TB) []*backend {
 				"auth.http.auth_req.url=" + s.url + "/auth", "auth.http.super_req.url=" + s.url + "/super",
 				"auth.http.acl_req.url=" + s.url + "/acl", "auth.http.acl_req.method=get",
 			},
-			grant: s.grant, password: rightPassword, wrong: wrongPassword, server: s,
+			badPlace: []string{"auth.http.auth_req.url=" + s.url + "/nowhere"},
+			grant:    s.grant, password: rightPassword, wrong: wrongPassword, server: s,
 		}
 		if c != nil {
 			b.settings = append(b.settings, "auth.http.ssl.cacertfile="+c.CA, "auth.http.ssl.verify=verify_peer")
