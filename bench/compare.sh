@@ -12,6 +12,7 @@
 #   DUNLIN      a dunlin binary to use instead of building one
 #   DUNLIN_CMD  a command to start as the first broker instead of Dunlin; it finds $PORT, $DATA (a folder) and $CONF
 #               (a mosquitto.conf for that port)
+#   OTHER_CMD   the same for the second broker instead of Mosquitto, to compare two settings
 #   MOSQUITTO   the mosquitto binary
 #   KEEP        a file to keep all single figures in
 #
@@ -74,7 +75,9 @@ start() { # dunlin|mosquitto: sets PORT, broker_pid and expected, the descriptor
   # What Dunlin has as its defaults: a queue of 1000 and a window of 32 messages a client; nothing on disk.
   printf '%s\n' "listener $PORT 127.0.0.1" 'allow_anonymous true' 'persistence false' 'log_type error' \
     'max_queued_messages 1000' 'max_inflight_messages 32' >"$CONF"
-  if [ "$1" = mosquitto ]; then
+  if [ "$1" = mosquitto ] && [ -n "${OTHER_CMD:-}" ]; then
+    bash -c "exec $OTHER_CMD" >"$DATA/log" 2>&1 &
+  elif [ "$1" = mosquitto ]; then
     "$MOSQUITTO" -c "$CONF" >"$DATA/log" 2>&1 &
   elif [ -n "${DUNLIN_CMD:-}" ]; then
     bash -c "exec $DUNLIN_CMD" >"$DATA/log" 2>&1 &
@@ -288,6 +291,6 @@ for id in $SCENARIOS; do
 done
 
 echo
-echo "$(date -u +%F), $(uname -sm), $(nproc) CPUs, $("$MOSQUITTO" -h | head -n 1), load: $([ -n "$MQLOAD" ] && echo mqload || echo dunlin bench), $(git rev-parse --short HEAD 2>/dev/null || echo no commit)"
+echo "$(date -u +%F), $(uname -sm), $(nproc) CPUs, ${OTHER_CMD:-$("$MOSQUITTO" -h | head -n 1)}, load: $([ -n "$MQLOAD" ] && echo mqload || echo dunlin bench), $(git rev-parse --short HEAD 2>/dev/null || echo no commit)"
 echo
 table
