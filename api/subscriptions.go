@@ -1,12 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"iter"
-	"math"
 	"strings"
 
 	"github.com/dunlin-mq/dunlin/broker"
-	"github.com/dunlin-mq/dunlin/session"
+	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
@@ -43,9 +43,9 @@ func (s *Server) subscriptionRoutes() []Route {
 
 // subscription is one as lists show it.
 type subscription struct {
-	session.Subscription
 	topic.Filter
 	shown string
+	qos   mqtt.QoS
 }
 
 func byFilter(a, b subscription) int { return strings.Compare(a.shown, b.shown) }
@@ -58,7 +58,7 @@ func subscriptions(c *broker.Client, pass func(*subscription) bool) iter.Seq[sub
 			if err != nil {
 				continue // the session has none that isn't valid
 			}
-			one := subscription{*sub, f, f.String()}
+			one := subscription{f, f.String(), sub.QoS}
 			if (pass == nil || pass(&one)) && !yield(one) {
 				return
 			}
@@ -68,7 +68,7 @@ func subscriptions(c *broker.Client, pass func(*subscription) bool) iter.Seq[sub
 
 // subscriptionRow has the client under the version's name.
 func (q *request) subscriptionRow(s *Server, id string, sub *subscription) object {
-	return object{"node": s.o.Node, q.clientID(): id, "topic": sub.shown, "qos": sub.QoS}
+	return object{"node": s.o.Node, q.clientID(): id, "topic": sub.shown, "qos": sub.qos}
 }
 
 // clientID is the version's name of a client id.
@@ -84,20 +84,17 @@ func (s *Server) listSubscriptions(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pass := chooseSubscriptions(q.params)
 	rows := []object{}
-	for _, c := range s.subscribers(q.params) {
-		// Of a client that lies before the page or behind it the number will do.
-		n := c.SubscriptionCount()
-		if pass == nil && (m.Count+n <= from || len(rows) == limit) {
-			m.Count += n
-			continue
+	add := func(id string, some []subscription) {
+		for i := range some {
+			rows = append(rows, q.subscriptionRow(s, id, &some[i]))
 		}
-		some, n := first(subscriptions(c.Client, pass), max(from-m.Count, 0)+limit-len(rows)+1, byFilter)
-		for i := max(from-m.Count, 0); i < len(some) && len(rows) < limit; i++ {
-			rows = append(rows, q.subscriptionRow(s, c.id, &some[i]))
-		}
-		m.Count += n
+	}
+	pass := chooseSubscriptions(q.params)
+	if pass != nil {
+		m.Count = s.chosenSubscriptions(q.params, pass, from, limit, add)
+	} else {
+		m.Count = s.allSubscriptions(from, limit, add)
 	}
 	if q.version == V4 {
 		m.more()
@@ -108,16 +105,63 @@ func (s *Server) listSubscriptions(q *request) (any, error) {
 	return page{rows, m}, nil
 }
 
-// subscribers are the clients whose subscriptions are listed, in their order.
-func (s *Server) subscribers(p params) []client {
-	if id, ok := p["clientid"].(string); ok {
-		if c := s.o.Broker.Client(id); c != nil {
-			return []client{{id, c}}
+// allSubscriptions gives what is on a page of all, client by client, and
+// returns how many all are. Of a client that lies before the page the number
+// will do.
+func (s *Server) allSubscriptions(from, limit int, give func(string, []subscription)) (total int) {
+	subscribers, _ := first(s.clients(func(c client) bool {
+		n := c.SubscriptionCount()
+		total += n
+		return n > 0
+	}), from+limit, byID)
+	for _, c := range subscribers {
+		if n := c.SubscriptionCount(); n <= from {
+			from -= n
+			continue
 		}
-		return nil
+		some, _ := first(subscriptions(c.Client, nil), from+limit, byFilter)
+		some = some[min(from, len(some)):]
+		give(c.id, some)
+		if from, limit = 0, limit-len(some); limit == 0 {
+			break
+		}
 	}
-	all, _ := first(s.clients(nil), math.MaxInt, byID)
-	return all
+	return total
+}
+
+// chosenSubscriptions gives what is on a page of those that pass, and returns
+// how many these are.
+func (s *Server) chosenSubscriptions(p params, pass func(*subscription) bool, from, limit int, give func(string, []subscription)) (total int) {
+	type owned struct {
+		id  string
+		sub subscription
+	}
+	some, total := first(func(yield func(owned) bool) {
+		for c := range s.subscribers(p) {
+			for sub := range subscriptions(c.Client, pass) {
+				if !yield(owned{c.id, sub}) {
+					return
+				}
+			}
+		}
+	}, from+limit, func(a, b owned) int { return cmp.Or(strings.Compare(a.id, b.id), byFilter(a.sub, b.sub)) })
+	for _, one := range some[min(from, len(some)):] {
+		give(one.id, []subscription{one.sub})
+	}
+	return total
+}
+
+// subscribers are the clients whose subscriptions are looked through.
+func (s *Server) subscribers(p params) iter.Seq[client] {
+	id, ok := p["clientid"].(string)
+	if !ok {
+		return s.clients(nil)
+	}
+	return func(yield func(client) bool) {
+		if c := s.o.Broker.Client(id); c != nil {
+			yield(client{id, c})
+		}
+	}
 }
 
 // chooseSubscriptions returns a function that says which subscriptions fulfil
@@ -134,7 +178,7 @@ func chooseSubscriptions(p params) func(*subscription) bool {
 		all = append(all, func(sub *subscription) bool { return sub.Kind == topic.Shared && sub.Group == group })
 	}
 	if qos, ok := p["qos"].(int64); ok {
-		all = append(all, func(sub *subscription) bool { return int64(sub.QoS) == qos })
+		all = append(all, func(sub *subscription) bool { return int64(sub.qos) == qos })
 	}
 	if filter, ok := p["_match_topic"].(string); ok {
 		all = append(all, func(sub *subscription) bool { return topic.Match(filter, sub.Bare) })
