@@ -32,6 +32,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, trusted bool) {
 	case len(path) == 1 && path[0] == "status" && r.Method == http.MethodGet:
 		writeText(w, http.StatusOK, fmt.Sprintf("Node %s is started\nemqx is running", s.o.Node))
 		return
+	case s.isScrape(r, path):
+		s.serveMetrics(w)
+		return
 	case len(path) < 2 || path[0] != "api":
 		writeText(w, http.StatusBadRequest, "Not found.")
 		return
@@ -46,13 +49,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, trusted bool) {
 		writeText(w, http.StatusForbidden, "Forbidden")
 		return
 	}
+	route, values := s.tree.find(version, r.Method, path[2:])
 	app := "(socket)"
-	if !trusted {
+	if !trusted && (route == nil || !route.open) {
 		if app, ok = s.login(w, r); !ok {
 			return
 		}
 	}
-	route, values := s.tree.find(version, r.Method, path[2:])
 	if route == nil {
 		writeText(w, http.StatusNotFound, "Not found.")
 		return
@@ -83,7 +86,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, 
 		writeText(w, http.StatusBadRequest, "Bad Request")
 		return nil, false
 	}
-	q := &request{version: version, route: route, params: came, items: items, longest: s.o.Config.MaxRowLimit}
+	q := &request{version: version, route: route, params: came, items: items, longest: s.o.Config.MaxRowLimit, accept: r.Header.Get("Accept")}
 	q.path = make(map[string]string)
 	for i, name := range route.pathNames() {
 		q.path[name] = values[i]
@@ -99,6 +102,10 @@ func (s *Server) call(w http.ResponseWriter, q *request) {
 		data = q.route.batch(q, q.route.checkAll(q.items))
 	} else if q.params, err = q.route.check(q.params); err == nil {
 		data, err = q.route.handle(q)
+	}
+	if text, is := data.(plain); is {
+		writePage(w, text)
+		return
 	}
 	if err := writeJSON(w, shape(data, err)); err != nil {
 		s.log.Debug("an answer of the management API could not be written", "err", err)

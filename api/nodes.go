@@ -12,7 +12,7 @@ func (s *Server) allRoutes() []Route {
 	var all []Route
 	for _, some := range [][]Route{
 		s.nodeRoutes(), s.accountRoutes(), s.ruleRoutes(), s.cacheRoutes(), s.banRoutes(), s.scramRoutes(), s.moduleRoutes(),
-		s.healthRoutes(), s.alarmRoutes(),
+		s.healthRoutes(), s.alarmRoutes(), s.exporterRoutes(),
 		s.clientRoutes(), s.connectionRoutes(), s.subscriptionRoutes(), s.messageRoutes(),
 		s.listenerRoutes(), s.figureRoutes(), s.pluginRoutes(), s.logRoutes(),
 	} {

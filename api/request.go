@@ -27,7 +27,8 @@ type request struct {
 	params  params            // of query and body; a handler gets them checked
 	items   []params          // of a body that was an array; nil: it was none
 
-	longest int // page
+	longest int    // page
+	accept  string // the types of answers that the caller takes
 }
 
 // params are values by name: string, int64, bool, time.Time or, for Any, what

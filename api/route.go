@@ -20,6 +20,7 @@ type Route struct {
 	Strict bool
 	Answer string // what is in data, in words; empty: nothing
 
+	open   bool // needs no login
 	handle func(*request) (any, error)
 	// batch, if not nil, lets the body be an array of objects, each with Params
 	// of its own.

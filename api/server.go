@@ -60,6 +60,7 @@ type Server struct {
 	apps     *Apps
 	attempts attempts
 	first    firstLogin
+	exporter *exporter
 
 	listeners []*listener
 	conns     map[string]*atomic.Int64 // open ones by protocol; the map is never changed
@@ -81,6 +82,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, log: o.Log, started: time.Now(), origin: http.NewCrossOriginProtection()}
 	s.conns = map[string]*atomic.Int64{"http": {}, "https": {}, "unix": {}}
+	s.exporter = newExporter(s)
 	s.routes = s.allRoutes()
 	s.tree = newTree(s.routes)
 	hash, err := auth.ParseHash(cmp.Or(o.hash, "bcrypt"))

@@ -8,6 +8,7 @@ import (
 // Runtime is what the Go runtime tells of itself.
 type Runtime struct {
 	Goroutines uint64
+	Runnable   uint64 // goroutines that could run and wait for a processor
 	Processors uint64 // goroutines that may run at once: GOMAXPROCS
 
 	Mapped    uint64 // bytes of memory got from the system and not given back
@@ -39,14 +40,15 @@ func delayBounds() []float64 {
 func ReadRuntime() Runtime {
 	var r Runtime
 	whole := map[string]*uint64{
-		"/sched/goroutines:goroutines":       &r.Goroutines,
-		"/sched/gomaxprocs:threads":          &r.Processors,
-		"/memory/classes/heap/objects:bytes": &r.Heap,
-		"/memory/classes/heap/stacks:bytes":  &r.Stacks,
-		"/gc/heap/goal:bytes":                &r.HeapGoal,
-		"/gc/heap/allocs:bytes":              &r.Allocated,
-		"/gc/heap/allocs:objects":            &r.Objects,
-		"/gc/cycles/total:gc-cycles":         &r.Collections,
+		"/sched/goroutines:goroutines":          &r.Goroutines,
+		"/sched/goroutines/runnable:goroutines": &r.Runnable,
+		"/sched/gomaxprocs:threads":             &r.Processors,
+		"/memory/classes/heap/objects:bytes":    &r.Heap,
+		"/memory/classes/heap/stacks:bytes":     &r.Stacks,
+		"/gc/heap/goal:bytes":                   &r.HeapGoal,
+		"/gc/heap/allocs:bytes":                 &r.Allocated,
+		"/gc/heap/allocs:objects":               &r.Objects,
+		"/gc/cycles/total:gc-cycles":            &r.Collections,
 	}
 	const total, released = "/memory/classes/total:bytes", "/memory/classes/heap/released:bytes"
 	const pauses, delays, mutexes = "/sched/pauses/total/gc:seconds", "/sched/latencies:seconds", "/sync/mutex/wait/total:seconds"

@@ -51,8 +51,11 @@ type Sample struct {
 // Each calls f with a sample of every metric, sorted by name. The samples are taken one by one: they need not agree with
 // each other to the last event. No lock is held while f runs.
 func (r *Registry) Each(f func(Sample)) {
+	var s Sample // one for all, since it escapes
 	for _, e := range r.list() {
-		f(e.sample())
+		s = Sample{Name: e.name, Help: e.help}
+		e.read(&s)
+		f(s)
 	}
 }
 
