@@ -16,17 +16,19 @@ import (
 	"github.com/dunlin-mq/dunlin/node"
 )
 
-// ctlCommand asks and changes the broker that runs, as emqx_ctl does. All it
-// does goes through the REST routes, on the socket in the data directory.
-func ctlCommand() *cobra.Command {
+// ctlCommand asks and changes the broker that runs, as emqx_ctl does; name is
+// what it is called. All it does goes through the REST routes, on the socket in
+// the data directory.
+func ctlCommand(name string) *cobra.Command {
 	var where place
 	c := &cobra.Command{
-		Use:   "ctl",
+		Use:   name,
 		Short: "Ask and change the broker that runs here",
 		Long: "Ask and change the broker that runs here, through the socket in its data directory:\n" +
 			"whoever may use that file needs no login.",
+		Args:         cobra.ArbitraryArgs,
 		SilenceUsage: true,
-		RunE:         help,
+		Annotations:  map[string]string{ctlAnnotation: ""},
 	}
 	flags := c.PersistentFlags()
 	flags.StringVarP(&where.config, "config", "c", os.Getenv("DUNLIN_CONFIG"), "the configuration the broker runs with (also: DUNLIN_CONFIG)")
@@ -36,18 +38,21 @@ func ctlCommand() *cobra.Command {
 		fmt.Fprintln(c.ErrOrStderr(), err)
 		return err
 	})
-	c.AddCommand(statusVerb(&where), accountVerbs(&where, "users", "user", "auth_username", "username"),
-		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"),
-		aclVerbs(&where), bannedVerbs(&where), saslVerbs(&where), moduleVerbs(&where), alarmVerbs(&where), logVerbs(&where))
-	return c
-}
-
-// help is what a command does that has verbs and was given none of them.
-func help(c *cobra.Command, args []string) error {
-	if err := c.Help(); err != nil || len(args) == 0 {
-		return err
+	groups := []*cobra.Command{
+		statusVerb(&where), brokerVerbs(&where), clusterVerbs(&where), clientVerbs(&where), sessionVerbs(&where), routeVerbs(&where, "routes"),
+		routeVerbs(&where, "topics"), subscriptionVerbs(&where), pluginVerbs(&where), moduleVerbs(&where), listenerVerbs(&where),
+		vmVerbs(&where), aclVerbs(&where), bannedVerbs(&where), accountVerbs(&where, "users", "user", "auth_username", "username"),
+		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"), saslVerbs(&where), alarmVerbs(&where), logVerbs(&where),
 	}
-	return errUsage
+	c.AddCommand(groups...)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		printUsages(c.OutOrStdout(), c.CommandPath(), groups)
+		if len(args) > 0 {
+			return errUsage
+		}
+		return nil
+	}
+	return c
 }
 
 // place says which broker is meant, and how to print what it says.
@@ -86,18 +91,23 @@ var errUsage = errors.New("wrong arguments")
 // errSaid is returned once what was wrong has been printed.
 var errSaid = errors.New("refused")
 
-// verbs makes the command that has these verbs. With arguments that none of
-// them takes it prints how they are used, like EMQ X.
+// verbs makes the command that has these verbs; one without a word is what the
+// command does without arguments. With arguments that none of them takes it
+// prints how they are used, like EMQ X.
 func verbs(where *place, name, short string, all ...verb) *cobra.Command {
-	usage := func(c *cobra.Command) error {
-		for _, v := range all {
-			fmt.Fprintf(c.OutOrStdout(), "%-69s # %s\n", strings.TrimPrefix(c.CommandPath(), "dunlin ctl ")+" "+v.use, v.short)
-		}
+	group := &cobra.Command{Use: name, Short: short, Args: cobra.ArbitraryArgs, Annotations: make(map[string]string)}
+	usage := func() error {
+		fmt.Fprint(group.OutOrStdout(), usageOf(group))
 		return errUsage
 	}
-	group := &cobra.Command{Use: name, Short: short, RunE: func(c *cobra.Command, _ []string) error { return usage(c) }}
+	group.RunE = func(*cobra.Command, []string) error { return usage() }
 	for _, v := range all {
-		c := &cobra.Command{Use: v.use, Short: v.short}
+		group.Annotations[usageAnnotation] += fmt.Sprintf("%s\t%s\n", v.use, v.short)
+		c := group
+		if v.use != "" {
+			c = &cobra.Command{Use: v.use, Short: v.short}
+			group.AddCommand(c)
+		}
 		if v.alias != "" {
 			c.Aliases = []string{v.alias}
 		}
@@ -107,7 +117,7 @@ func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 		c.RunE = func(c *cobra.Command, args []string) error {
 			n := strings.Count(v.use, " <")
 			if len(args) < n || len(args) > n+strings.Count(v.use, " [") || slices.Contains(args, "") {
-				return usage(group) // an empty argument is somebody's empty variable
+				return usage() // an empty argument is somebody's empty variable
 			}
 			r, err := connect(c, where)
 			if err != nil {
@@ -115,11 +125,10 @@ func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 			}
 			defer r.close()
 			if err = v.run(r, args); errors.Is(err, errUsage) {
-				return usage(group)
+				return usage()
 			}
 			return r.say(err)
 		}
-		group.AddCommand(c)
 	}
 	return group
 }
@@ -172,18 +181,4 @@ func (r *remote) health() error {
 		r.printf("WARNING: %s\n", warning)
 	}
 	return nil
-}
-
-// moduleVerbs reload modules.
-func moduleVerbs(where *place) *cobra.Command {
-	return verbs(where, "modules", "Modules", verb{
-		use: "reload <Module>", short: "Reload a module: emqx_mod_acl_internal reads the rule file again",
-		run: func(r *remote, args []string) error {
-			if err := r.call("PUT", "/modules/"+escape(args[0])+"/reload", nil, nil); err != nil {
-				return err
-			}
-			r.printf("Module %s reloaded successfully.\n", args[0])
-			return nil
-		},
-	})
 }

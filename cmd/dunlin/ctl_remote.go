@@ -26,6 +26,7 @@ const answerTimeout = time.Minute
 // remote is the broker that runs.
 type remote struct {
 	name, socket string
+	version      string // of REST
 	client       *http.Client
 	stdin        *bufio.Reader
 	out, errOut  io.Writer
@@ -36,6 +37,11 @@ type remote struct {
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
+
+// sentence is a refusal in the words that EMQ X has for it.
+type sentence string
+
+func (s sentence) Error() string { return string(s) }
 
 // notRunning is the name of a node that can't be reached.
 type notRunning string
@@ -49,15 +55,20 @@ func connect(c *cobra.Command, where *place) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &remote{
-		name: name, socket: api.Socket(dataDir), json: where.json,
-		stdin: bufio.NewReader(c.InOrStdin()), out: c.OutOrStdout(), errOut: c.ErrOrStderr(),
-	}
+	r := newRemote(name, dataDir)
+	r.json = where.json
+	r.stdin, r.out, r.errOut = bufio.NewReader(c.InOrStdin()), c.OutOrStdout(), c.ErrOrStderr()
+	return r, nil
+}
+
+// newRemote is the broker of a data directory, to be asked for REST's version 4.
+func newRemote(name, dataDir string) *remote {
+	r := &remote{name: name, socket: api.Socket(dataDir), version: "v4"}
 	var d net.Dialer
 	r.client = &http.Client{Timeout: answerTimeout, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", r.socket) },
 	}}
-	return r, nil
+	return r
 }
 
 func (r *remote) close() { r.client.CloseIdleConnections() }
@@ -70,18 +81,21 @@ func (r *remote) printf(format string, args ...any) {
 }
 
 // say prints what was wrong, if anything was: what the broker said where its
-// answers go, everything else where errors go.
+// answers go, everything else where errors go. Of a refusal it makes errSaid.
 func (r *remote) say(err error) error {
-	refused := refusal("")
+	refused, emqx := refusal(""), sentence("")
 	switch {
 	case err == nil:
 		return nil
-	case !errors.As(err, &refused):
-		fmt.Fprintln(r.errOut, err)
-	case strings.HasPrefix(string(refused), "Module: "), strings.HasPrefix(string(refused), "[error] "): // sentences of EMQ X
+	case errors.As(err, &emqx):
+		r.printf("%s\n", emqx)
+	case errors.As(err, &refused) && strings.HasPrefix(string(refused), "[error] "):
 		r.printf("%s\n", refused)
-	default:
+	case errors.As(err, &refused):
 		r.printf("Error: %s\n", refused)
+	default:
+		fmt.Fprintln(r.errOut, err)
+		return err
 	}
 	return errSaid
 }
@@ -134,7 +148,7 @@ func (r *remote) ask(method, path string, body any) (*answer, error) {
 			return nil, err
 		}
 	}
-	req, err := http.NewRequest(method, "http://node/api/v4"+path, &text)
+	req, err := http.NewRequest(method, "http://node/api/"+r.version+path, &text)
 	if err != nil {
 		return nil, err
 	}
@@ -170,29 +184,47 @@ const rowsPerPage = 1000
 
 // list reads all pages of a list.
 func (r *remote) list(path string) (rows []map[string]any, err error) {
-	var all []json.RawMessage
+	return rows, r.listInto(path, &rows)
+}
+
+// listInto is list for rows of a type.
+func (r *remote) listInto(path string, rows any) error {
+	all := []json.RawMessage{}
 	for page := 1; ; page++ {
 		a, err := r.ask("GET", fmt.Sprintf("%s?_page=%d&_limit=%d", path, page, rowsPerPage), nil)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var some []json.RawMessage
 		if a.Code != nil && *a.Code == 0 {
 			if err := json.Unmarshal(a.Data, &some); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		all = append(all, some...)
 		if a.Meta == nil || len(some) == 0 || len(all) >= a.Meta.Count {
 			a.Meta = nil
-			if len(some) > 0 || a.Data != nil {
-				if a.Data, err = json.Marshal(append([]json.RawMessage{}, all...)); err != nil {
-					return nil, err
+			if a.Data != nil {
+				if a.Data, err = json.Marshal(all); err != nil {
+					return err
 				}
 			}
-			return rows, r.take(a, &rows)
+			return r.take(a, rows)
 		}
 	}
+}
+
+// node asks for the name of the broker, which the command line may not know.
+func (r *remote) node() (string, error) {
+	var brokers []struct{ Node string }
+	a, err := r.ask("GET", "/brokers", nil)
+	if err == nil {
+		err = json.Unmarshal(a.Data, &brokers)
+	}
+	if err != nil || len(brokers) == 0 {
+		return r.name, err
+	}
+	return brokers[0].Node, nil
 }
 
 // secret is a password: the argument, or the next line of the input for -.

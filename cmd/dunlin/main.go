@@ -1,9 +1,11 @@
 // Command dunlin is an MQTT broker, a drop-in replacement for EMQ X.
 //
-// Without arguments it runs the broker; check-config, version, bench and ctl
-// are its other verbs. All it does itself is read the command line: the broker
-// is built by package node, the load generator is package bench, and ctl asks
-// package api in the broker that runs.
+// Without arguments it runs the broker; start, stop and the like run it in the
+// background, and check-config, version, bench and ctl are its other verbs.
+// Called emqx or emqx_ctl it behaves as those scripts of EMQ X. All it does
+// itself is read the command line: the broker is built by package node, the
+// load generator is package bench, and ctl asks package api in the broker that
+// runs.
 package main
 
 import (
@@ -13,15 +15,14 @@ import (
 )
 
 func main() {
-	if err := command().Execute(); err != nil {
-		os.Exit(1)
-	}
+	os.Exit(exitCode(called(os.Args[0]).ExecuteC()))
 }
 
 // command is the command line as a tree.
 func command() *cobra.Command {
 	root := runCommand()
-	root.AddCommand(checkCommand(), versionCommand(), benchCommand(), ctlCommand())
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(daemonCommands()...)
+	check := checkCommand(func(string) string { return "The configuration is valid." })
+	root.AddCommand(check, versionCommand(), benchCommand(), ctlCommand("ctl"))
 	return root
 }

@@ -25,7 +25,7 @@ func runCommand() *cobra.Command {
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE:          func(c *cobra.Command, _ []string) error { return run(c.OutOrStdout(), file) },
+		RunE:          func(c *cobra.Command, _ []string) error { return run(c.OutOrStdout(), file, false) },
 	}
 	configFlag(c, &file)
 	return c
@@ -49,10 +49,15 @@ func load(stderr io.Writer, file string) (*node.Config, *config.Report, error) {
 	return c, report, err
 }
 
-func run(stdout io.Writer, file string) error {
+// run is the broker from its start to its end. One that is detached has no
+// console to write its log to.
+func run(stdout io.Writer, file string, detached bool) error {
 	c, report, err := load(os.Stderr, file)
 	if err != nil {
 		return err
+	}
+	if detached && c.Log.To != "off" {
+		c.Log.To = "file"
 	}
 	log, err := c.Log.Open(os.Stderr)
 	if err != nil {
@@ -66,10 +71,27 @@ func run(stdout io.Writer, file string) error {
 		fmt.Fprintln(os.Stderr, "Dunlin can't start:", err)
 		return err
 	}
-	greet(stdout, n, report, file)
-
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	greet(stdout, n, report, file)
+	pid, err := holdPIDFile(c.Node.DataDir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		n.Stop()
+		return err
+	}
+	defer pid.Close()
+	serve(n, log, signals)
+	fmt.Fprintln(stdout, "Stopping: clients are told to reconnect elsewhere.")
+	n.Stop()
+	if err := os.Remove(pid.Name()); err != nil {
+		log.Warn("the file with the process number is not removed", "err", err)
+	}
+	return nil
+}
+
+// serve returns when a signal ends the process.
+func serve(n *node.Node, log *node.Log, signals <-chan os.Signal) {
 	for sig := range signals {
 		if sig != syscall.SIGHUP {
 			break
@@ -86,7 +108,4 @@ func run(stdout io.Writer, file string) error {
 			log.Info("the rules of access are reloaded")
 		}
 	}
-	fmt.Fprintln(stdout, "Stopping: clients are told to reconnect elsewhere.")
-	n.Stop()
-	return nil
 }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// brokerVerbs show the broker and what it counts.
+func brokerVerbs(where *place) *cobra.Command {
+	return verbs(where, "broker", "The broker",
+		verb{short: "Show what runs, for how long, and its clock", run: func(r *remote, _ []string) error {
+			var brokers []map[string]any
+			err := r.get("/brokers", &brokers)
+			for _, b := range brokers {
+				for _, key := range []string{"sysdescr", "version", "uptime", "datetime"} {
+					r.printf("%-10s: %v\n", key, b[key])
+				}
+			}
+			return err
+		}},
+		verb{use: "stats", short: "Show how many clients, subscriptions, … there are", run: func(r *remote, _ []string) error {
+			var nodes []struct{ Stats figures }
+			err := r.get("/stats", &nodes)
+			for _, n := range nodes {
+				n.Stats.print(r)
+			}
+			return err
+		}},
+		verb{use: "metrics", short: "Show what was counted since the start", run: func(r *remote, _ []string) error {
+			var nodes []struct{ Metrics figures }
+			err := r.get("/metrics", &nodes)
+			for _, n := range nodes {
+				n.Metrics.print(r)
+			}
+			return err
+		}})
+}
+
+type figures map[string]json.Number
+
+func (f figures) print(r *remote) {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		r.printf("%-30s: %s\n", name, f[name])
+	}
+}
+
+// clusterVerbs tell of the nodes: in this version there is one.
+func clusterVerbs(where *place) *cobra.Command {
+	alone := func(format string) func(*remote, []string) error {
+		return func(r *remote, _ []string) error {
+			if _, err := r.node(); err != nil {
+				return err
+			}
+			return sentence(format)
+		}
+	}
+	return verbs(where, "cluster", "The nodes of the cluster",
+		verb{use: "join <Node>", short: "Refused: this version has no clusters", run: alone("Failed to join the cluster: this version has no clusters")},
+		verb{use: "leave", short: "Refused: this version has no clusters", run: alone("Failed to leave the cluster: node_not_in_cluster")},
+		verb{use: "force-leave <Node>", short: "Refused: this version has no clusters",
+			run: alone("Failed to remove the node from cluster: node_not_in_cluster")},
+		verb{use: "status", short: "List the nodes", run: func(r *remote, _ []string) error {
+			var brokers []struct {
+				Node   string
+				Status string `json:"node_status"`
+			}
+			err := r.get("/brokers", &brokers)
+			if err != nil {
+				return err
+			}
+			running, stopped := []string{}, []string{}
+			for _, b := range brokers {
+				list := &running
+				if b.Status != "Running" {
+					list = &stopped
+				}
+				*list = append(*list, "'"+b.Node+"'")
+			}
+			r.printf("Cluster status: #{running_nodes => [%s],stopped_nodes => [%s]}\n", strings.Join(running, ","), strings.Join(stopped, ","))
+			return nil
+		}})
+}
+
+// vmFigures are what the verbs of vm print: under which name and with which
+// width EMQ X has it, and which member of a node it is. Of Erlang's memory
+// there is the sum; goroutines stand for processes; there are no ports.
+var vmFigures = []struct {
+	group string
+	width int
+	names [][2]string
+}{
+	{"load", 20, [][2]string{{"cpu/load1", "load1"}, {"cpu/load5", "load5"}, {"cpu/load15", "load15"}}},
+	{"memory", 17, [][2]string{{"memory/total", "memory_total"}, {"memory/used", "memory_used"}}},
+	{"process", 16, [][2]string{{"process/limit", "process_available"}, {"process/count", "process_used"}}},
+	{"io", 21, [][2]string{{"io/max_fds", "max_fds"}}},
+}
+
+// vmVerbs show the process and the machine it is on.
+func vmVerbs(where *place) *cobra.Command {
+	show := func(which string) func(*remote, []string) error {
+		return func(r *remote, _ []string) error {
+			var nodes []map[string]json.RawMessage
+			err := r.get("/nodes", &nodes)
+			for _, n := range nodes {
+				printVM(r, n, which)
+			}
+			return err
+		}
+	}
+	all := []verb{{short: "Show all of it", run: show("all")}, {use: "all", short: "Show all of it", run: show("all")}}
+	for _, f := range vmFigures {
+		all = append(all, verb{use: f.group, short: "Show " + f.group, run: show(f.group)})
+	}
+	return verbs(where, "vm", "The process and its machine", all...)
+}
+
+func printVM(r *remote, n map[string]json.RawMessage, which string) {
+	for _, f := range vmFigures {
+		if which != "all" && which != f.group {
+			continue
+		}
+		for _, name := range f.names {
+			group, label, _ := strings.Cut(name[0], "/")
+			if v, ok := n[name[1]]; ok {
+				r.printf("%s: %s\n", fmt.Sprintf("%s/%-*s", group, f.width, label), strings.Trim(string(v), `"`))
+			}
+		}
+	}
+}
