@@ -10,24 +10,20 @@ func (s *Server) connectionRoutes() []Route {
 	if s.o.Broker == nil {
 		return nil
 	}
-	var all []Route
-	for _, r := range []Route{
-		{Method: "GET", Path: "/connections", Name: "list_connections", Summary: "List the connected clients, by client id", Params: paging(),
+	all := s.withNode(
+		Route{Method: "GET", Path: "/connections", Versions: V3, Name: "list_connections", Summary: "List the connected clients, by client id", Params: paging(),
 			Answer: "[{client_id, username, ipaddress, …}]; for what is always 0 see version 4", handle: listPages(s, connected, s.connectionRow)},
-		{Method: "GET", Path: "/connections/:clientid", Name: "lookup_connection", Summary: "Look up a connected client",
+		Route{Method: "GET", Path: "/connections/:clientid", Versions: V3, Name: "lookup_connection", Summary: "Look up a connected client",
 			Answer: "as in the list; [] if there is none", handle: lookUp(s, connected, s.connectionRow)},
-		{Method: "GET", Path: "/connection/username/:username", Name: "lookup_connection_via_username", Summary: "Look up the connected clients of a user name",
+		Route{Method: "GET", Path: "/connection/username/:username", Versions: V3, Name: "lookup_connection_via_username", Summary: "Look up the connected clients of a user name",
 			Answer: "as in the list", handle: byName(s, connected, s.connectionRow)},
-		{Method: "GET", Path: "/sessions", Name: "list_sessions", Summary: "List the sessions, by client id", Params: paging(),
+		Route{Method: "GET", Path: "/sessions", Versions: V3, Name: "list_sessions", Summary: "List the sessions, by client id", Params: paging(),
 			Answer: "[{client_id, username, clean_start, expiry_interval, …}]", handle: listPages(s, nil, s.sessionRow)},
-		{Method: "GET", Path: "/sessions/:clientid", Name: "lookup_session", Summary: "Look up a session",
+		Route{Method: "GET", Path: "/sessions/:clientid", Versions: V3, Name: "lookup_session", Summary: "Look up a session",
 			Answer: "as in the list; [] if there is none", handle: lookUp(s, nil, s.sessionRow)},
-		{Method: "DELETE", Path: "/sessions/persistent/:clientid", Name: "clean_session", Summary: "End the session of a client that is away",
+		Route{Method: "DELETE", Path: "/sessions/persistent/:clientid", Versions: V3, Name: "clean_session", Summary: "End the session of a client that is away",
 			handle: s.endSession},
-	} {
-		r.Versions = V3
-		all = append(all, s.withNode(r)...)
-	}
+	)
 	return append(all,
 		Route{Method: "DELETE", Path: "/connections/:clientid", Versions: V3, Name: "kickout_connection", Summary: "Close a client's connection",
 			handle: s.disconnect},

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -85,7 +86,9 @@ func newManaged(t *testing.T) *managed {
 	}
 	t.Cleanup(a.Stop)
 	return &managed{t, strconv.Itoa(int(s.Listeners()[0].Addr.Port())), http.Client{Transport: &http.Transport{
-		Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", api.Socket(dir)) }, DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", api.Socket(dir))
+		}, DisableKeepAlives: true,
 	}}}
 }
 

@@ -54,13 +54,16 @@ func (s *Server) onNode(otherwise int, handle func(*request) (any, error)) func(
 	}
 }
 
-// withNode declares a route, and one below /nodes/:node for that node alone.
-// As long as there is one node, both answer the same.
-func (s *Server) withNode(r Route) []Route {
-	one := r
-	one.Path, one.Name, one.Summary = "/nodes/:node"+r.Path, strings.Replace(r.Name, "_", "_node_", 1), r.Summary+"; of one node"
-	one.handle = s.onNode(codeRPC, r.handle)
-	return []Route{r, one}
+// withNode declares routes, and for each one below /nodes/:node for that node
+// alone. As long as there is one node, both answer the same.
+func (s *Server) withNode(some ...Route) (all []Route) {
+	for i := range some {
+		one := some[i]
+		one.Path, one.Name, one.Summary = "/nodes/:node"+one.Path, strings.Replace(one.Name, "_", "_node_", 1), one.Summary+"; of one node"
+		one.handle = s.onNode(codeRPC, one.handle)
+		all = append(all, some[i], one)
+	}
+	return all
 }
 
 // eachNode is withNode for what the first of the routes tells of each node by

@@ -23,17 +23,14 @@ func (s *Server) subscriptionRoutes() []Route {
 		{Name: "qos", Type: Whole, Doc: "the QoS"},
 		{Name: "_match_topic", Type: Text, Doc: "a filter that matches the subscription's"},
 	}
-	var all []Route
-	for _, r := range []Route{
-		{Method: "GET", Path: "/subscriptions", Versions: V3, Name: "list_subscriptions", Summary: summary, Params: paging(),
+	all := s.withNode(
+		Route{Method: "GET", Path: "/subscriptions", Versions: V3, Name: "list_subscriptions", Summary: summary, Params: paging(),
 			Answer: "[{node, client_id, topic, qos}]", handle: s.listSubscriptions},
-		{Method: "GET", Path: "/subscriptions", Versions: V4, Name: "list_subscriptions", Summary: summary, Params: paging(filters...),
+		Route{Method: "GET", Path: "/subscriptions", Versions: V4, Name: "list_subscriptions", Summary: summary, Params: paging(filters...),
 			Answer: "[{node, clientid, topic, qos}]", handle: s.listSubscriptions},
-		{Method: "GET", Path: "/subscriptions/:clientid", Versions: V3 | V4, Name: "lookup_subscriptions", Summary: "List a client's subscriptions",
+		Route{Method: "GET", Path: "/subscriptions/:clientid", Versions: V3 | V4, Name: "lookup_subscriptions", Summary: "List a client's subscriptions",
 			Answer: "as in the list; [] if there is no such client", handle: s.lookUpSubscriptions},
-	} {
-		all = append(all, s.withNode(r)...)
-	}
+	)
 	return append(all,
 		Route{Method: "GET", Path: "/routes", Versions: V3 | V4, Name: "list_routes", Summary: "List the distinct topic filters, without $share and such",
 			Params: paging(), Answer: "[{topic, node}]", handle: s.listRoutes},

@@ -10,9 +10,9 @@ func (n *Node) parts() (map[string]bool, error) {
 	on := map[string]bool{
 		aclModule:               n.leaves.rules != nil,
 		"emqx_psk_file":         n.leaves.keys != nil,
-		"emqx_mod_presence":     bool(modules.Presence),
-		"emqx_mod_rewrite":      bool(modules.Rewrite),
-		"emqx_mod_subscription": bool(modules.AutoSubscribe),
+		"emqx_mod_presence":     modules.Presence,
+		"emqx_mod_rewrite":      modules.Rewrite,
+		"emqx_mod_subscription": modules.AutoSubscribe,
 	}
 	for _, o := range n.Config.Providers.optional(nil, nil) {
 		on[o.plugin] = o.enable.on(loaded, o.plugin)

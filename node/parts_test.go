@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -28,7 +29,9 @@ func TestPartsByREST(t *testing.T) {
 	get := func(path string, data any) {
 		t.Helper()
 		client := http.Client{Transport: &http.Transport{
-			Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", api.Socket(dir)) }, DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", api.Socket(dir))
+			}, DisableKeepAlives: true,
 		}}
 		r, err := client.Get("http://dunlin/api/v4/nodes/" + c.Node.Name + path)
 		if err != nil {
