@@ -13,6 +13,7 @@ openssl        openssl            TLS tests against another implementation
 haproxy        haproxy            PROXY protocol tests
 node           nodejs             client tests over WebSocket
 npm            npm                client tests over WebSocket
+curl           curl               the examples in docs/
 ip             iproute2           the examples in docs/, in a network namespace of their own
 unshare        util-linux         the examples in docs/, in a network namespace of their own
 gcc            gcc,libc6-dev      the race detector
