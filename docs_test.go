@@ -29,7 +29,7 @@ import (
 // is a server of that name at its usual port, see TestDocsServer.
 
 // docsTools are the commands that pages use, and what makes the namespace.
-var docsTools = []string{"unshare", "ip", "mosquitto_pub", "mosquitto_sub", "curl"}
+var docsTools = []string{"unshare", "ip", "mosquitto_pub", "mosquitto_sub", "curl", "prometheus", "promtool"}
 
 const (
 	// docsDeadline bounds one command, and the wait for what a background command has to print.

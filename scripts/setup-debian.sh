@@ -16,6 +16,8 @@ npm            npm                client tests over WebSocket
 curl           curl               the examples in docs/
 ip             iproute2           the examples in docs/, in a network namespace of their own
 unshare        util-linux         the examples in docs/, in a network namespace of their own
+prometheus     prometheus         dashboard and alert rules, the examples in docs/
+promtool       prometheus         dashboard and alert rules, the examples in docs/
 gcc            gcc,libc6-dev      the race detector
 mariadbd       mariadb-server     MySQL tests
 mariadb        mariadb-client     MySQL tests
