@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 )
 
@@ -76,15 +77,21 @@ func shape(data any, err error) object {
 
 // writeJSON writes an answer with status 200.
 func writeJSON(w http.ResponseWriter, answer object) error {
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(answer); err != nil {
-		return err
-	}
 	w.Header().Set("Content-Type", "application/json")
-	_, err := w.Write(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
-	return err
+	e := json.NewEncoder(unended{w})
+	e.SetEscapeHTML(false)
+	return e.Encode(answer) // writes nothing before it has all
+}
+
+// unended leaves out the line end that an Encoder puts behind a value, without
+// another copy of an answer that may be 10 MB long. Within a value there is
+// none.
+type unended struct{ io.Writer }
+
+func (u unended) Write(p []byte) (int, error) {
+	text := bytes.TrimSuffix(p, []byte("\n"))
+	n, err := u.Writer.Write(text)
+	return n + len(p) - len(text), err
 }
 
 // writeText writes an answer that is no JSON: EMQ X has these for everything

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
@@ -47,10 +48,14 @@ type subscription struct {
 
 func byFilter(a, b subscription) int { return strings.Compare(a.shown, b.shown) }
 
+// room is where the subscriptions of one client after the other are looked at.
+type room []*session.Subscription
+
 // subscriptions are those of a client that pass; nil: all.
-func subscriptions(c *broker.Client, pass func(*subscription) bool) iter.Seq[subscription] {
+func (r *room) subscriptions(c *broker.Client, pass func(*subscription) bool) iter.Seq[subscription] {
 	return func(yield func(subscription) bool) {
-		for sub := range c.Subscriptions() {
+		*r = c.AppendSubscriptions((*r)[:0])
+		for _, sub := range *r {
 			f, err := topic.Parse(sub.Filter)
 			if err != nil {
 				continue // the session has none that isn't valid
@@ -111,12 +116,13 @@ func (s *Server) allSubscriptions(from, limit int, give func(string, []subscript
 		total += n
 		return n > 0
 	}), from+limit, byID)
+	var r room
 	for _, c := range subscribers {
 		if n := c.SubscriptionCount(); n <= from {
 			from -= n
 			continue
 		}
-		some, _ := first(subscriptions(c.Client, nil), from+limit, byFilter)
+		some, _ := first(r.subscriptions(c.Client, nil), from+limit, byFilter)
 		some = some[min(from, len(some)):]
 		give(c.id, some)
 		if from, limit = 0, limit-len(some); limit == 0 {
@@ -133,9 +139,10 @@ func (s *Server) chosenSubscriptions(p params, pass func(*subscription) bool, fr
 		id  string
 		sub subscription
 	}
+	var r room
 	some, total := first(func(yield func(owned) bool) {
 		for c := range s.subscribers(p) {
-			for sub := range subscriptions(c.Client, pass) {
+			for sub := range r.subscriptions(c.Client, pass) {
 				if !yield(owned{c.id, sub}) {
 					return
 				}
@@ -196,7 +203,7 @@ func chooseSubscriptions(p params) func(*subscription) bool {
 func (s *Server) lookUpSubscriptions(q *request) (any, error) {
 	id, rows := q.path["clientid"], []object{}
 	if c := s.o.Broker.Client(id); c != nil {
-		some, _ := first(subscriptions(c, nil), q.longest, byFilter)
+		some, _ := first(new(room).subscriptions(c, nil), q.longest, byFilter)
 		for i := range some {
 			rows = append(rows, q.subscriptionRow(s, id, &some[i]))
 		}

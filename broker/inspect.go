@@ -58,6 +58,17 @@ func (c *Client) SubscriptionCount() int {
 	return c.sess.SubscriptionCount()
 }
 
+// AppendSubscriptions appends the client's Subscriptions to dst, for who goes
+// through many clients.
+func (c *Client) AppendSubscriptions(dst []*session.Subscription) []*session.Subscription {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for sub := range c.sess.Subscriptions() {
+		dst = append(dst, sub)
+	}
+	return dst
+}
+
 // DisconnectedAt is when the connection of an absent client ended, Unix
 // milliseconds. It is 0 for one that is connected, and for one whose session
 // never expires: there the time isn't kept.

@@ -145,6 +145,9 @@ func TestSubscribeForOptions(t *testing.T) {
 		if n := a.client.SubscriptionCount(); n != 1 {
 			t.Errorf("%d subscriptions", n)
 		}
+		if same := a.client.AppendSubscriptions(got); len(same) != 2 || same[1] != got[0] {
+			t.Errorf("got %v", same)
+		}
 		r.want(r.unsubscribeFor("a", filter), "success true")
 	}
 	opts := func(noLocal, asPublished bool) mqtt.SubscribeOptions {
