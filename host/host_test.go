@@ -85,12 +85,12 @@ func TestThisProcess(t *testing.T) {
 		t.Errorf("started %v ago", age)
 	}
 	const more = 20
-	for i := range more {
+	for range more {
 		f, err := os.Open(os.DevNull)
 		if err != nil {
-			t.Fatal(i, err)
+			t.Fatal(err)
 		}
-		defer f.Close()
+		t.Cleanup(func() { f.Close() })
 	}
 	for until := time.Now().Add(50 * time.Millisecond); time.Now().Before(until); { // work that has to show in CPU
 	}
