@@ -85,7 +85,7 @@ func (n *Node) unasked() (all []string) {
 	acl, bans := false, false
 	for _, l := range n.Server.Listeners() {
 		z := n.Config.Zone(l.Zone)
-		acl, bans = acl || bool(z.EnableACL), bans || bool(z.EnableBan)
+		acl, bans = acl || z.EnableACL, bans || z.EnableBan
 		flapping := fmt.Sprintf("zone.%s.enable_flapping_detect keeps nobody out without zone.%[1]s.enable_ban = on", l.Zone)
 		if z.EnableFlapping && !z.EnableBan && !slices.Contains(all, flapping) {
 			all = append(all, flapping)

@@ -62,10 +62,7 @@ func (a *authenticator) Authenticate(ctx context.Context, r *auth.Request) (auth
 		return auth.Answer{}, err
 	}
 	if status != nethttp.StatusOK {
-		if code := refusal(status); code != mqtt.Success {
-			return auth.Answer{Verdict: auth.Deny, Code: code}, nil
-		}
-		return auth.Answer{}, statusError{"auth_req", status}
+		return refusal(status)
 	}
 	said := readAnswer(body)
 	if said.verdict != auth.Allow {
@@ -97,22 +94,24 @@ func (e statusError) Error() string {
 // Permanent keeps one such answer from being taken for a service that is gone.
 func (statusError) Permanent() bool { return true }
 
-// refusal is EMQ X 4.3's reading of a status; Success: it has none of its own
-// for this one.
-func refusal(status int) mqtt.ReasonCode {
+// refusal is EMQ X 4.3's reading of a status, as far as it has one.
+func refusal(status int) (auth.Answer, error) {
+	deny := auth.Answer{Verdict: auth.Deny}
 	switch status {
 	case nethttp.StatusBadRequest, nethttp.StatusUnauthorized:
-		return mqtt.BadUserNameOrPassword
+		deny.Code = mqtt.BadUserNameOrPassword
 	case nethttp.StatusForbidden:
-		return mqtt.NotAuthorized
+		deny.Code = mqtt.NotAuthorized
 	case nethttp.StatusTooManyRequests:
-		return mqtt.Banned
+		deny.Code = mqtt.Banned
 	case nethttp.StatusServiceUnavailable:
-		return mqtt.ServerUnavailable
+		deny.Code = mqtt.ServerUnavailable
 	case nethttp.StatusGatewayTimeout:
-		return mqtt.ServerBusy
+		deny.Code = mqtt.ServerBusy
+	default:
+		return auth.Answer{}, statusError{"auth_req", status}
 	}
-	return mqtt.Success
+	return deny, nil
 }
 
 type authorizer struct{ acl *request }
