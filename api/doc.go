@@ -4,7 +4,8 @@
 //
 // Every route is declared once, in a table (route.go): the routing, the list a
 // GET of the root returns, the checks of parameters and the documentation come
-// out of it. What is managed is behind small interfaces (managed.go); a part
-// that is nil has no routes. The package holds no state of the broker and takes
-// no decision about it; the dashboard's pages and users are not here.
+// out of it. What is managed is behind small interfaces (managed.go), the broker
+// and the metrics aside, which are what they are; a part that is nil has no
+// routes. The package holds no state of the broker and takes no decision about
+// it; the dashboard's pages and users are not here.
 package api

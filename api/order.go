@@ -13,7 +13,8 @@ import (
 // of them 6.5 ms, 100 chosen by a filter 7 to 12 ms, and a page of 10,000, the
 // length for who gives none, 32 ms, nearly all of it for JSON. For pages of 100,
 // 99 of 100 requests took less than 42 ms on two busy processors; for those of
-// 10,000, less than 67 ms (BenchmarkList).
+// 10,000, less than 67 ms (BenchmarkList). A broker with 15,000 connected clients
+// gave out 99 of 100 pages of 100 within 13 ms, whichever list it was.
 func first[T any](all iter.Seq[T], n int, compare func(a, b T) int) (some []T, total int) {
 	var last T // the largest that still counts
 	full := false
