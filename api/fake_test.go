@@ -49,6 +49,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 	o := Options{
 		Config: c, Node: "dunlin@host", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(&f.log, nil)), Apps: &f.keeper,
 		Accounts: &f.fakeAccounts, Rules: &f.fakeRules, Bans: f.control.Bans(), Caches: f, Drainer: f.control, Scram: &f.fakeScram, Alarms: newFakeAlarms(),
+		Backends: func() []Backend { return []Backend{{Name: "mysql"}, {Name: "redis", Up: true}} },
 		Health: func() Health {
 			return Health{[]string{"mind the gap"}, []Backend{{Name: "mysql", Since: time.Unix(1, 0), Error: "connection refused", Waiting: 2, Busy: 1}}}
 		},

@@ -200,10 +200,10 @@ func (e *exporter) listeners(x *metrics.Exposition) {
 
 // backends writes whether the systems that access control asks answer.
 func (e *exporter) backends(x *metrics.Exposition) {
-	if e.server.o.Health == nil {
+	if e.server.o.Backends == nil {
 		return
 	}
-	for i, b := range e.server.o.Health().Backends {
+	for i, b := range e.server.o.Backends() {
 		if i == 0 {
 			x.Family("dunlin_auth_provider_up", "whether what the provider asks answers", metrics.KindGauge)
 		}

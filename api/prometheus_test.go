@@ -142,6 +142,7 @@ func TestPagesOfANode(t *testing.T) {
 	s.want(t, `dunlin_listener_connections_limit{protocol="ws",listener="external"}`, 1000)
 	s.want(t, `dunlin_listener_connections_ended_total{protocol="tcp",listener="external",reason="normal"}`, 3)
 	s.want(t, `dunlin_auth_provider_up{provider="mysql"}`, 0)
+	s.want(t, `dunlin_auth_provider_up{provider="redis"}`, 1)
 	for _, family := range words("go_goroutines go_gc_pauses_seconds go_sched_latencies_seconds process_cpu_seconds_total process_open_fds " +
 		"dunlin_host_cpu_seconds_total dunlin_host_memory_available_bytes dunlin_host_load dunlin_data_dir_available_bytes " +
 		"dunlin_host_network_received_bytes_total dunlin_host_tcp_retransmitted_total") {

@@ -42,6 +42,7 @@ type Options struct {
 	Metrics   *metrics.Registry
 	ReloadACL func() error  // reads the rule file again
 	Health    func() Health // nil: nothing is wrong
+	Backends  func() []Backend
 	// On reports whether something is on that EMQ X has as a plugin or module of
 	// this name.
 	On func(name string) bool

@@ -46,7 +46,7 @@ func (n *Node) startAPI() error {
 		Config: n.Config.Management, Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
-		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Alarms: n.Alarms,
+		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, On: func(name string) bool { return on[name] },
 	})
 	if err != nil {
@@ -61,11 +61,15 @@ func (n *Node) startAPI() error {
 
 // health is for the management API.
 func (n *Node) health() api.Health {
-	h := api.Health{Warnings: n.Warnings()}
+	return api.Health{Warnings: n.Warnings(), Backends: n.backends()}
+}
+
+// backends are the systems that access control asks.
+func (n *Node) backends() (all []api.Backend) {
 	for _, b := range n.Access.Backends() {
-		h.Backends = append(h.Backends, api.Backend{Name: b.Name, Up: b.Up, Since: b.Since, Error: b.LastError, Waiting: b.Waiting, Busy: b.Busy})
+		all = append(all, api.Backend{Name: b.Name, Up: b.Up, Since: b.Since, Error: b.LastError, Waiting: b.Waiting, Busy: b.Busy})
 	}
-	return h
+	return all
 }
 
 // Warnings are what an operator should know about who can get in, a sentence each.
