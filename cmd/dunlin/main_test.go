@@ -20,6 +20,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	time.Local = time.UTC            // the zone that the sessions in testdata are written in
 	for _, v := range os.Environ() { // of the tests, and no settings of a broker
 		if strings.HasPrefix(v, "DUNLIN_") || strings.HasPrefix(v, "EMQX_") {
 			name, _, _ := strings.Cut(v, "=")
