@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -41,6 +42,8 @@ type Server struct {
 
 	open      atomic.Int64 // connections of all listeners
 	loops     *loops
+
+	mu        sync.Mutex // of listeners: who manages the node may ask while they are opened
 	listeners []*listener
 	options   Options
 	quotas    map[*broker.Zone]*sharedBucket
@@ -69,7 +72,9 @@ func (s *Server) Start() error {
 			s.Stop()
 			return err
 		}
+		s.mu.Lock()
 		s.listeners = append(s.listeners, l)
+		s.mu.Unlock()
 	}
 	return nil
 }
@@ -118,7 +123,7 @@ const stopTime = 3 * time.Second
 // Stop closes all listeners, tells every version 5 client that the server goes
 // down, and waits until the connections have ended, 3 seconds at most.
 func (s *Server) Stop() {
-	for _, l := range s.listeners {
+	for _, l := range s.opened() {
 		l.stop(broker.Ending{Code: mqtt.ServerShuttingDown, Word: "shutdown"})
 	}
 	for until := time.Now().Add(stopTime); time.Now().Before(until) && s.open.Load() > 0; {
@@ -142,14 +147,21 @@ type ListenerStatus struct {
 
 // Listeners are the open listeners with their counts.
 func (s *Server) Listeners() []ListenerStatus {
-	all := make([]ListenerStatus, len(s.listeners))
-	for i, l := range s.listeners {
+	opened := s.opened()
+	all := make([]ListenerStatus, len(opened))
+	for i, l := range opened {
 		all[i] = ListenerStatus{
 			Protocol: l.info.Protocol, Name: l.info.Name, Zone: l.info.Zone, Addr: l.info.Addr,
 			MaxConnections: l.cfg.MaxConnections, Connections: l.open.Load(), Ended: l.ends.all(), Failures: l.failed.Load(),
 		}
 	}
 	return all
+}
+
+func (s *Server) opened() []*listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.listeners)
 }
 
 // addrPort is the address of a net.Addr of TCP or UDP.
