@@ -40,8 +40,8 @@ type Server struct {
 	log    *slog.Logger
 	count  *counters
 
-	open      atomic.Int64 // connections of all listeners
-	loops     *loops
+	open  atomic.Int64 // connections of all listeners
+	loops *loops
 
 	mu        sync.Mutex // of listeners: who manages the node may ask while they are opened
 	listeners []*listener

@@ -64,7 +64,7 @@ func (s *Server) ReloadCertificates() error {
 	}
 	all := make(map[*listener]reloaded)
 	var errs []error
-	for _, l := range s.listeners {
+	for _, l := range s.opened() {
 		if l.tls == nil {
 			continue
 		}
