@@ -76,11 +76,11 @@ start() { # dunlin|mosquitto: sets PORT, broker_pid and expected, the descriptor
   printf '%s\n' "listener $PORT 127.0.0.1" 'allow_anonymous true' 'persistence false' 'log_type error' \
     'max_queued_messages 1000' 'max_inflight_messages 32' >"$CONF"
   if [ "$1" = mosquitto ] && [ -n "${OTHER_CMD:-}" ]; then
-    bash -c "exec $OTHER_CMD" >"$DATA/log" 2>&1 &
+    env -u DUNLIN_CMD bash -c "exec $OTHER_CMD" >"$DATA/log" 2>&1 &
   elif [ "$1" = mosquitto ]; then
     "$MOSQUITTO" -c "$CONF" >"$DATA/log" 2>&1 &
   elif [ -n "${DUNLIN_CMD:-}" ]; then
-    bash -c "exec $DUNLIN_CMD" >"$DATA/log" 2>&1 &
+    env -u DUNLIN_CMD bash -c "exec $DUNLIN_CMD" >"$DATA/log" 2>&1 &
   else
     DUNLIN_MANAGEMENT__LISTENER__HTTP=off DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:$PORT DUNLIN_NODE__DATA_DIR=$DATA "$DUNLIN" >"$DATA/log" 2>&1 &
   fi
