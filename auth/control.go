@@ -100,6 +100,9 @@ func (c *Control) since(ttl time.Duration) time.Duration {
 	return max(c.now()-ttl, time.Duration(c.drained.Load()))
 }
 
+// Drained is when DrainCaches was called last, in nanoseconds since 1970.
+func (c *Control) Drained() int64 { return c.drained.Load() }
+
 // fresh reports whether what was asked then has not been drained since.
 func (c *Control) fresh(asked time.Duration) bool { return int64(asked) >= c.drained.Load() }
 

@@ -31,6 +31,7 @@ type conn struct {
 	limits   *limits          // nil: none
 	access   *access          // nil: nothing is kept for package auth; set with mu held
 	topic    string           // the last topic that passed the checks of PUBLISH
+	allowed  int64            // when the ACL allowed a PUBLISH to it, Unix milliseconds; 0: it has not
 
 	lastRead atomic.Int64  // Unix milliseconds
 	held     atomic.Uint32 // why input must wait, see hold.go: the rest lies in `in`

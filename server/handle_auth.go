@@ -134,6 +134,7 @@ func (c *conn) provedAgain(p *pass, x *authExchange) (mqtt.ReasonCode, string) {
 	c.info = &info
 	c.wake(info.Expires)
 	c.mu.Unlock()
+	c.allowed = 0 // by the rights of before
 	c.client.Renew(p.batch, c, &info)
 	c.access.cache.Drain()
 	return mqtt.Success, ""

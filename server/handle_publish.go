@@ -23,7 +23,7 @@ func (c *conn) handlePublish(p *pass, k *mqtt.Publish) {
 	if k.Topic != c.topic && !c.checkTopic(k) {
 		return
 	}
-	if z := c.listener.zone; z.EnableACL && !c.info.Superuser {
+	if z := c.listener.zone; z.EnableACL && !c.info.Superuser && !c.remembers(p) {
 		code, decided := c.listener.server.broker.MayPublish(z, c.info, c.aclCache(p), k.Topic)
 		switch {
 		case !decided:
@@ -33,8 +33,19 @@ func (c *conn) handlePublish(p *pass, k *mqtt.Publish) {
 			c.deny(p, k, code)
 			return
 		}
+		c.allowed = p.batch.Now()
 	}
 	c.publish(p, k)
+}
+
+// remembers reports whether the ACL has just allowed a PUBLISH to the topic of
+// this one, and nothing has changed since.
+func (c *conn) remembers(p *pass) bool {
+	if c.allowed == 0 || p.batch.Now()-c.allowed >= p.access.Remember().Milliseconds() || c.allowed*1e6 <= p.access.Drained() {
+		return false
+	}
+	p.remembered++
+	return true
 }
 
 // publish goes on with a PUBLISH that the ACL allows.
@@ -101,7 +112,7 @@ func (c *conn) checkTopic(k *mqtt.Publish) bool {
 		c.fail(mqtt.TopicNameInvalid, "topic_name_invalid", "PUBLISH to a topic with more than max_topic_levels levels")
 		return false
 	}
-	c.topic = k.Topic
+	c.topic, c.allowed = k.Topic, 0
 	return true
 }
 

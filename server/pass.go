@@ -14,10 +14,18 @@ type pass struct {
 	decoder mqtt.Decoder
 	msg     mqtt.Message // the one being published
 
-	noAnswers auth.Cache // stays empty, see conn.aclCache
+	access     *auth.Control
+	noAnswers  auth.Cache // stays empty, see conn.aclCache
+	remembered uint64     // publishes that conn.mayPublish remembered, and nobody has counted
 }
 
-func newPass(br *broker.Broker) *pass { return &pass{batch: br.NewBatch()} }
+func newPass(br *broker.Broker) *pass { return &pass{batch: br.NewBatch(), access: br.Access} }
 
 // End is netloop.Pass's: it flushes what the pass has touched.
-func (p *pass) End() { p.batch.End() }
+func (p *pass) End() {
+	if p.remembered > 0 {
+		p.access.CountRemembered(p.remembered)
+		p.remembered = 0
+	}
+	p.batch.End()
+}
