@@ -66,13 +66,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		Listeners: c.Listeners(), Zone: c.zones(), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients,
 	})
 	if err == nil {
-		err = n.openAlarms()
-	}
-	if err == nil {
-		err = n.startAPI()
-	}
-	if err == nil {
-		err = n.Server.Start()
+		err = n.startServing()
 	}
 	if err != nil {
 		n.stopParts()
@@ -104,6 +98,20 @@ func (n *Node) Stop() {
 	n.stopParts()
 	close(n.stop)
 	n.tidying.Wait()
+}
+
+// startServing opens the management API and then the listeners. After an error
+// the server has been stopped.
+func (n *Node) startServing() error {
+	err := n.openAlarms()
+	if err == nil {
+		err = n.startAPI()
+	}
+	if err != nil {
+		n.Server.Stop()
+		return err
+	}
+	return n.Server.Start() // stops itself
 }
 
 // stopParts stops what the listeners need, those that ask before those that

@@ -5,8 +5,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -97,5 +99,25 @@ func TestWebSocketPath(t *testing.T) {
 	}
 	if got := c.WebSocketPath("tcp", "external"); got != "" {
 		t.Errorf("tcp has the path %q", got)
+	}
+}
+
+// TestNothingIsLeftOfAStartThatFailed: what was begun before the management
+// API found its port taken has ended.
+func TestNothingIsLeftOfAStartThatFailed(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	before := runtime.NumGoroutine()
+	if _, err := Start(configured(t, "DUNLIN_MANAGEMENT__LISTENER__HTTP="+taken.Addr().String()), nil); err == nil {
+		t.Fatal("it started")
+	}
+	for until := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			stacks := make([]byte, 64<<10)
+			t.Fatalf("goroutines are left:\n%s", stacks[:runtime.Stack(stacks, true)])
+		}
 	}
 }
