@@ -53,9 +53,9 @@ func (s *shell) serve(name string) {
 		}
 		log, err := os.ReadFile(ready + ".log")
 		switch {
-		case err == nil && strings.Contains(string(log), "--- SKIP"):
+		case err == nil && strings.Contains(string(log), "--- SKIP") && os.Getenv("DUNLIN_REQUIRE_PEERS") != "1":
 			s.t.Skipf("%s", log)
-		case err == nil && strings.Contains(string(log), "--- FAIL"), time.Now().After(end):
+		case err == nil && strings.Contains(string(log), "--- "), time.Now().After(end):
 			s.t.Fatalf("%s doesn't start:\n%s", name, log)
 		}
 	}

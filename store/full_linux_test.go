@@ -16,11 +16,11 @@ func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsi
 
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if os.Geteuid() != 0 {
-		t.Skip("only root may mount a small disk; TestSentenceOfAFullDisk stands in")
-	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
-		t.Skip("no small disk could be mounted:", err)
+		if os.Getenv("DUNLIN_REQUIRE_PEERS") == "1" {
+			t.Fatal("a small disk is needed and DUNLIN_REQUIRE_PEERS=1:", err)
+		}
+		t.Skip("no small disk could be mounted, TestSentenceOfAFullDisk stands in:", err)
 	}
 	defer func() {
 		if err := syscall.Unmount(dir, 0); err != nil {

@@ -16,11 +16,16 @@ import (
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
-// program is the built command; TestMain makes it.
-var program string
+// program is the built command, and promised whether every peer must be there;
+// TestMain sets both.
+var (
+	program  string
+	promised bool
+)
 
 func TestMain(m *testing.M) {
-	time.Local = time.UTC            // the zone that the sessions in testdata are written in
+	time.Local = time.UTC // the zone that the sessions in testdata are written in
+	promised = os.Getenv("DUNLIN_REQUIRE_PEERS") == "1"
 	for _, v := range os.Environ() { // of the tests, and no settings of a broker
 		if strings.HasPrefix(v, "DUNLIN_") || strings.HasPrefix(v, "EMQX_") {
 			name, _, _ := strings.Cut(v, "=")

@@ -186,9 +186,7 @@ func (p *process) stop(t testing.TB) {
 func (p *process) memory(t testing.TB) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		t.Skipf("no /proc here to read the broker's memory from: %v", err)
-	}
+	need(t, err == nil, fmt.Sprintf("/proc, to read the broker's memory from (%v)", err))
 	_, rest, _ := strings.Cut(string(status), "VmRSS:")
 	kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 	if err != nil {
