@@ -57,6 +57,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		On:        func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
 		ReloadACL: func() error { f.reloads++; return f.broken },
 		Logs:      newFakeLogs(),
+		History:   newFakeHistory(),
 		hash:      fastHash,
 	}
 	for _, change := range change {

@@ -40,6 +40,7 @@ type Options struct {
 	Broker    *broker.Broker // clients, subscriptions, messages
 	MQTT      Listeners
 	Metrics   *metrics.Registry
+	History   *metrics.History
 	ReloadACL func() error  // reads the rule file again
 	Health    func() Health // nil: nothing is wrong
 	Backends  func() []Backend

@@ -60,6 +60,15 @@ func (h *Histogram) Snapshot() *Buckets {
 	return b
 }
 
+// Since is what was observed after the earlier snapshot of the same histogram.
+func (b *Buckets) Since(earlier *Buckets) *Buckets {
+	d := &Buckets{Bounds: b.Bounds, Counts: make([]uint64, len(b.Counts)), Count: b.Count - earlier.Count, Sum: b.Sum - earlier.Sum}
+	for i := range d.Counts {
+		d.Counts[i] = b.Counts[i] - earlier.Counts[i]
+	}
+	return d
+}
+
 // Quantile estimates the value below which the fraction q of all observations lies (0.5 is the median), taking the
 // observations of a bucket as spread evenly. The first bucket is taken to begin at zero, or at its bound if that is
 // negative; what is above the last bound counts as that bound. Without observations the answer is zero.

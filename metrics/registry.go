@@ -1,7 +1,7 @@
 // Package metrics counts what the process does: counters, gauges and histograms, gathered in one Registry under the
 // dotted names of EMQ X (packets.connect.received). REST, $SYS topics, Prometheus and OpenTelemetry all read that registry.
 //
-// Exposition writes pages as Prometheus reads them. The package sends nothing itself, knows no time, and has no labels but
+// Exposition writes pages as Prometheus reads them, and a History keeps what figures were lately. The package sends nothing itself, knows no time, and has no labels but
 // the reasons of a Reasons family: what there is one of per client, topic or rule is kept by its owner.
 package metrics
 

@@ -47,7 +47,7 @@ func (n *Node) startAPI() error {
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
-		Logs: n.logs(), Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, On: func(name string) bool { return on[name] },
+		Logs: n.logs(), Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
 	})
 	if err != nil {
 		return err

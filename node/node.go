@@ -34,6 +34,7 @@ type Node struct {
 	Server  *server.Server
 	API     *api.Server
 	Alarms  *alarm.Alarms
+	History *metrics.History
 
 	log       *slog.Logger
 	store     *store.Store
@@ -56,6 +57,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	if err := n.startAccess(); err != nil {
 		return nil, err
 	}
+	n.History = newHistory(n.Metrics)
 	n.Broker = broker.New(broker.Options{
 		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
 		Retained: retain.New(c.Retainer), Access: n.Access, Log: log,
@@ -74,6 +76,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	}
 	n.watchAlarms()
 	n.tidying.Go(func() { tidy(n.stop) })
+	n.tidying.Go(func() { sampleHistory(n.History, n.stop) })
 	return n, nil
 }
 
