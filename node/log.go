@@ -1,15 +1,18 @@
 package node
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/dunlin-mq/dunlin/api"
+	"github.com/dunlin-mq/dunlin/linefile"
 )
 
 // Log is the log of the process, with what EMQ X calls its handlers: the
@@ -29,24 +32,21 @@ type Log struct {
 // log.to = console goes. The caller calls Close at the end.
 func (c *LogConfig) Open(console io.Writer) (*Log, error) {
 	l := new(Log)
-	level := parseLevel(c.Level)
+	level := linefile.ParseLevel(c.Level)
 	if c.To == "console" || c.To == "both" {
-		l.add(c, newLogOutput("console", "console", level, writerSink{console}))
+		l.outputs = append(l.outputs, c.newLogOutput("console", "console", level, writerSink{console}))
 	}
 	if c.To == "file" || c.To == "both" {
 		for _, f := range c.files() {
-			file, err := openLogFile("log."+f.key, filepath.Join(c.Dir, f.name), int64(c.Size), c.Count)
+			file, err := c.openFile("log."+f.key, filepath.Join(c.Dir, f.name))
 			if err != nil {
 				l.Close()
 				return nil, err
 			}
-			if !c.Rotation {
-				file.size, file.keep = int64(c.Most), 0
-			}
 			if f.level == "" {
 				f.level = c.Level
 			}
-			l.add(c, newLogOutput(f.id, file.path, parseLevel(f.level), file))
+			l.outputs = append(l.outputs, c.newLogOutput(f.id, file.Path, linefile.ParseLevel(f.level), file))
 		}
 	}
 	l.SetPrimary(c.Level)
@@ -58,27 +58,37 @@ func (c *LogConfig) Open(console io.Writer) (*Log, error) {
 	return l, nil
 }
 
-// add gives an output the form of its lines and starts it.
-func (l *Log) add(c *LogConfig, o *logOutput) {
-	l.outputs = append(l.outputs, o)
-	o.start(c)
+// openFile opens or makes a file and its folder; key is the setting that names
+// it.
+func (c *LogConfig) openFile(key, path string) (*linefile.File, error) {
+	f := &linefile.File{Path: path, Mode: 0o640, Size: int64(c.Size), Keep: c.Count}
+	if !c.Rotation {
+		f.Size, f.Keep = int64(c.Most), 0
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("log.dir = %s: can't be used: %w", filepath.Dir(path), err)
+	}
+	if err := f.Open(); err != nil {
+		return nil, fmt.Errorf("%s = %s: can't be written: %w", key, path, err)
+	}
+	return f, nil
 }
 
 // Close writes what is waiting, and waits for it a few seconds at most. What is
 // logged later is lost.
 func (l *Log) Close() {
 	for _, o := range l.outputs {
-		close(o.stop)
+		o.Queue.Close()
 	}
 	for _, o := range l.outputs {
-		o.wait()
+		o.Wait(logPatience)
 	}
 }
 
 // Reopen closes and opens the files, for whoever has renamed them.
 func (l *Log) Reopen() {
 	for _, o := range l.outputs {
-		o.reopen()
+		o.Queue.Reopen()
 	}
 }
 
@@ -88,23 +98,23 @@ func (l *Log) Levels() (primary string, all []api.LogHandler) {
 	defer l.changing.Unlock()
 	for _, o := range l.outputs {
 		all = append(all, api.LogHandler{
-			ID: o.id, Level: levelName(o.takes()), Destination: o.destination, Started: o.runs.Load(), Lost: o.lost.Load(),
+			ID: o.id, Level: linefile.LevelName(o.takes()), Destination: o.destination, Started: o.runs.Load(), Lost: o.Lost(),
 		})
 	}
-	return levelName(slog.Level(l.primary.Load())), all
+	return linefile.LevelName(slog.Level(l.primary.Load())), all
 }
 
 // SetPrimary implements api.Logs.
 func (l *Log) SetPrimary(level string) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
-	l.primary.Store(int64(parseLevel(level)))
+	l.primary.Store(int64(linefile.ParseLevel(level)))
 	l.changed()
 }
 
 // SetLevel implements api.Logs.
 func (l *Log) SetLevel(id, level string) error {
-	return l.change(id, func(o *logOutput) { o.level.Store(int64(parseLevel(level))) })
+	return l.change(id, func(o *logOutput) { o.level.Store(int64(linefile.ParseLevel(level))) })
 }
 
 // Switch implements api.Logs.

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/linefile"
 )
 
 // LogConfig is log.*.
@@ -70,7 +71,7 @@ type logFileOf struct{ id, key, name, level string }
 func (c *LogConfig) files() []logFileOf {
 	all := []logFileOf{{"file", "file", c.File, ""}}
 	for i, name := range []string{c.Debug, c.Info, c.Notice, c.Warning, c.Error, c.Critical, c.Alert, c.Emergency} {
-		if level := logLevels()[i].name; name != "" {
+		if level := linefile.LevelNames()[i]; name != "" {
 			all = append(all, logFileOf{"file_for_" + level, level + ".file", name, level})
 		}
 	}

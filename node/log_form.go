@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/linefile"
 )
 
 // newHandler gives lines the form that is configured.
@@ -25,7 +26,7 @@ func (c *LogConfig) replace(groups []string, a slog.Attr) slog.Attr {
 	switch {
 	case top && a.Key == slog.LevelKey:
 		if level, ok := a.Value.Any().(slog.Level); ok {
-			a.Value = slog.StringValue(levelName(level))
+			a.Value = slog.StringValue(linefile.LevelName(level))
 		}
 	case top && a.Key == slog.TimeKey && c.Formatter == "text" && c.DateFormat.layouts != nil:
 		if a.Value.Kind() == slog.KindTime {

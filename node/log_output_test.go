@@ -1,26 +1,14 @@
 package node
 
 import (
-	"bytes"
-	"errors"
-	"log/slog"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// stuckSink writes nothing until it is let go, or fails.
-type stuckSink struct {
-	bytes.Buffer
-	entered, release chan struct{}
-	err              error
-}
-
-func newStuckSink() *stuckSink {
-	return &stuckSink{entered: make(chan struct{}, 1), release: make(chan struct{})}
-}
+// stuckSink writes nothing until it is let go.
+type stuckSink struct{ entered, release chan struct{} }
 
 func (s *stuckSink) Write(line []byte) (int, error) {
 	select {
@@ -28,98 +16,31 @@ func (s *stuckSink) Write(line []byte) (int, error) {
 	default:
 	}
 	<-s.release
-	if s.err != nil {
-		return 0, s.err
-	}
-	return s.Buffer.Write(line)
+	return len(line), nil
 }
 
-func (s *stuckSink) Close() error { return s.err }
-
-func startOutput(sink *stuckSink) (*logOutput, *slog.Logger) {
-	var c LogConfig
-	c.SetDefaults()
-	o := newLogOutput("console", "console", slog.LevelInfo, sink)
-	o.start(&c)
-	return o, slog.New(o.handler)
-}
-
-// TestLogNeverWaits for an output that hangs, and says later what it has lost.
-func TestLogNeverWaits(t *testing.T) {
-	sink := newStuckSink()
-	o, log := startOutput(sink)
-	log.Info("first")
-	<-sink.entered
-	for range logQueue + 7 {
-		log.Info("said")
-	}
-	o.reopen() // doesn't wait either
-	if lost := o.lost.Load(); lost != 7 {
-		t.Errorf("%d lines are lost, want 7", lost)
-	}
-	close(sink.release)
-	close(o.stop)
-	<-o.done
-	text := sink.String()
-	if n := strings.Count(text, "msg=said"); n != logQueue {
-		t.Errorf("%d lines are written, want %d", n, logQueue)
-	}
-	if strings.Count(text, "lines of the log could not be written and are lost") != 1 || !strings.Contains(text, "lines=7\n") {
-		t.Errorf("nothing is said of those that are lost")
-	}
-	if o.waiting.Load() != 0 {
-		t.Errorf("%d bytes wait in an empty queue", o.waiting.Load())
-	}
-}
-
-func TestLogQueueIsBoundedInBytes(t *testing.T) {
-	sink := newStuckSink()
-	o, log := startOutput(sink)
-	log.Info("first")
-	<-sink.entered
-	long := strings.Repeat("x", logQueueBytes/4)
-	for range 10 {
-		log.Info(long)
-	}
-	if n, lost := len(o.queue), o.lost.Load(); n != 3 || lost != 7 {
-		t.Errorf("%d lines of 2 MB wait and %d are lost, want 3 and 7", n, lost)
-	}
-	close(sink.release)
-	close(o.stop)
-	<-o.done
-}
+func (s *stuckSink) Close() error { return nil }
 
 // TestLogEndsInTime although nothing can be written.
 func TestLogEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink := newStuckSink()
-		o, log := startOutput(sink)
-		log.Info("said")
+		sink := &stuckSink{make(chan struct{}, 1), make(chan struct{})}
+		c := new(LogConfig)
+		c.SetDefaults()
+		l, err := c.Open(sink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Warn("said")
 		<-sink.entered
-		l := &Log{outputs: []*logOutput{o}}
 		begin := time.Now()
 		l.Close()
 		if took := time.Since(begin); took != logPatience {
 			t.Errorf("took %v, want %v", took, logPatience)
 		}
-		log.Info("after the end")
+		l.Warn("after the end")
 		close(sink.release)
 	})
-}
-
-func TestLogCountsWhatFails(t *testing.T) {
-	sink := newStuckSink()
-	sink.err = errors.New("no space left on device")
-	close(sink.release)
-	o, log := startOutput(sink)
-	for range 5 {
-		log.Info("said")
-	}
-	close(o.stop)
-	<-o.done
-	if lost := o.lost.Load(); lost != 5+1 { // closing failed too
-		t.Errorf("lost: %d", lost)
-	}
 }
 
 // TestLogIsChangedWhileWritten is for the race detector.

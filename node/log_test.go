@@ -13,6 +13,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/linefile"
 )
 
 // openLog opens a log with the settings, in a folder of the test.
@@ -39,7 +40,7 @@ func logged(t *testing.T, change func(*LogConfig)) (console string, c *LogConfig
 }
 
 func sayAll(l *Log) {
-	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, levelNotice, slog.LevelWarn, slog.LevelError, levelCritical, levelAlert} {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, linefile.LevelNotice, slog.LevelWarn, slog.LevelError, linefile.LevelCritical, linefile.LevelAlert} {
 		l.Log(context.Background(), level, "said")
 	}
 }
