@@ -26,7 +26,7 @@ type Node struct {
 }
 
 // Run plays a scenario against a broker and fails the test at the first line that does not hold. Every ~ in the scenario
-// stands for letters of this run alone, so runs share a broker without meeting.
+// stands for a token of this run alone, so runs share a broker without meeting.
 func Run(t *testing.T, node Node, s Scenario) {
 	t.Helper()
 	if err := play(node, s); err != nil {
@@ -36,7 +36,7 @@ func Run(t *testing.T, node Node, s Scenario) {
 
 // play returns what does not hold, with its place.
 func play(node Node, s Scenario) error {
-	r := &runner{node: node, version: s.Version, token: strings.ToLower(rand.Text()[:4]), conns: map[string]*conn{}, vars: vars{}, wait: answerTime}
+	r := &runner{node: node, version: s.Version, token: newToken(), conns: map[string]*conn{}, vars: vars{}, wait: answerTime}
 	defer r.closeAll()
 	for i := 0; i < len(s.steps); i++ {
 		st := s.steps[i]
@@ -55,6 +55,12 @@ func play(node Node, s Scenario) error {
 		}
 	}
 	return nil
+}
+
+// newToken makes up four letters and digits. Without these vowels they never spell one of the words that the backend of
+// TestAccess obeys.
+func newToken() string {
+	return strings.NewReplacer("a", "0", "e", "1", "i", "8", "o", "9").Replace(strings.ToLower(rand.Text()[:4]))
 }
 
 type runner struct {
