@@ -45,7 +45,7 @@ func TestMetricsPage(t *testing.T) {
 
 func startNode(t *testing.T) *node.Node {
 	t.Helper()
-	c, _, err := node.LoadConfig("", []string{"DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:0", "DUNLIN_NODE__DATA_DIR=" + t.TempDir(), "DUNLIN_MANAGEMENT__LISTENER__HTTP=off"})
+	c, _, err := node.LoadConfig("", []string{"DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:0", "DUNLIN_NODE__DATA_DIR=" + t.TempDir(), "DUNLIN_MANAGEMENT__LISTENER__HTTP=off", "DUNLIN_DASHBOARD__LISTENER__HTTP=off"})
 	if err != nil {
 		t.Fatal(err)
 	}

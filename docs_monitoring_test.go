@@ -60,7 +60,7 @@ func startWatched(t *testing.T) string {
 		t.Fatalf("go build ./cmd/dunlin: %v\n%s", err, out)
 	}
 	conf := filepath.Join(dir, "dunlin.conf")
-	text := "node.data_dir = " + dir + "\nlistener.tcp.external = 127.0.0.1:0\nmanagement.listener.http = 127.0.0.1:0\n" +
+	text := "node.data_dir = " + dir + "\nlistener.tcp.external = 127.0.0.1:0\nmanagement.listener.http = 127.0.0.1:0\ndashboard.listener.http = off\n" +
 		"allow_anonymous = true\nlistener.tcp.internal = off\nlistener.ssl.external = off\nlistener.ws.external = off\nlistener.wss.external = off\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ func BenchmarkRequest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h := s.handler(false)
+	h := s.handler(management)
 	r := httptest.NewRequest(http.MethodGet, "/api/v4/auth_username/u%2F1", nil)
 	r.SetBasicAuth("admin", secretOfAdmin)
 	for b.Loop() {

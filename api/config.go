@@ -1,13 +1,10 @@
 package api
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/config"
 )
@@ -33,13 +30,27 @@ type Config struct {
 	BootstrapFile string `conf:"bootstrap_apps_file"`
 }
 
-// HTTP is management.listener.http and the keys below it.
+// Dashboard is dashboard.*, EMQ X's emqx_dashboard.conf.
+type Dashboard struct {
+	HTTP  HTTP  `conf:"listener.http"`
+	HTTPS HTTPS `conf:"listener.https"`
+
+	// DefaultUser and DefaultPassword are a user who is made if he isn't there.
+	// Without a password he is made only if there is none at all, with a random
+	// one that he has to change.
+	DefaultUser     string `conf:"default_user.login"`
+	DefaultPassword string `conf:"default_user.password"`
+	// SessionExpiry is how long a login lasts after its last request.
+	SessionExpiry config.Duration `conf:"token_expired_time"`
+}
+
+// HTTP is listener.http of either, and the keys below it.
 type HTTP struct {
 	Addresses  Addresses `conf:"."`
 	MaxClients int       `conf:"max_clients" range:"1.."` // connections at once
 }
 
-// HTTPS is management.listener.https and the keys below it.
+// HTTPS is listener.https of either, and the keys below it.
 type HTTPS struct {
 	HTTP
 	CertFile         string      `conf:"certfile"`
@@ -89,9 +100,38 @@ func (c *Config) SetDefaults() {
 	c.MaxRowLimit, c.DefaultID = 10000, "admin"
 }
 
+// SetDefaults gives the values of a configuration that says nothing: this
+// machine only.
+func (d *Dashboard) SetDefaults() {
+	d.HTTP.Addresses = Addresses{config.NewAddress("127.0.0.1", 18083)}
+	d.HTTP.MaxClients, d.HTTPS.MaxClients, d.HTTPS.Verify = 512, 512, "verify_none"
+	d.DefaultUser, d.SessionExpiry = "admin", time.Hour
+}
+
 // Validate checks what no single value shows.
 func (c *Config) Validate() error {
-	h := &c.HTTPS
+	return errors.Join(c.HTTPS.check(), checkLogin("default_application.id", c.DefaultID))
+}
+
+// Validate checks what no single value shows.
+func (d *Dashboard) Validate() error {
+	err := errors.Join(d.HTTPS.check(), checkLogin("default_user.login", d.DefaultUser))
+	if d.SessionExpiry < time.Second {
+		err = errors.Join(err, config.Invalid("token_expired_time", "expected at least 1s, found %v", d.SessionExpiry))
+	}
+	return err
+}
+
+// checkLogin refuses a name that HTTP's Basic authentication can't say.
+func checkLogin(key, name string) error {
+	if name == "" || strings.Contains(name, ":") {
+		return config.Invalid(key, "expected a name without a colon, found %q", name)
+	}
+	return nil
+}
+
+// check checks what no single value of the listener shows.
+func (h *HTTPS) check() error {
 	var errs []error
 	if len(h.Addresses) > 0 && (h.CertFile == "" || h.KeyFile == "") {
 		errs = append(errs, config.Invalid("listener.https", "needs listener.https.certfile and listener.https.keyfile"))
@@ -105,38 +145,5 @@ func (c *Config) Validate() error {
 	if len(h.Versions) > 0 && !slices.Contains(h.Versions, "tlsv1.2") && !slices.Contains(h.Versions, "tlsv1.3") {
 		errs = append(errs, config.Invalid("listener.https.tls_versions", "expected tlsv1.2 or tlsv1.3 among them; older versions are not spoken"))
 	}
-	if c.DefaultID == "" || strings.Contains(c.DefaultID, ":") {
-		errs = append(errs, config.Invalid("default_application.id", "expected a name without a colon, found %q", c.DefaultID))
-	}
 	return errors.Join(errs...)
-}
-
-// tls reads the files of the listener.
-func (h *HTTPS) tls() (*tls.Config, error) {
-	cert, err := tls.LoadX509KeyPair(h.CertFile, h.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("management.listener.https.certfile = %s: %w", h.CertFile, err)
-	}
-	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	if len(h.Versions) > 0 && !slices.Contains(h.Versions, "tlsv1.2") {
-		c.MinVersion = tls.VersionTLS13
-	}
-	if len(h.Versions) > 0 && !slices.Contains(h.Versions, "tlsv1.3") {
-		c.MaxVersion = tls.VersionTLS12
-	}
-	if h.Verify != "verify_peer" {
-		return c, nil
-	}
-	pem, err := os.ReadFile(h.CACertFile)
-	if err != nil {
-		return nil, fmt.Errorf("management.listener.https.cacertfile: %w", err)
-	}
-	c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
-	if !c.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("management.listener.https.cacertfile = %s: expected certificates in PEM", h.CACertFile)
-	}
-	if h.FailIfNoPeerCert {
-		c.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	return c, nil
 }

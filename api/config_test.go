@@ -3,6 +3,7 @@ package api
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/config"
 )
@@ -47,6 +48,45 @@ func TestConfigThatSaysNothing(t *testing.T) {
 	if c.HTTP.Addresses.String() != "127.0.0.1:8080,127.0.0.1:8081" || c.HTTPS.Addresses.String() != "off" || c.DefaultSecret != "" {
 		t.Errorf("defaults are %+v", c)
 	}
+}
+
+// bindDashboard reads settings as a node does, "key = value" below dashboard.
+func bindDashboard(text string) (Dashboard, error) {
+	settings := make(map[string]string)
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " = ")
+		settings["dashboard."+key] = value
+	}
+	var c struct {
+		Dashboard Dashboard `conf:"dashboard"`
+	}
+	_, err := config.Load(&c, config.Source{Overrides: settings}, nil)
+	return c.Dashboard, err
+}
+
+func TestDashboardConfig(t *testing.T) {
+	d, err := bindDashboard("token_expired_time = 30m\ndefault_user.login = root\ndefault_user.password = secret\nlistener.http = 18083\nlistener.https.max_clients = 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.SessionExpiry != 30*time.Minute || d.DefaultUser != "root" || d.DefaultPassword != "secret" || d.HTTP.Addresses.String() != ":18083" || d.HTTPS.MaxClients != 3 {
+		t.Errorf("read %+v", d)
+	}
+	if d, err = bindDashboard("listener.http.max_clients = 512"); err != nil {
+		t.Fatal(err)
+	}
+	if d.HTTP.Addresses.String() != "127.0.0.1:18083" || d.HTTPS.Addresses != nil || d.DefaultUser != "admin" || d.DefaultPassword != "" || d.SessionExpiry != time.Hour {
+		t.Errorf("defaults are %+v", d)
+	}
+	f := func(text, want string) {
+		t.Helper()
+		if _, err := bindDashboard(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	f("listener.https = 18084", "dashboard.listener.https: needs listener.https.certfile")
+	f("default_user.login = a:b", "dashboard.default_user.login: expected a name without a colon")
+	f("token_expired_time = 0s", "dashboard.token_expired_time: expected at least 1s")
 }
 
 func TestConfigThatIsWrong(t *testing.T) {

@@ -43,7 +43,7 @@ func runContract(t *testing.T, file string, used map[string]bool) {
 		t.Fatal(err)
 	}
 	s, f := newServer(t)
-	h := s.handler(true)
+	h := s.handler(socket)
 	got := "nothing was asked"
 	lines := bufio.NewScanner(strings.NewReader(string(text)))
 	for n := 1; lines.Scan(); n++ {

@@ -46,8 +46,11 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 	var c Config
 	c.SetDefaults()
 	c.HTTP.Addresses, c.DefaultSecret = nil, secretOfAdmin
+	var d Dashboard
+	d.SetDefaults()
+	d.HTTP.Addresses = nil
 	o := Options{
-		Config: c, Node: "dunlin@host", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(&f.log, nil)), Apps: &f.keeper,
+		Config: c, Dashboard: d, Node: "dunlin@host", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(&f.log, nil)), Apps: &f.keeper,
 		Accounts: &f.fakeAccounts, Rules: &f.fakeRules, Bans: f.control.Bans(), Caches: f, Drainer: f.control, Scram: &f.fakeScram, Alarms: newFakeAlarms(),
 		Backends: func() []Backend { return []Backend{{Name: "mysql"}, {Name: "redis", Up: true}} },
 		Health: func() Health {

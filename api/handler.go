@@ -8,9 +8,8 @@ import (
 	"runtime/debug"
 )
 
-// handler answers requests; who comes by the socket is trusted, everybody else
-// has to log in.
-func (s *Server) handler(trusted bool) http.Handler {
+// handler answers the requests that come in by a door.
+func (s *Server) handler(d door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -20,20 +19,23 @@ func (s *Server) handler(trusted bool) http.Handler {
 		}()
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		s.answer(w, r, trusted)
+		s.answer(w, r, d)
 	})
 }
 
 // answer is the way of every request: what doesn't get as far as a handler is
 // answered in plain text, as EMQ X does it.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, trusted bool) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 	path := decodedParts(r.URL)
 	switch {
 	case len(path) == 1 && path[0] == "status" && r.Method == http.MethodGet:
 		writeText(w, http.StatusOK, fmt.Sprintf("Node %s is started\nemqx is running", s.o.Node))
 		return
-	case s.isScrape(r, path):
+	case d != dashboard && s.isScrape(r, path):
 		s.serveMetrics(w)
+		return
+	case d == dashboard && (len(path) == 0 || path[0] != "api"):
+		s.servePages(w, r)
 		return
 	case len(path) < 2 || path[0] != "api":
 		writeText(w, http.StatusBadRequest, "Not found.")
@@ -51,8 +53,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, trusted bool) {
 	}
 	route, values := s.tree.find(version, r.Method, path[2:])
 	app := "(socket)"
-	if !trusted && (route == nil || !route.open) {
-		if app, ok = s.login(w, r); !ok {
+	if d != socket && (route == nil || !route.open) {
+		if app, ok = s.login(w, r, d); !ok {
 			return
 		}
 	}

@@ -34,7 +34,7 @@ func BenchmarkList(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h := s.handler(true)
+	h := s.handler(socket)
 	for _, path := range []string{
 		"/api/v4/clients?_limit=100&_page=1", "/api/v4/clients?_limit=100&_page=200", "/api/v4/clients",
 		"/api/v4/clients?_limit=100&_like_clientid=999", "/api/v4/clients?_limit=100&conn_state=connected&_page=100",

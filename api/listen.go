@@ -1,7 +1,6 @@
 package api
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,9 +14,28 @@ import (
 // listener is one open address.
 type listener struct {
 	net.Listener
-	Protocol string
-	tls      *tls.Config
-	server   *http.Server
+	Protocol     string
+	door         door
+	certificates *certificates // of https
+	server       *http.Server
+}
+
+// door is where a request comes in: it says who may pass and what is behind it.
+type door string
+
+const (
+	management door = "management" // apps log in
+	dashboard  door = "dashboard"  // users log in, and there are pages
+	socket     door = ""           // the rights of the file are the login
+)
+
+// kind is what listeners of a protocol and a purpose are counted by; EMQ X
+// calls them so.
+func (l *listener) kind() string {
+	if l.door == socket {
+		return l.Protocol
+	}
+	return l.Protocol + ":" + string(l.door)
 }
 
 // listenHTTP opens an address for at most maxClients connections at once.

@@ -49,20 +49,22 @@ func (s *Server) listenerRows() []listenerRow {
 		}
 		all = append(all, r)
 	}
-	own := func(protocol string, at Addresses, most int) {
-		for _, a := range at {
-			all = append(all, s.ownRow(protocol, a, most))
+	own := func(kind string, h *HTTP) {
+		for _, a := range h.Addresses {
+			all = append(all, s.ownRow(kind, a, h.MaxClients))
 		}
 	}
-	own("http", s.o.Config.HTTP.Addresses, s.o.Config.HTTP.MaxClients)
-	own("https", s.o.Config.HTTPS.Addresses, s.o.Config.HTTPS.MaxClients)
+	own("http:management", &s.o.Config.HTTP)
+	own("https:management", &s.o.Config.HTTPS.HTTP)
+	own("http:dashboard", &s.o.Dashboard.HTTP)
+	own("https:dashboard", &s.o.Dashboard.HTTPS.HTTP)
 	return all
 }
 
 // ownRow is one of this interface's own listeners.
-func (s *Server) ownRow(protocol string, a config.Address, most int) listenerRow {
+func (s *Server) ownRow(kind string, a config.Address, most int) listenerRow {
 	return listenerRow{
-		Protocol: protocol + ":management", ListenOn: a.String(), Identifier: fmt.Sprintf("%s:management:%d", protocol, a.Port),
-		Acceptors: 1, MaxConns: most, CurrentConns: s.conns[protocol].Load(), ShutdownCount: []any{},
+		Protocol: kind, ListenOn: a.String(), Identifier: fmt.Sprintf("%s:%d", kind, a.Port),
+		Acceptors: 1, MaxConns: most, CurrentConns: s.conns[kind].Load(), ShutdownCount: []any{},
 	}
 }

@@ -44,7 +44,7 @@ func (f *fakeLogs) change(id string, do func(*LogHandler)) error {
 
 func TestWithoutALogThereAreNoRoutes(t *testing.T) {
 	s, _ := newServer(t, func(o *Options) { o.Logs = nil })
-	if got := ask(s.handler(true), httptest.NewRequest(http.MethodGet, "/api/v4/log", strings.NewReader(""))); got != "404 Not found." {
+	if got := ask(s.handler(socket), httptest.NewRequest(http.MethodGet, "/api/v4/log", strings.NewReader(""))); got != "404 Not found." {
 		t.Errorf("got %s", got)
 	}
 }

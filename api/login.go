@@ -16,9 +16,9 @@ const realm = `Basic Realm="minirest-server"`
 // other itself. A secret that was proven before passes at once; others are
 // checked one after another for each address, and an address that was wrong
 // too often has to wait.
-func (s *Server) login(w http.ResponseWriter, r *http.Request) (app string, ok bool) {
+func (s *Server) login(w http.ResponseWriter, r *http.Request, d door) (app string, ok bool) {
 	id, secret, ok := r.BasicAuth()
-	if !ok {
+	if !ok || d != management {
 		return "", refuse(w)
 	}
 	if s.apps.proven(id, secret) {

@@ -21,7 +21,7 @@ func from(remote, method, path, body string) *http.Request {
 // that don't exist.
 func TestNoRouteWithoutLogin(t *testing.T) {
 	s, f := newServer(t)
-	h := s.handler(false)
+	h := s.handler(management)
 	refused := func(r *http.Request) {
 		t.Helper()
 		w := httptest.NewRecorder()
@@ -72,7 +72,7 @@ func TestLogin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := s.handler(false)
+	h := s.handler(management)
 	f := func(id, secret string, want int) {
 		t.Helper()
 		if got, _ := login(h, "192.0.2.1:1", id, secret); got != want {
@@ -93,7 +93,7 @@ func TestLogin(t *testing.T) {
 func TestGuessingIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
-		h := s.handler(false)
+		h := s.handler(management)
 		if status, _ := login(h, "192.0.2.9:1", "admin", secretOfAdmin); status != 200 {
 			t.Fatal(status)
 		}
@@ -128,7 +128,7 @@ func TestGuessingIsLimited(t *testing.T) {
 func TestGuessingAtOnceIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
-		h := s.handler(false)
+		h := s.handler(management)
 		codes := make(chan int)
 		for i := range 40 {
 			go func() {
@@ -149,7 +149,7 @@ func TestGuessingAtOnceIsLimited(t *testing.T) {
 func TestManyAtOnceMayLogIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
-		h := s.handler(false)
+		h := s.handler(management)
 		codes := make(chan int)
 		for range 40 {
 			go func() {

@@ -26,6 +26,7 @@ func plugins() []part {
 		{"emqx_auth_pgsql", "Authentication and ACL by PostgreSQL", "auth", "auth.pgsql.enable"},
 		{"emqx_auth_redis", "Authentication and ACL by Redis", "auth", "auth.redis.enable"},
 		{"emqx_auth_username", "Users by user name (EMQ X 3)", "auth", ""},
+		{"emqx_dashboard", "The dashboard", "feature", "dashboard.listener.http"},
 		{"emqx_management", "This interface", "feature", ""},
 		{"emqx_psk_file", "Pre-shared keys for TLS, from a file", "feature", "psk.file.enable"},
 		{"emqx_retainer", "Retained messages", "feature", ""},

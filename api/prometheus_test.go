@@ -125,7 +125,7 @@ func nativePage(e *exporter) []byte { return e.page(e.native) }
 // TestPagesOfANode: both pages have everything there is, and nobody has to log in for them.
 func TestPagesOfANode(t *testing.T) {
 	srv, f := newServer(t, func(o *Options) { o.DataDir = t.TempDir() })
-	h := srv.handler(false)
+	h := srv.handler(management)
 	page := func(path, accept, wantType string) string {
 		t.Helper()
 		r := from("192.0.2.1:1", "GET", path, "")
@@ -236,7 +236,7 @@ func TestRulesAreUsed(t *testing.T) {
 // TestScrapesAtOnce: many may ask at the same time.
 func TestScrapesAtOnce(t *testing.T) {
 	srv, _ := newServer(t)
-	h := srv.handler(false)
+	h := srv.handler(management)
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -256,11 +256,11 @@ func TestNoPageWithoutMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := ask(s.handler(true), from("@", "GET", "/metrics", "")); got != "400 Not found." {
+	if got := ask(s.handler(socket), from("@", "GET", "/metrics", "")); got != "400 Not found." {
 		t.Error(got)
 	}
 	full, _ := newServer(t)
-	if got := ask(full.handler(true), from("@", "POST", "/metrics", "")); got != "400 Not found." {
+	if got := ask(full.handler(socket), from("@", "POST", "/metrics", "")); got != "400 Not found." {
 		t.Error(got)
 	}
 }

@@ -99,7 +99,7 @@ func FuzzRead(f *testing.F) {
 			r.URL.Path = "/api/v3" + route.Path
 		}
 		w := httptest.NewRecorder()
-		s.handler(true).ServeHTTP(w, r)
+		s.handler(socket).ServeHTTP(w, r)
 		if w.Code != 200 && w.Code != 400 && !strings.Contains(body, "panic") {
 			t.Errorf("%s %s?%s %s: %d %s", route.Method, route.Path, query, body, w.Code, fakes.log.String())
 		}

@@ -114,7 +114,7 @@ func TestPartsThatAreOff(t *testing.T) {
 			t.Errorf("%s is there without what it manages", path)
 		}
 	}
-	if got := ask(s.handler(true), from("@", "GET", "/api/v4/auth_username", "")); got != "404 Not found." {
+	if got := ask(s.handler(socket), from("@", "GET", "/api/v4/auth_username", "")); got != "404 Not found." {
 		t.Errorf("got %s", got)
 	}
 }

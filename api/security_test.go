@@ -16,7 +16,7 @@ func timeAfter(*testing.T) <-chan time.Time { return time.After(100 * time.Milli
 
 func TestBodyThatIsTooLong(t *testing.T) {
 	s, f := newServer(t)
-	h := s.handler(true)
+	h := s.handler(socket)
 	long := `{"username":"u","password":"` + strings.Repeat("x", maxBody) + `"}`
 	if got := ask(h, from("@", "POST", "/api/v4/auth_username", long)); got != "413 Request Entity Too Large" {
 		t.Errorf("got %s", got)
@@ -69,7 +69,7 @@ func TestNamesStayOutOfHeaders(t *testing.T) {
 
 func TestOtherSitesMayNotChangeAnything(t *testing.T) {
 	s, f := newServer(t)
-	h := s.handler(false)
+	h := s.handler(management)
 	f1 := func(method, site string, want int) {
 		t.Helper()
 		r := from("127.0.0.1:1", method, "/api/v4/auth_username", "")
@@ -98,7 +98,7 @@ func TestOtherSitesMayNotChangeAnything(t *testing.T) {
 
 func TestSecretsStayOutOfTheLog(t *testing.T) {
 	s, f := newServer(t)
-	h := s.handler(true)
+	h := s.handler(socket)
 	ask(h, from("@", "POST", "/api/v4/auth_username?password=hush1", `{"username":"u","password":"hush2"}`))
 	ask(h, from("@", "PUT", "/api/v4/auth_username/u?password=hush3", ""))
 	if text := f.log.String(); strings.Contains(text, "hush") || strings.Count(text, "path=/api/v4/auth_username") != 2 {
@@ -108,7 +108,7 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 
 func TestABugIsAnAnswerAndALine(t *testing.T) {
 	s, f := newServer(t)
-	if got := ask(s.handler(true), from("@", "POST", "/api/v4/auth_username", `{"username":"panic","password":"hush"}`)); got != "500 Internal Error" {
+	if got := ask(s.handler(socket), from("@", "POST", "/api/v4/auth_username", `{"username":"panic","password":"hush"}`)); got != "500 Internal Error" {
 		t.Errorf("got %s", got)
 	}
 	if text := f.log.String(); !strings.Contains(text, "a bug") || strings.Contains(text, "hush") {

@@ -22,7 +22,9 @@ import (
 // routes.
 type Options struct {
 	Config    Config
-	Node      string // its name
+	Dashboard Dashboard
+	Pages     http.Handler // the dashboard's; nil: a page that names the interface
+	Node      string       // its name
 	Version   string
 	DataDir   string // where the command line's socket is; empty: there is none
 	Log       *slog.Logger
@@ -65,7 +67,7 @@ type Server struct {
 	exporter *exporter
 
 	listeners []*listener
-	conns     map[string]*atomic.Int64 // open ones by protocol; the map is never changed
+	conns     map[string]*atomic.Int64 // open ones by the kind of listener; the map is never changed
 	serving   sync.WaitGroup
 }
 
@@ -83,7 +85,10 @@ func New(o Options) (*Server, error) {
 		o.Passwords = auth.NewPasswords()
 	}
 	s := &Server{o: o, log: o.Log, started: time.Now(), origin: http.NewCrossOriginProtection()}
-	s.conns = map[string]*atomic.Int64{"http": {}, "https": {}, "unix": {}}
+	s.conns = map[string]*atomic.Int64{"unix": {}}
+	for _, d := range []door{management, dashboard} {
+		s.conns["http:"+string(d)], s.conns["https:"+string(d)] = new(atomic.Int64), new(atomic.Int64)
+	}
 	s.exporter = newExporter(s)
 	s.routes = s.allRoutes()
 	s.tree = newTree(s.routes)
@@ -129,33 +134,42 @@ func (s *Server) Start() error {
 }
 
 func (s *Server) listen() error {
-	c := &s.o.Config
-	for _, a := range c.HTTP.Addresses {
-		l, err := listenHTTP("management.listener.http", a, c.HTTP.MaxClients)
-		if err != nil {
-			return err
-		}
-		s.serve(&listener{Listener: l, Protocol: "http"})
+	err := s.listenFor(management, &s.o.Config.HTTP, &s.o.Config.HTTPS)
+	if err == nil {
+		err = s.listenFor(dashboard, &s.o.Dashboard.HTTP, &s.o.Dashboard.HTTPS)
 	}
-	for _, a := range c.HTTPS.Addresses {
-		t, err := c.HTTPS.tls()
-		if err != nil {
-			return err
-		}
-		l, err := listenHTTP("management.listener.https", a, c.HTTPS.MaxClients)
-		if err != nil {
-			return err
-		}
-		s.serve(&listener{Listener: l, Protocol: "https", tls: t})
-	}
-	if s.o.DataDir == "" {
-		return nil
+	if err != nil || s.o.DataDir == "" {
+		return err
 	}
 	l, err := listenSocket(Socket(s.o.DataDir))
 	if err != nil {
 		return err
 	}
-	s.serve(&listener{Listener: l, Protocol: "unix"})
+	s.serve(&listener{Listener: l, Protocol: "unix", door: socket})
+	return nil
+}
+
+// listenFor opens the addresses of management or of the dashboard.
+func (s *Server) listenFor(d door, h *HTTP, secure *HTTPS) error {
+	key := string(d) + ".listener."
+	for _, a := range h.Addresses {
+		l, err := listenHTTP(key+"http", a, h.MaxClients)
+		if err != nil {
+			return err
+		}
+		s.serve(&listener{Listener: l, Protocol: "http", door: d})
+	}
+	for _, a := range secure.Addresses {
+		c := &certificates{key: key + "https", files: secure}
+		if err := c.load(); err != nil {
+			return err
+		}
+		l, err := listenHTTP(key+"https", a, secure.MaxClients)
+		if err != nil {
+			return err
+		}
+		s.serve(&listener{Listener: l, Protocol: "https", door: d, certificates: c})
+	}
 	return nil
 }
 
@@ -173,18 +187,18 @@ const (
 // serve answers on l until Stop.
 func (s *Server) serve(l *listener) {
 	l.server = &http.Server{
-		Handler:           s.handler(l.Protocol == "unix"),
-		TLSConfig:         l.tls,
+		Handler:           s.handler(l.door),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes:               maxHeader,
 		DisableGeneralOptionsHandler: true,
-		ConnState:                    func(_ net.Conn, to http.ConnState) { follow(s.conns[l.Protocol], to) },
+		ConnState:                    func(_ net.Conn, to http.ConnState) { follow(s.conns[l.kind()], to) },
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.listeners = append(s.listeners, l)
 	s.serving.Go(func() {
 		serve := l.server.Serve
-		if l.tls != nil {
+		if l.certificates != nil {
+			l.server.TLSConfig = l.certificates.config()
 			serve = func(nl net.Listener) error { return l.server.ServeTLS(nl, "", "") }
 		}
 		if err := serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
@@ -228,13 +242,14 @@ func (s *Server) Stop() {
 // Listener is one address the interface is at.
 type Listener struct {
 	Protocol string // http, https or unix
+	For      string // management or dashboard; of unix empty
 	Addr     net.Addr
 }
 
 // Listeners are those that are open.
 func (s *Server) Listeners() (all []Listener) {
 	for _, l := range s.listeners {
-		all = append(all, Listener{l.Protocol, l.Addr()})
+		all = append(all, Listener{l.Protocol, string(l.door), l.Addr()})
 	}
 	return all
 }

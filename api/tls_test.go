@@ -86,7 +86,7 @@ func TestHTTPSFilesThatAreMissing(t *testing.T) {
 	certs := peers.NewCertificates(t)
 	f := func(h HTTPS, want string) {
 		t.Helper()
-		if _, err := h.tls(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := h.tls("management.listener.https"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -82,7 +82,7 @@ start() { # dunlin|mosquitto: sets PORT, broker_pid and expected, the descriptor
   elif [ -n "${DUNLIN_CMD:-}" ]; then
     env -u DUNLIN_CMD bash -c "exec $DUNLIN_CMD" >"$DATA/log" 2>&1 &
   else
-    DUNLIN_MANAGEMENT__LISTENER__HTTP=off DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:$PORT DUNLIN_NODE__DATA_DIR=$DATA "$DUNLIN" >"$DATA/log" 2>&1 &
+    DUNLIN_MANAGEMENT__LISTENER__HTTP=off DUNLIN_DASHBOARD__LISTENER__HTTP=off DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:$PORT DUNLIN_NODE__DATA_DIR=$DATA "$DUNLIN" >"$DATA/log" 2>&1 &
   fi
   broker_pid=$!
   for _ in $(seq 100); do

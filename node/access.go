@@ -43,7 +43,7 @@ func (n *Node) startAPI() error {
 		return err
 	}
 	server, err := api.New(api.Options{
-		Config: n.Config.Management, Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
+		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
@@ -57,6 +57,15 @@ func (n *Node) startAPI() error {
 	}
 	n.API = server
 	return nil
+}
+
+// dashboard is where it listens: nowhere if EMQ X would not have loaded it.
+func (c *Config) dashboard(on map[string]bool) api.Dashboard {
+	d := c.Dashboard
+	if !on["emqx_dashboard"] {
+		d.HTTP.Addresses, d.HTTPS.Addresses = nil, nil
+	}
+	return d
 }
 
 // health is for the management API.

@@ -29,9 +29,10 @@ type Config struct {
 	Zones  map[string]broker.Zone `conf:"zone.$name"`
 
 	// AccessControl holds for all zones, Providers are who decides.
-	AccessControl auth.Config `conf:"."`
-	Providers     Providers   `conf:"."`
-	Management    api.Config  `conf:"management"`
+	AccessControl auth.Config   `conf:"."`
+	Providers     Providers     `conf:"."`
+	Management    api.Config    `conf:"management"`
+	Dashboard     api.Dashboard `conf:"dashboard"`
 
 	Listener server.Listeners `conf:"listener"`
 	Broker   broker.Config    `conf:"."`
@@ -79,7 +80,8 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 		return nil, report, err
 	}
 	for _, p := range append(c.Providers.files(), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
-		&c.Management.HTTPS.CertFile, &c.Management.HTTPS.KeyFile, &c.Management.HTTPS.CACertFile) {
+		&c.Management.HTTPS.CertFile, &c.Management.HTTPS.KeyFile, &c.Management.HTTPS.CACertFile,
+		&c.Dashboard.HTTPS.CertFile, &c.Dashboard.HTTPS.KeyFile, &c.Dashboard.HTTPS.CACertFile) {
 		*p = c.path(*p)
 	}
 	c.reportOldTLS(report)

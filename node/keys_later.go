@@ -10,7 +10,7 @@ import (
 // here into a Config of its own; a key declared twice is an error of the schema.
 func keysLater() []config.Known {
 	return slices.Concat(
-		keysCore(), keysCluster(), keysManagement(), keysGateways(), keysIntegration(), keysEnterprise(),
+		keysCore(), keysCluster(), keysGateways(), keysIntegration(), keysEnterprise(),
 	)
 }
 
@@ -75,24 +75,6 @@ func keysCluster() []config.Known {
 		cluster.k8s.{apiserver,service_name,app_name,namespace,suffix}
 		cluster.k8s.address_type                                oneof ip dns hostname
 	`)
-}
-
-// keysManagement are emqx_dashboard.conf.
-func keysManagement() []config.Known {
-	return slices.Concat(
-		later("dashboard", `
-			dashboard.default_user.{login,password}
-			dashboard.listener.{http,https}                     address
-			dashboard.listener.{http,https}.{acceptors,max_clients,backlog} int 1..
-			dashboard.listener.{http,https}.send_timeout        duration
-			dashboard.listener.{http,https}.{send_timeout_close,inet6,ipv6_v6only} flag
-			dashboard.listener.https.{certfile,keyfile,cacertfile,dhfile,key_password}
-			dashboard.listener.https.verify                     oneof verify_peer verify_none
-			dashboard.listener.https.{fail_if_no_peer_cert,secure_renegotiate,reuse_sessions,honor_cipher_order} flag
-			dashboard.listener.https.{tls_versions,ciphers}     list
-			dashboard.listener.https.depth                      int 0..255
-		`),
-	)
 }
 
 // keysGateways are emqx_sn.conf, emqx_coap.conf, emqx_lwm2m.conf, emqx_stomp.conf, emqx_exproto.conf and emqx_tcp.conf.

@@ -85,13 +85,13 @@ func keysRuntime() []config.Known {
 			plugins.{etc_dir,expand_plugins_dir}
 		`),
 		config.NoEffect(config.Runtime, "Go's HTTP server decides it by itself", `
-			management.listener.{http,https}.{acceptors,backlog} int 1..
-			management.listener.{http,https}.send_timeout       duration
-			management.listener.{http,https}.{send_timeout_close,inet6,ipv6_v6only} flag
-			management.listener.https.{dhfile,key_password}
-			management.listener.https.{secure_renegotiate,reuse_sessions,honor_cipher_order} flag
-			management.listener.https.ciphers                   list
-			management.listener.https.depth                     int 0..255
+			{management,dashboard}.listener.{http,https}.{acceptors,backlog} int 1..
+			{management,dashboard}.listener.{http,https}.send_timeout       duration
+			{management,dashboard}.listener.{http,https}.{send_timeout_close,inet6,ipv6_v6only} flag
+			{management,dashboard}.listener.https.{dhfile,key_password}
+			{management,dashboard}.listener.https.{secure_renegotiate,reuse_sessions,honor_cipher_order} flag
+			{management,dashboard}.listener.https.ciphers                   list
+			{management,dashboard}.listener.https.depth                     int 0..255
 		`),
 		config.NoEffect(config.Runtime, "what has passed its time is forgotten steadily", `
 			flapping_clean_interval                             duration

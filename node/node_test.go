@@ -20,6 +20,7 @@ func configured(t *testing.T, env ...string) *Config {
 	c, _, err := LoadConfig("", append([]string{
 		"DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:0", "DUNLIN_NODE__DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
 		"DUNLIN_MANAGEMENT__LISTENER__HTTP=127.0.0.1:0",
+		"DUNLIN_DASHBOARD__LISTENER__HTTP=127.0.0.1:0",
 	}, env...))
 	if err != nil {
 		t.Fatal(err)
@@ -111,8 +112,11 @@ func TestNothingIsLeftOfAStartThatFailed(t *testing.T) {
 	}
 	defer taken.Close()
 	before := runtime.NumGoroutine()
-	if _, err := Start(configured(t, "DUNLIN_MANAGEMENT__LISTENER__HTTP="+taken.Addr().String()), nil); err == nil {
-		t.Fatal("it started")
+	for _, what := range []string{"MANAGEMENT", "DASHBOARD"} {
+		_, err := Start(configured(t, "DUNLIN_"+what+"__LISTENER__HTTP="+taken.Addr().String()), nil)
+		if err == nil || !strings.Contains(err.Error(), "the port is taken") {
+			t.Fatalf("%s: it started, or %v", what, err)
+		}
 	}
 	for until := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {

@@ -8,6 +8,7 @@ func (n *Node) parts() (map[string]bool, error) {
 	}
 	modules := &n.Config.Broker.Modules
 	on := map[string]bool{
+		"emqx_dashboard":        n.Config.hasDashboard(loaded),
 		aclModule:               n.leaves.rules != nil,
 		"emqx_psk_file":         n.leaves.keys != nil,
 		"emqx_mod_presence":     modules.Presence,
@@ -18,4 +19,9 @@ func (n *Node) parts() (map[string]bool, error) {
 		on[o.plugin] = o.enable.on(loaded, o.plugin)
 	}
 	return on, nil
+}
+
+// hasDashboard reports whether the dashboard is on: until something says what is loaded, it is.
+func (c *Config) hasDashboard(loaded names) bool {
+	return (loaded == nil || loaded.has("emqx_dashboard")) && len(c.Dashboard.HTTP.Addresses)+len(c.Dashboard.HTTPS.Addresses) > 0
 }

@@ -15,7 +15,7 @@ import (
 func TestPartsByREST(t *testing.T) {
 	dir := t.TempDir()
 	c, _, err := LoadConfig("", []string{
-		"DUNLIN_NODE__DATA_DIR=" + dir, "DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:0", "DUNLIN_MANAGEMENT__LISTENER__HTTP=off",
+		"DUNLIN_NODE__DATA_DIR=" + dir, "DUNLIN_LISTENER__TCP__EXTERNAL=127.0.0.1:0", "DUNLIN_MANAGEMENT__LISTENER__HTTP=off", "DUNLIN_DASHBOARD__LISTENER__HTTP=off",
 		"DUNLIN_MODULE__PRESENCE=off", "DUNLIN_AUTH__REDIS__ENABLE=on", "DUNLIN_LOADED_PLUGINS=emqx_auth_mysql",
 	})
 	if err != nil {
@@ -59,7 +59,7 @@ func TestPartsByREST(t *testing.T) {
 	}
 	for name, want := range map[string]bool{
 		"emqx_auth_redis": true, "emqx_auth_mysql": true, "emqx_auth_pgsql": false, "emqx_auth_mnesia": true, "emqx_psk_file": false,
-		"emqx_mod_acl_internal": true, "emqx_mod_presence": false, "emqx_mod_rewrite": true, "emqx_mod_delayed": true,
+		"emqx_dashboard": false, "emqx_mod_acl_internal": true, "emqx_mod_presence": false, "emqx_mod_rewrite": true, "emqx_mod_delayed": true,
 	} {
 		if got, listed := on[name]; got != want || !listed {
 			t.Errorf("%s: %v, want %v; listed: %v", name, got, want, listed)
@@ -78,4 +78,27 @@ func TestPartsByREST(t *testing.T) {
 	if _, ok := metrics["packets.connect.received"]; !ok {
 		t.Errorf("metrics: %v", metrics)
 	}
+}
+
+// TestDashboardIsSwitched by the names of what EMQ X has loaded, where something says them.
+func TestDashboardIsSwitched(t *testing.T) {
+	f := func(want bool, env ...string) {
+		t.Helper()
+		n, err := Start(configured(t, env...), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Stop()
+		open := false
+		for _, l := range n.API.Listeners() {
+			open = open || l.For == "dashboard"
+		}
+		if open != want {
+			t.Errorf("%v: open %v, want %v", env, open, want)
+		}
+	}
+	f(true)
+	f(true, "DUNLIN_LOADED_PLUGINS=emqx_dashboard,emqx_management")
+	f(false, "DUNLIN_LOADED_PLUGINS=emqx_management")
+	f(false, "DUNLIN_DASHBOARD__LISTENER__HTTP=off")
 }

@@ -33,7 +33,7 @@ func TestCtlLogOfARunningBroker(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "emqx.log")
 	p := start(t, "DUNLIN_NODE__DATA_DIR="+dir, "DUNLIN_LOG__TO=file", "DUNLIN_LOG__DIR="+dir,
-		"DUNLIN_MANAGEMENT__LISTENER__HTTP=off", "DUNLIN_ALLOW_ANONYMOUS=false")
+		"DUNLIN_MANAGEMENT__LISTENER__HTTP=off", "DUNLIN_DASHBOARD__LISTENER__HTTP=off", "DUNLIN_ALLOW_ANONYMOUS=false")
 	f := func(want string, args ...string) {
 		t.Helper()
 		if out, code := execute(t, nil, append([]string{"ctl", "--data-dir", dir}, args...)...); code != 0 || out != want {

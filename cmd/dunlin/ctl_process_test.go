@@ -14,7 +14,7 @@ import (
 // come once he is there, a ban, kill -9, and all of it is there again.
 func TestCtlOfARunningBroker(t *testing.T) {
 	dir, management := t.TempDir(), freeAddr(t)
-	env := []string{"DUNLIN_NODE__DATA_DIR=" + dir, "DUNLIN_MANAGEMENT__LISTENER__HTTP=" + management, "DUNLIN_ALLOW_ANONYMOUS=false"}
+	env := []string{"DUNLIN_NODE__DATA_DIR=" + dir, "DUNLIN_MANAGEMENT__LISTENER__HTTP=" + management, "DUNLIN_DASHBOARD__LISTENER__HTTP=off", "DUNLIN_ALLOW_ANONYMOUS=false"}
 	f := func(want string, args ...string) {
 		t.Helper()
 		if out, code := execute(t, nil, append([]string{"ctl", "--data-dir", dir}, args...)...); code != 0 || out != want {

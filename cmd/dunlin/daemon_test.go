@@ -34,7 +34,7 @@ func install(t *testing.T) *installed {
 	}
 	i.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + i.dir,
-		"DUNLIN_LISTENER__TCP__EXTERNAL=" + i.addr, "DUNLIN_MANAGEMENT__LISTENER__HTTP=off",
+		"DUNLIN_LISTENER__TCP__EXTERNAL=" + i.addr, "DUNLIN_MANAGEMENT__LISTENER__HTTP=off", "DUNLIN_DASHBOARD__LISTENER__HTTP=off",
 	}
 	t.Cleanup(func() {
 		if pid, code := i.run("emqx", "pid"); code == 0 {

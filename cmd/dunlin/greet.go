@@ -26,8 +26,11 @@ func greet(w io.Writer, n *node.Node, report *config.Report, file string) {
 		loopback = loopback && l.Addr.Addr().Unmap().IsLoopback()
 	}
 	for _, l := range n.API.Listeners() {
-		if l.Protocol != "unix" {
-			fmt.Fprintf(w, "  %-5s %-10s %v  paths /api/v3, /api/v4\n", l.Protocol, "management", l.Addr)
+		switch l.For {
+		case "management":
+			fmt.Fprintf(w, "  %-5s %-10s %v  paths /api/v3, /api/v4\n", l.Protocol, l.For, l.Addr)
+		case "dashboard":
+			fmt.Fprintf(w, "  %-5s %-10s %v  in a browser: %[1]s://%[3]v\n", l.Protocol, l.For, l.Addr)
 		}
 	}
 	fmt.Fprint(w, n.API.Greeting())

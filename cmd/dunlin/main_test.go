@@ -74,7 +74,7 @@ func start(t *testing.T, env ...string) *process {
 	p := &process{Cmd: exec.Command(program), out: new(bytes.Buffer), addr: freeAddr(t)}
 	p.Env = append([]string{
 		"DUNLIN_LISTENER__TCP__EXTERNAL=" + p.addr, "DUNLIN_NODE__DATA_DIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
-		"DUNLIN_MANAGEMENT__LISTENER__HTTP=off",
+		"DUNLIN_MANAGEMENT__LISTENER__HTTP=off", "DUNLIN_DASHBOARD__LISTENER__HTTP=off",
 	}, env...)
 	p.Stdout, p.Stderr = p.out, p.out
 	if err := p.Start(); err != nil {

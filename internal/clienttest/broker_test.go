@@ -91,7 +91,7 @@ func run(t testing.TB, cmd *exec.Cmd, settings ...string) *process {
 func launch(t testing.TB, cmd *exec.Cmd, settings ...string) *process {
 	t.Helper()
 	p := &process{cmd: cmd, dir: t.TempDir(), addr: make(map[listener]string), gone: make(chan struct{})}
-	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"), "DUNLIN_NODE__DATA_DIR="+p.dir, "DUNLIN_MANAGEMENT__LISTENER__HTTP=off")
+	cmd.Env = append(cmd.Env, "PATH="+os.Getenv("PATH"), "DUNLIN_NODE__DATA_DIR="+p.dir, "DUNLIN_MANAGEMENT__LISTENER__HTTP=off", "DUNLIN_DASHBOARD__LISTENER__HTTP=off")
 	for _, s := range settings {
 		key, value, _ := strings.Cut(s, "=")
 		cmd.Env = append(cmd.Env, "DUNLIN_"+strings.ToUpper(strings.ReplaceAll(key, ".", "__"))+"="+value)

@@ -21,7 +21,7 @@ func configured(t testing.TB, text string) inProcess {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := node.LoadConfig(file, []string{"DUNLIN_NODE__DATA_DIR=" + t.TempDir(), "DUNLIN_MANAGEMENT__LISTENER__HTTP=off"})
+	c, _, err := node.LoadConfig(file, []string{"DUNLIN_NODE__DATA_DIR=" + t.TempDir(), "DUNLIN_MANAGEMENT__LISTENER__HTTP=off", "DUNLIN_DASHBOARD__LISTENER__HTTP=off"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (d *Dunlin) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 // settings are the node's addresses and its data directory as a configuration has them.
 func (n Node) settings(dir string) []string {
 	s := []string{"node.data_dir = " + dir, "listener.tcp.external = " + n.TCP, "listener.tcp.external.zone = external",
-		"management.listener.http = off"}
+		"management.listener.http = off", "dashboard.listener.http = off"}
 	if n.WS != "" {
 		s = append(s, "listener.ws.external = "+n.WS, "listener.ws.external.zone = external")
 	}
