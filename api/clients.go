@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -28,23 +29,14 @@ func (s *Server) clients(pass func(client) bool) iter.Seq[client] {
 	}
 }
 
-// rows are the answers to a list of clients.
-func rows[R any](some []client, row func(client) R) []R {
-	all := make([]R, len(some))
-	for i := range some {
-		all[i] = row(some[i])
-	}
-	return all
-}
-
 // byName is a handler that answers with the clients of a user name, as many as
 // a page may hold.
 func byName[R any](s *Server, pass func(client) bool, row func(client) R) func(*request) (any, error) {
 	return func(q *request) (any, error) {
-		some, _ := first(s.clients(func(c client) bool {
+		some, _ := span(s.clients(func(c client) bool {
 			return c.Info().Username == q.path["username"] && (pass == nil || pass(c))
-		}), q.longest, byID)
-		return rows(some, row), nil
+		}), 0, q.longest, byID)
+		return rowsOf(some, row), nil
 	}
 }
 
@@ -95,7 +87,7 @@ func (s *Server) listClients(q *request, criteria []criterion) (any, error) {
 	if m.more(); pass != nil {
 		m.filtered()
 	}
-	return page{rows(some, s.clientRow), m}, nil
+	return page{rowsOf(some, s.clientRow), m}, nil
 }
 
 func (s *Server) kick(q *request) (any, error) {
@@ -161,8 +153,8 @@ func (s *Server) clientRow(c client) clientRow {
 	st := c.Status()
 	who, limits := st.Client, &st.Zone.Session
 	r := clientRow{
-		Node: s.o.Node, ClientID: c.id, Username: orUndefined(who.Username), Mountpoint: orUndefined(who.Mountpoint), Zone: zone(&st),
-		IsBridge: who.Bridge, IPAddress: address(&st), Port: who.Peer.Port(), ProtoName: protocol(&st), ProtoVer: byte(who.Version),
+		Node: s.o.Node, ClientID: c.id, Username: orUndefined(who.Username), Mountpoint: orUndefined(who.Mountpoint), Zone: zone(who),
+		IsBridge: who.Bridge, IPAddress: address(who), Port: who.Peer.Port(), ProtoName: protocol(who), ProtoVer: byte(who.Version),
 		Connected: st.Connected, ConnectedAt: clock(st.ConnectedAt), CreatedAt: clock(st.Created),
 		Keepalive: st.KeepAlive, CleanStart: st.CleanStart, ExpiryInterval: st.ExpiryInterval,
 		Subscriptions: st.Subscribed, MaxSubscriptions: limits.MaxSubscriptions, Inflight: st.Inflight, MaxInflight: maxInflight(&st),
@@ -178,20 +170,20 @@ func (s *Server) clientRow(c client) clientRow {
 // clock is a time, Unix milliseconds, as EMQ X writes it: the local one.
 func clock(ms int64) string { return time.UnixMilli(ms).Format(time.DateTime) }
 
-func address(st *broker.Status) string { return st.Client.Peer.Addr().Unmap().String() }
+func address(who *hook.ClientInfo) string { return who.Peer.Addr().Unmap().String() }
 
-func protocol(st *broker.Status) string {
-	if st.Client.Version == mqtt.V31 {
+func protocol(who *hook.ClientInfo) string {
+	if who.Version == mqtt.V31 {
 		return "MQIsdp"
 	}
 	return "MQTT"
 }
 
-func zone(st *broker.Status) string {
-	if st.Client.Listener == nil {
+func zone(who *hook.ClientInfo) string {
+	if who.Listener == nil {
 		return undefined
 	}
-	return orUndefined(st.Client.Listener.Zone)
+	return orUndefined(who.Listener.Zone)
 }
 
 // maxInflight is the smaller of what the zone and what the client allow.
@@ -206,26 +198,50 @@ func maxInflight(st *broker.Status) int {
 // criterion is a parameter that chooses clients.
 type criterion struct {
 	Param
-	holds func(value any, st *broker.Status) bool
+	holds func(value any, c *candidate) bool
+}
+
+// candidate is a client that may be chosen. It is looked at only as far as
+// needed: most are ruled out by their id or by who they are.
+type candidate struct {
+	client
+	who    *hook.ClientInfo // nil: not looked at yet
+	status broker.Status
+	known  bool // status is
+}
+
+func (c *candidate) info() *hook.ClientInfo {
+	if c.who == nil {
+		c.who = c.Info()
+	}
+	return c.who
+}
+
+func (c *candidate) state() *broker.Status {
+	if !c.known {
+		c.status, c.known = c.Status(), true
+	}
+	return &c.status
 }
 
 // choose returns a function that says which clients fulfil all criteria that
 // the request names; nil: it names none.
 func choose(q *request, criteria []criterion) func(client) bool {
 	var named []criterion
+	var values []any
 	for _, c := range criteria {
-		if _, ok := q.params[c.Name]; ok {
-			named = append(named, c)
+		if v, ok := q.params[c.Name]; ok {
+			named, values = append(named, c), append(values, v)
 		}
 	}
 	if named == nil {
 		return nil
 	}
-	var st broker.Status // one for all: a request goes through them one by one
+	var one candidate // for all: a request goes through them one by one
 	return func(c client) bool {
-		st = c.Status()
+		one.client, one.who, one.known = c, nil, false
 		for i := range named {
-			if !named[i].holds(q.params[named[i].Name], &st) {
+			if !named[i].holds(values[i], &one) {
 				return false
 			}
 		}
@@ -233,39 +249,39 @@ func choose(q *request, criteria []criterion) func(client) bool {
 	}
 }
 
-// clientCriteria are those of version 4.
+// clientCriteria are those of version 4, what is quick to see first.
 func clientCriteria() []criterion {
 	var all []criterion
-	text := func(name, doc string, of func(*broker.Status) string, values ...string) {
+	text := func(name, doc string, of func(*candidate) string, values ...string) {
 		all = append(all, criterion{Param{Name: name, Type: Text, OneOf: values, Doc: doc},
-			func(v any, st *broker.Status) bool { return v == of(st) }})
+			func(v any, c *candidate) bool { return of(c) == v.(string) }})
 	}
-	like := func(name, doc string, of func(*broker.Status) string) {
+	like := func(name, doc string, of func(*candidate) string) {
 		all = append(all, criterion{Param{Name: name, Type: Text, Doc: doc},
-			func(v any, st *broker.Status) bool { return strings.Contains(of(st), v.(string)) }})
+			func(v any, c *candidate) bool { return strings.Contains(of(c), v.(string)) }})
 	}
 	span := func(name, doc string, of func(*broker.Status) int64) {
 		all = append(all,
 			criterion{Param{Name: "_gte_" + name, Type: Whole, Doc: "at least: " + doc},
-				func(v any, st *broker.Status) bool { return of(st) >= v.(int64) }},
+				func(v any, c *candidate) bool { return of(c.state()) >= v.(int64) }},
 			criterion{Param{Name: "_lte_" + name, Type: Whole, Doc: "at most: " + doc},
-				func(v any, st *broker.Status) bool { return of(st) <= v.(int64) }})
+				func(v any, c *candidate) bool { return of(c.state()) <= v.(int64) }})
 	}
-	id := func(st *broker.Status) string { return st.Client.ClientID }
-	username := func(st *broker.Status) string { return st.Client.Username }
+	id := func(c *candidate) string { return c.id }
+	username := func(c *candidate) string { return c.info().Username }
 	text("clientid", "the client id", id)
-	text("username", "the user name", username)
-	text("zone", "the zone", zone)
-	text("ip_address", "the client's address", address)
-	text("conn_state", "whether it is connected", state, "connected", "disconnected", "idle", "connecting")
-	text("proto_name", "the protocol", protocol)
-	all = append(all,
-		criterion{Param{Name: "clean_start", Type: Flag, Doc: "what the client asked for"},
-			func(v any, st *broker.Status) bool { return v == st.CleanStart }},
-		criterion{Param{Name: "proto_ver", Type: Whole, Doc: "3, 4 or 5"},
-			func(v any, st *broker.Status) bool { return v == int64(st.Client.Version) }})
 	like("_like_clientid", "a part of the client id", id)
+	text("conn_state", "whether it is connected", state, "connected", "disconnected", "idle", "connecting")
+	text("username", "the user name", username)
 	like("_like_username", "a part of the user name", username)
+	text("zone", "the zone", func(c *candidate) string { return zone(c.info()) })
+	text("ip_address", "the client's address", func(c *candidate) string { return address(c.info()) })
+	text("proto_name", "the protocol", func(c *candidate) string { return protocol(c.info()) })
+	all = append(all,
+		criterion{Param{Name: "proto_ver", Type: Whole, Doc: "3, 4 or 5"},
+			func(v any, c *candidate) bool { return v.(int64) == int64(c.info().Version) }},
+		criterion{Param{Name: "clean_start", Type: Flag, Doc: "what the client asked for"},
+			func(v any, c *candidate) bool { return v.(bool) == c.state().CleanStart }})
 	span("created_at", "when the session began, Unix seconds", func(st *broker.Status) int64 { return st.Created / 1000 })
 	span("connected_at", "when the client connected, Unix seconds", func(st *broker.Status) int64 { return st.ConnectedAt / 1000 })
 	span("mqueue_len", "messages that wait for it", func(st *broker.Status) int64 { return int64(st.Queued) })
@@ -273,8 +289,8 @@ func clientCriteria() []criterion {
 	return all
 }
 
-func state(st *broker.Status) string {
-	if st.Connected {
+func state(c *candidate) string {
+	if c.Connected() {
 		return "connected"
 	}
 	return "disconnected"

@@ -40,7 +40,7 @@ func listPages[R any](s *Server, pass func(client) bool, row func(client) R) fun
 		if err != nil {
 			return nil, err
 		}
-		return page{rows(some, row), m}, nil
+		return page{rowsOf(some, row), m}, nil
 	}
 }
 
@@ -96,9 +96,9 @@ func (s *Server) connectionRow(c client) connectionRow {
 	st := c.Status()
 	who := st.Client
 	r := connectionRow{
-		Node: s.o.Node, ClientID: c.id, Username: orUndefined(who.Username), IPAddress: address(&st), Port: who.Peer.Port(),
-		CleanStart: st.CleanStart, ProtoVer: byte(who.Version), ProtoName: protocol(&st), Keepalive: st.KeepAlive,
-		ConnectedAt: clock(st.ConnectedAt), Zone: zone(&st), IsBridge: who.Bridge, PeerCert: undefined, ConnMod: connMod(&st),
+		Node: s.o.Node, ClientID: c.id, Username: orUndefined(who.Username), IPAddress: address(who), Port: who.Peer.Port(),
+		CleanStart: st.CleanStart, ProtoVer: byte(who.Version), ProtoName: protocol(who), Keepalive: st.KeepAlive,
+		ConnectedAt: clock(st.ConnectedAt), Zone: zone(who), IsBridge: who.Bridge, PeerCert: undefined, ConnMod: connMod(&st),
 	}
 	if who.Cert != nil {
 		r.PeerCert = orUndefined(who.Cert.Subject)

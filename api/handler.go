@@ -109,7 +109,12 @@ func (s *Server) call(w http.ResponseWriter, q *request) {
 		writePage(w, text)
 		return
 	}
-	if err := writeJSON(w, shape(data, err)); err != nil {
+	if list, m, is := asRows(data); is && err == nil {
+		err = writeRows(w, list, m)
+	} else {
+		err = writeJSON(w, shape(data, err))
+	}
+	if err != nil {
 		s.log.Debug("an answer of the management API could not be written", "err", err)
 	}
 }

@@ -48,9 +48,9 @@ func BenchmarkList(b *testing.B) {
 			before := cpuTime(b)
 			for b.Loop() {
 				start := time.Now()
-				w := httptest.NewRecorder()
-				if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil)); w.Code != http.StatusOK {
-					b.Fatal(w.Code, w.Body)
+				w := new(nowhere)
+				if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil)); w.code != 0 {
+					b.Fatal(w.code)
 				}
 				took = append(took, time.Since(start))
 			}
@@ -59,6 +59,21 @@ func BenchmarkList(b *testing.B) {
 			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
 		})
 	}
+}
+
+// nowhere is a peer that costs nothing.
+type nowhere struct {
+	header http.Header
+	code   int // 0: OK
+}
+
+func (w *nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (w *nowhere) WriteHeader(code int)        { w.code = code }
+func (w *nowhere) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
 }
 
 // cpuTime is what the process has used: unlike a clock, it tells the same on a

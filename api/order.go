@@ -5,17 +5,16 @@ import (
 	"slices"
 )
 
-// first returns the n smallest of all in their order, and how many all are; n is
-// at least 1. It sorts no more of them than it must: a page of a long list is
-// cheap, and its order is the same from page to page.
-//
-// Of 20,000 clients, the first 100 cost 1.5 ms of one processor, the last 100
-// of them 6.5 ms, 100 chosen by a filter 7 to 12 ms, and a page of 10,000, the
-// length for who gives none, 32 ms, nearly all of it for JSON. For pages of 100,
-// 99 of 100 requests took less than 42 ms on two busy processors; for those of
-// 10,000, less than 67 ms (BenchmarkList). A broker with 15,000 connected clients
-// gave out 99 of 100 pages of 100 within 13 ms, whichever list it was.
-func first[T any](all iter.Seq[T], n int, compare func(a, b T) int) (some []T, total int) {
+// A page is found without sorting what is not on it: the list is divided around
+// where the page begins and where it ends, as quicksort would, and only what is
+// between is sorted. The order is the same from page to page, and no page costs
+// more for being the last one.
+
+// span returns what comes after the first from of all, n at most, in their
+// order, and how many all are; n is at least 1. Of a long list it holds twice as
+// many as it must.
+func span[T any](all iter.Seq[T], from, n int, compare func(a, b T) int) (some []T, total int) {
+	end := from + n
 	var last T // the largest that still counts
 	full := false
 	for v := range all {
@@ -23,13 +22,87 @@ func first[T any](all iter.Seq[T], n int, compare func(a, b T) int) (some []T, t
 		if full && compare(v, last) >= 0 {
 			continue
 		}
-		if some = append(some, v); len(some)/2 >= n {
-			slices.SortFunc(some, compare)
-			some, last, full = some[:n], some[n-1], true
+		if some = append(some, v); len(some)/2 >= end {
+			divide(some, end, compare, alike)
+			some, full = some[:end], true
+			last = slices.MaxFunc(some, compare)
 		}
 	}
+	if from >= len(some) {
+		return nil, total
+	}
+	divide(some, from, compare, alike)
+	some = some[from:]
+	k, _ := divide(some, n, compare, alike)
+	some = some[:k]
 	slices.SortFunc(some, compare)
-	return some[:min(n, len(some))], total
+	return some, total
+}
+
+func alike[T any](*T) int { return 1 }
+
+// divide brings to the front of all the smallest whose weights together are at
+// most goal, in no order, and behind them the one that would be next. It returns
+// how many they are and what they weigh. A weight is at least 1.
+func divide[T any](all []T, goal int, compare func(a, b T) int, weight func(*T) int) (n, weighs int) {
+	low, high := 0, len(all)
+	for high-low > 16 {
+		left, right := partition(all[low:high], compare)
+		w := 0
+		for i := low; i < low+left; i++ {
+			w += weight(&all[i])
+		}
+		if weighs+w > goal {
+			high = low + left
+			continue
+		}
+		low, weighs = low+left, weighs+w
+		for ; left < right && low < high; left++ { // those like the pivot are in their place
+			if w = weight(&all[low]); weighs+w > goal {
+				return low, weighs
+			}
+			low, weighs = low+1, weighs+w
+		}
+	}
+	slices.SortFunc(all[low:high], compare)
+	for ; low < high; low++ {
+		w := weight(&all[low])
+		if weighs+w > goal {
+			break
+		}
+		weighs += w
+	}
+	return low, weighs
+}
+
+// partition puts what is smaller than some pivot before left and what is larger
+// from right on. Lists come out of maps in no order, so that any pivot will do;
+// the middle of three saves some rounds.
+func partition[T any](all []T, compare func(a, b T) int) (left, right int) {
+	a, b, c := all[0], all[len(all)/2], all[len(all)-1]
+	if compare(a, b) > 0 {
+		a, b = b, a
+	}
+	if compare(b, c) > 0 {
+		b = c
+		if compare(a, b) > 0 {
+			b = a
+		}
+	}
+	right = len(all)
+	for i := 0; i < right; {
+		switch order := compare(all[i], b); {
+		case order < 0:
+			all[i], all[left] = all[left], all[i]
+			left, i = left+1, i+1
+		case order > 0:
+			right--
+			all[i], all[right] = all[right], all[i]
+		default:
+			i++
+		}
+	}
+	return left, right
 }
 
 // pageOf returns the part of all that is wanted, and what to say about it.
@@ -38,8 +111,8 @@ func pageOf[T any](q *request, all iter.Seq[T], compare func(a, b T) int) (some 
 	if err != nil {
 		return nil, m, err
 	}
-	some, m.Count = first(all, from+limit, compare)
-	return some[min(from, len(some)):], m, nil
+	some, m.Count = span(all, from, limit, compare)
+	return some, m, nil
 }
 
 // more says in a meta whether the list goes on behind the page.

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/dunlin-mq/dunlin/broker"
@@ -68,17 +69,39 @@ func (r *room) subscriptions(c *broker.Client, pass func(*subscription) bool) it
 	}
 }
 
-// subscriptionRow has the client under the version's name.
-func (q *request) subscriptionRow(s *Server, id string, sub *subscription) object {
-	return object{"node": s.o.Node, q.clientID(): id, "topic": sub.shown, "qos": sub.qos}
+// owned is a subscription with the client that has it.
+type owned struct {
+	id  string
+	sub subscription
 }
 
-// clientID is the version's name of a client id.
-func (q *request) clientID() string {
-	if q.version == V4 {
-		return "clientid"
+func byOwner(a, b owned) int { return cmp.Or(strings.Compare(a.id, b.id), byFilter(a.sub, b.sub)) }
+
+// subscriptionRow is a subscription as version 4 shows it.
+type subscriptionRow struct {
+	ClientID string `json:"clientid"`
+	Node     string `json:"node"`
+	QoS      uint8  `json:"qos"`
+	Topic    string `json:"topic"`
+}
+
+// oldSubscriptionRow is one as version 3 shows it.
+type oldSubscriptionRow struct {
+	ClientID string `json:"client_id"`
+	Node     string `json:"node"`
+	QoS      uint8  `json:"qos"`
+	Topic    string `json:"topic"`
+}
+
+// subscriptionRows shows subscriptions in the form of the version.
+func (q *request) subscriptionRows(s *Server, some []owned) rows {
+	show := func(one owned) subscriptionRow {
+		return subscriptionRow{one.id, s.o.Node, uint8(one.sub.qos), one.sub.shown}
 	}
-	return "client_id"
+	if q.version == V4 {
+		return rowsOf(some, show)
+	}
+	return rowsOf(some, func(one owned) oldSubscriptionRow { return oldSubscriptionRow(show(one)) })
 }
 
 func (s *Server) listSubscriptions(q *request) (any, error) {
@@ -86,17 +109,12 @@ func (s *Server) listSubscriptions(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := []object{}
-	add := func(id string, some []subscription) {
-		for i := range some {
-			rows = append(rows, q.subscriptionRow(s, id, &some[i]))
-		}
-	}
+	var some []owned
 	pass := chooseSubscriptions(q.params)
 	if pass != nil {
-		m.Count = s.chosenSubscriptions(q.params, pass, from, limit, add)
+		some, m.Count = s.chosenSubscriptions(q.params, pass, from, limit)
 	} else {
-		m.Count = s.allSubscriptions(from, limit, add)
+		some, m.Count = s.allSubscriptions(from, limit)
 	}
 	if q.version == V4 {
 		m.more()
@@ -104,43 +122,50 @@ func (s *Server) listSubscriptions(q *request) (any, error) {
 			m.filtered()
 		}
 	}
-	return page{rows, m}, nil
+	return page{q.subscriptionRows(s, some), m}, nil
 }
 
-// allSubscriptions gives what is on a page of all, client by client, and
-// returns how many all are. Of a client that lies before the page the number
-// will do.
-func (s *Server) allSubscriptions(from, limit int, give func(string, []subscription)) (total int) {
-	subscribers, _ := first(s.clients(func(c client) bool {
-		n := c.SubscriptionCount()
-		total += n
-		return n > 0
-	}), from+limit, byID)
-	var r room
-	for _, c := range subscribers {
-		if n := c.SubscriptionCount(); n <= from {
-			from -= n
-			continue
+// subscriber is a client with how many subscriptions it has.
+type subscriber struct {
+	client
+	count int
+}
+
+// allSubscriptions are what is on a page of all, and how many all are. Of a
+// client that is not on the page the number will do.
+func (s *Server) allSubscriptions(from, limit int) (some []owned, total int) {
+	all := make([]subscriber, 0, s.o.Broker.Sessions())
+	for c := range s.clients(nil) {
+		if n := c.SubscriptionCount(); n > 0 {
+			all = append(all, subscriber{c, n})
+			total += n
 		}
-		some, _ := first(r.subscriptions(c.Client, nil), from+limit, byFilter)
-		some = some[min(from, len(some)):]
-		give(c.id, some)
-		if from, limit = 0, limit-len(some); limit == 0 {
+	}
+	compare := func(a, b subscriber) int { return strings.Compare(a.id, b.id) }
+	weight := func(c *subscriber) int { return c.count }
+	before, skipped := divide(all, from, compare, weight)
+	all, from = all[before:], from-skipped
+	n, _ := divide(all, from+limit, compare, weight)
+	all = all[:min(n+1, len(all))]
+	slices.SortFunc(all, compare)
+	var r room
+	for _, c := range all {
+		subs, _ := span(r.subscriptions(c.Client, nil), from, limit-len(some), byFilter)
+		for i := range subs {
+			some = append(some, owned{c.id, subs[i]})
+		}
+		if from = 0; len(some) == limit {
 			break
 		}
 	}
-	return total
+	return some, total
 }
 
-// chosenSubscriptions gives what is on a page of those that pass, and returns
-// how many these are.
-func (s *Server) chosenSubscriptions(p params, pass func(*subscription) bool, from, limit int, give func(string, []subscription)) (total int) {
-	type owned struct {
-		id  string
-		sub subscription
-	}
+// chosenSubscriptions are what is on a page of those that pass, and how many
+// these are.
+func (s *Server) chosenSubscriptions(p params, pass func(*subscription) bool, from, limit int) (some []owned, total int) {
 	var r room
-	some, total := first(func(yield func(owned) bool) {
+	return span(func(yield func(owned) bool) {
 		for c := range s.subscribers(p) {
 			for sub := range r.subscriptions(c.Client, pass) {
 				if !yield(owned{c.id, sub}) {
@@ -148,11 +173,7 @@ func (s *Server) chosenSubscriptions(p params, pass func(*subscription) bool, fr
 				}
 			}
 		}
-	}, from+limit, func(a, b owned) int { return cmp.Or(strings.Compare(a.id, b.id), byFilter(a.sub, b.sub)) })
-	for _, one := range some[min(from, len(some)):] {
-		give(one.id, []subscription{one.sub})
-	}
-	return total
+	}, from, limit, byOwner)
 }
 
 // subscribers are the clients whose subscriptions are looked through.
@@ -201,14 +222,20 @@ func chooseSubscriptions(p params) func(*subscription) bool {
 }
 
 func (s *Server) lookUpSubscriptions(q *request) (any, error) {
-	id, rows := q.path["clientid"], []object{}
+	id, some := q.path["clientid"], []owned{}
 	if c := s.o.Broker.Client(id); c != nil {
-		some, _ := first(new(room).subscriptions(c, nil), q.longest, byFilter)
-		for i := range some {
-			rows = append(rows, q.subscriptionRow(s, id, &some[i]))
+		subs, _ := span(new(room).subscriptions(c, nil), 0, q.longest, byFilter)
+		for i := range subs {
+			some = append(some, owned{id, subs[i]})
 		}
 	}
-	return rows, nil
+	return q.subscriptionRows(s, some), nil
+}
+
+// routeRow is a topic filter that somebody has.
+type routeRow struct {
+	Node  string `json:"node"`
+	Topic string `json:"topic"`
 }
 
 func (s *Server) listRoutes(q *request) (any, error) {
@@ -216,16 +243,14 @@ func (s *Server) listRoutes(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]object, len(some))
-	for i := range some {
-		rows[i] = object{"topic": some[i], "node": s.o.Node}
-	}
-	return page{rows, m}, nil
+	return page{rowsOf(some, s.routeRow), m}, nil
 }
+
+func (s *Server) routeRow(filter string) routeRow { return routeRow{s.o.Node, filter} }
 
 func (s *Server) lookUpRoute(q *request) (any, error) {
 	if name := q.path["topic"]; s.o.Broker.HasFilter(name) {
-		return []object{{"topic": name, "node": s.o.Node}}, nil
+		return []routeRow{s.routeRow(name)}, nil
 	}
-	return []object{}, nil
+	return []routeRow{}, nil
 }
