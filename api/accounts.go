@@ -37,13 +37,13 @@ func (a *accounts) routes() []Route {
 	name := string(a.kind)
 	all, one := "/auth_"+name, "/auth_"+name+"/:"+name
 	list := Route{Method: "GET", Path: all, Name: "list_" + name, Summary: "List the built-in users by " + name,
-		Answer: "[{" + name + ", created_at}]", handle: a.list,
+		Returns: "[{" + name + ", created_at: int}]", handle: a.list,
 		Params: paging(Param{Name: "_like_" + name, Type: Text, Doc: "a part of the name"})}
-	get := Route{Method: "GET", Path: one, Name: "lookup_" + name, Summary: "Look up a built-in user by " + name,
-		Answer: "{" + name + "}, {} if there is none", handle: a.get}
+	get := Route{Method: "GET", Path: one, Name: "lookup_" + name, Summary: "Look up a built-in user by " + name + "; the answer is empty if there is none",
+		Returns: "{" + name + "?}", handle: a.get}
 	password := Param{Name: "password", Type: Text, Required: true, Doc: "in clear; only its hash is kept"}
-	add := Route{Method: "POST", Path: all, Name: "add_" + name, Summary: "Add a built-in user by " + name,
-		Answer: "of an array: for each " + name + " ok, or why not", handle: a.add, batch: a.addAll,
+	add := Route{Method: "POST", Path: all, Name: "add_" + name, Summary: "Add a built-in user by " + name + "; of an array each is answered with ok, or why not",
+		Returns: "none | {*: string}", handle: a.add, batch: a.addAll,
 		Params: []Param{
 			{Name: name, Type: Text, Required: true, Doc: "who"}, password,
 			{Name: "is_superuser", Type: Flag, Doc: "lets the user pass the ACL; EMQ X doesn't have it"},
@@ -53,9 +53,9 @@ func (a *accounts) routes() []Route {
 	remove := Route{Method: "DELETE", Path: one, Name: "delete_" + name,
 		Summary: "Delete a built-in user; who is connected stays connected", handle: a.remove}
 	if a.version == V3 {
-		list.Params, list.Answer, list.handle = nil, "["+name+"]", a.listNames
-		get.Answer, get.handle = "{"+name+", password}, [] if there is none; the password is the hash", a.getStored
-		add.Answer, add.batch = "", nil
+		list.Params, list.Returns, list.handle = nil, "[string]", a.listNames
+		get.Returns, get.handle = "{"+name+", password} | [any]", a.getStored // [] if there is none; the password is its hash
+		add.Returns, add.batch = "", nil
 	}
 	routes := []Route{list, get, add, update, remove}
 	for i := range routes {

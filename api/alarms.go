@@ -17,7 +17,10 @@ func (s *Server) alarmRoutes() []Route {
 	if s.o.Alarms == nil {
 		return nil
 	}
-	const row, oldRow = "{name, message, details, activate_at, deactivate_at, activated}", "{id, desc, clear_at}"
+	const (
+		row    = "{name, message, details: {…}, activate_at: int, deactivate_at: int|'infinity', activated: bool}"
+		oldRow = "{id, desc?, clear_at?}"
+	)
 	active, history := s.o.Alarms.Active, s.o.Alarms.History
 	all := func() []alarm.Alarm { return append(active(), history()...) }
 	var routes []Route
@@ -43,13 +46,13 @@ func (s *Server) alarmRoutes() []Route {
 		}
 		routes = append(routes,
 			Route{Method: "GET", Path: l.path, Versions: l.versions, Name: "list_" + l.name, Summary: "List " + l.what,
-				Answer: "[{node, alarms: [" + l.row + "]}]", handle: s.alarmsByNode(get)},
+				Returns: "[{node, alarms: [" + l.row + "]}]", handle: s.alarmsByNode(get)},
 			Route{Method: "GET", Path: l.ofNode, Versions: l.versions, Name: "list_node_" + l.name, Summary: "List " + l.what + " of a node",
-				Answer: "[" + l.row + "]", handle: s.onNode(codeRPC, get)})
+				Returns: "[" + l.row + "]", handle: s.onNode(codeRPC, get)})
 	}
 	return append(routes,
 		Route{Method: "POST", Path: "/alarms/deactivated", Versions: V4, Name: "deactivate_alarm", Summary: "End an alarm; it comes again if its cause is found again",
-			Params: []Param{{Name: "node", Type: Text, Required: true}, {Name: "name", Type: Text, Required: true}}, handle: s.deactivateAlarm},
+			Params: []Param{{Name: "node", Type: Text, Required: true}, {Name: "name", Type: Text, Required: true}}, Fails: []int{codeRPC}, handle: s.deactivateAlarm},
 		Route{Method: "DELETE", Path: "/alarms/deactivated", Versions: V4, Name: "clear_alarms", Summary: "Forget the alarms that have ended",
 			handle: s.clearAlarms},
 		Route{Method: "DELETE", Path: "/nodes/:node/alarms/deactivated", Versions: V4, Name: "clear_node_alarms", Summary: "Forget the alarms of a node that have ended",

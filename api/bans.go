@@ -35,16 +35,16 @@ func (s *Server) banRoutes() []Route {
 	untilV3 := Param{Name: "until", Type: Time, Doc: "the end; there is none"}
 
 	list := Route{Method: "GET", Path: "/banned", Versions: V4, Name: "list_banned", Summary: "List the bans",
-		Params: paging(), Answer: "[{as, who, by, reason, at, until}]", handle: s.listBans}
+		Params: paging(), Returns: "[{as, who, by, reason, at: int, until: int|'infinity'}]", handle: s.listBans}
 	listV3 := list
-	listV3.Versions, listV3.Answer, listV3.handle = V3, "[{as, who, by, reason, desc, until}]", s.listBansV3
+	listV3.Versions, listV3.Returns, listV3.handle = V3, "[{as, who, by, reason, desc, until: int|'undefined'}]", s.listBansV3
 	return []Route{
 		list, listV3,
 		{Method: "POST", Path: "/banned", Versions: V4, Name: "create_banned", Summary: "Ban a client, or change a ban",
-			Params: []Param{who, as, by, reason, at, until}, Answer: "the parameters", handle: s.ban},
+			Params: []Param{who, as, by, reason, at, until}, Returns: "{who, as, by?, reason?, at?: int|'infinity', until?: int|'infinity'}", handle: s.ban},
 		{Method: "POST", Path: "/banned", Versions: V3, Name: "create_banned", Summary: "Ban a client, or change a ban",
-			Params: []Param{who, asV3, by, reason, {Name: "desc", Type: Text, Doc: "more of the reason"}, untilV3},
-			Answer: "the parameters", handle: s.banV3},
+			Params:  []Param{who, asV3, by, reason, {Name: "desc", Type: Text, Doc: "more of the reason"}, untilV3},
+			Returns: "{who, as, by?, reason?, desc?, until?: int|'infinity'}", handle: s.banV3},
 		{Method: "DELETE", Path: "/banned/:as/:who", Versions: V4, Name: "delete_banned", Summary: "End a ban",
 			handle: func(q *request) (any, error) { return s.unban(auth.BanKind(q.path["as"]), q.path["who"]) }},
 		{Method: "DELETE", Path: "/banned/:who", Versions: V3, Name: "delete_banned", Summary: "End a ban", Params: []Param{asV3},

@@ -7,10 +7,10 @@ func (s *Server) cacheRoutes() (all []Route) {
 	if s.o.Caches != nil {
 		all = append(all, Route{
 			Method: "GET", Path: "/clients/:clientid/acl_cache", Versions: V4, Name: "list_acl_cache", Summary: "List what a client's ACL cache holds",
-			Answer: "[{access, topic, result, updated_time}]", handle: s.listCache,
+			Returns: "[{access: 'publish'|'subscribe', topic, result: 'allow'|'deny', updated_time: int}]", Fails: []int{codeOffline}, handle: s.listCache,
 		}, Route{
 			Method: "DELETE", Path: "/clients/:clientid/acl_cache", Versions: V4, Name: "clean_acl_cache", Summary: "Empty a client's ACL cache",
-			handle: s.cleanCache,
+			Fails: []int{codeOffline}, handle: s.cleanCache,
 		})
 	}
 	if s.o.Drainer != nil {

@@ -63,18 +63,18 @@ func (s *Server) clientRoutes() []Route {
 	for i := range criteria {
 		params = append(params, criteria[i].Param)
 	}
-	const answer = "[{clientid, username, ip_address, connected, …}]; traffic and Erlang's figures are not counted for single clients: always 0"
+	answer := "[" + rowOf[clientRow]() + "]"
 	all := s.withNode(
 		Route{Method: "GET", Path: "/clients", Versions: V4, Name: "list_clients", Summary: "List the clients, connected or not, by client id",
-			Params: paging(params...), Answer: answer, handle: func(q *request) (any, error) { return s.listClients(q, criteria) }},
-		Route{Method: "GET", Path: "/clients/:clientid", Versions: V4, Name: "lookup_client", Summary: "Look up a client",
-			Answer: "as in the list; [] if there is none", handle: lookUp(s, nil, s.clientRow)},
+			Params: paging(params...), Returns: answer, handle: func(q *request) (any, error) { return s.listClients(q, criteria) }},
+		Route{Method: "GET", Path: "/clients/:clientid", Versions: V4, Name: "lookup_client", Summary: "Look up a client; the answer is empty if there is none",
+			Returns: answer, handle: lookUp(s, nil, s.clientRow)},
 		Route{Method: "GET", Path: "/clients/username/:username", Versions: V4, Name: "lookup_clients_via_username", Summary: "Look up the clients of a user name",
-			Answer: "as in the list", handle: byName(s, nil, s.clientRow)},
+			Returns: answer, handle: byName(s, nil, s.clientRow)},
 	)
 	return append(all, Route{
 		Method: "DELETE", Path: "/clients/:clientid", Versions: V4, Name: "kickout_client",
-		Summary: "Close a client's connection and end its session", handle: s.kick,
+		Summary: "Close a client's connection and end its session", Fails: []int{codeOffline}, handle: s.kick,
 	})
 }
 

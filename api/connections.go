@@ -10,25 +10,26 @@ func (s *Server) connectionRoutes() []Route {
 	if s.o.Broker == nil {
 		return nil
 	}
+	connection, session := "["+rowOf[connectionRow]()+"]", "["+rowOf[sessionRow]()+"]"
 	all := s.withNode(
 		Route{Method: "GET", Path: "/connections", Versions: V3, Name: "list_connections", Summary: "List the connected clients, by client id", Params: paging(),
-			Answer: "[{client_id, username, ipaddress, …}]; for what is always 0 see version 4", handle: listPages(s, connected, s.connectionRow)},
-		Route{Method: "GET", Path: "/connections/:clientid", Versions: V3, Name: "lookup_connection", Summary: "Look up a connected client",
-			Answer: "as in the list; [] if there is none", handle: lookUp(s, connected, s.connectionRow)},
+			Returns: connection, handle: listPages(s, connected, s.connectionRow)},
+		Route{Method: "GET", Path: "/connections/:clientid", Versions: V3, Name: "lookup_connection", Summary: "Look up a connected client; the answer is empty if there is none",
+			Returns: connection, handle: lookUp(s, connected, s.connectionRow)},
 		Route{Method: "GET", Path: "/connection/username/:username", Versions: V3, Name: "lookup_connection_via_username", Summary: "Look up the connected clients of a user name",
-			Answer: "as in the list", handle: byName(s, connected, s.connectionRow)},
+			Returns: connection, handle: byName(s, connected, s.connectionRow)},
 		Route{Method: "GET", Path: "/sessions", Versions: V3, Name: "list_sessions", Summary: "List the sessions, by client id", Params: paging(),
-			Answer: "[{client_id, username, clean_start, expiry_interval, …}]", handle: listPages(s, nil, s.sessionRow)},
-		Route{Method: "GET", Path: "/sessions/:clientid", Versions: V3, Name: "lookup_session", Summary: "Look up a session",
-			Answer: "as in the list; [] if there is none", handle: lookUp(s, nil, s.sessionRow)},
+			Returns: session, handle: listPages(s, nil, s.sessionRow)},
+		Route{Method: "GET", Path: "/sessions/:clientid", Versions: V3, Name: "lookup_session", Summary: "Look up a session; the answer is empty if there is none",
+			Returns: session, handle: lookUp(s, nil, s.sessionRow)},
 		Route{Method: "DELETE", Path: "/sessions/persistent/:clientid", Versions: V3, Name: "clean_session", Summary: "End the session of a client that is away",
 			handle: s.endSession},
 	)
 	return append(all,
 		Route{Method: "DELETE", Path: "/connections/:clientid", Versions: V3, Name: "kickout_connection", Summary: "Close a client's connection",
-			handle: s.disconnect},
+			Fails: []int{codeOffline}, handle: s.disconnect},
 		Route{Method: "DELETE", Path: "/clients/:clientid", Versions: V2 | V3, Name: "kickout_client", Summary: "Close a client's connection, as in EMQ X 2",
-			Answer: "nothing, but there is a member result: []", handle: s.disconnectV2})
+			Returns: "{code: int, result: [any]}", Whole: true, Fails: []int{codeOffline}, handle: s.disconnectV2})
 }
 
 func connected(c client) bool { return c.Connected() }

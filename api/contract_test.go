@@ -17,7 +17,8 @@ import (
 // what must come back, with "..." for anything. An answer that isn't JSON has
 // its status in front; every other has status 200. A line "! fill" fills the
 // ACL cache of the client c1, "! break" breaks the reading of the rule file; for
-// others, about MQTT clients, see clients.do.
+// others, about MQTT clients, see clients.do. Each answer must also fit what the
+// OpenAPI document says of its route.
 func TestContract(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -44,6 +45,7 @@ func runContract(t *testing.T, file string, used map[string]bool) {
 	}
 	s, f := newServer(t)
 	h := s.handler(socket)
+	documents := map[Versions]*document{V2: newDocument(t, s, V2), V3: newDocument(t, s, V3), V4: newDocument(t, s, V4)}
 	got := "nothing was asked"
 	lines := bufio.NewScanner(strings.NewReader(string(text)))
 	for n := 1; lines.Scan(); n++ {
@@ -58,6 +60,9 @@ func runContract(t *testing.T, file string, used map[string]bool) {
 				v, _ := parseVersion(p[1])
 				if route, _ := s.tree.find(v, method, p[2:]); route != nil {
 					used[route.Method+" /api/"+p[1]+route.Path] = true
+					if err := documents[v].check(route, got); err != nil {
+						t.Errorf("%s:%d: the answer isn't what the route Returns, or Fails with:\n%v\n%s", file, n, err, got)
+					}
 				}
 			}
 		case "<":

@@ -3,8 +3,9 @@
 // directory for the command line, where the rights of the file are the login.
 //
 // Every route is declared once, in a table (route.go): the routing, the list a
-// GET of the root returns, the checks of parameters and the documentation come
-// out of it. What is managed is behind small interfaces (managed.go), the broker
+// GET of the root returns, the checks of parameters, the OpenAPI document
+// (openapi.go) and the page at /api-docs come out of it. What a route answers it
+// says in a notation (answer.go) that the contract tests hold it to. What is managed is behind small interfaces (managed.go), the broker
 // and the metrics aside, which are what they are; a part that is nil has no
 // routes. The package holds no state of the broker and takes no decision about
 // it; the dashboard's pages and users are not here.

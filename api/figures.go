@@ -12,12 +12,12 @@ func (s *Server) figureRoutes() []Route {
 		return nil
 	}
 	list := Route{Method: "GET", Path: "/metrics", Versions: V3 | V4, Name: "list_metrics", Summary: "What has been counted since the start",
-		Answer: "[{node, metrics: {name: n}}]", handle: func(*request) (any, error) { return s.figures(false), nil }}
+		Returns: "{*: number}", handle: func(*request) (any, error) { return s.figures(false), nil }}
 	stats := Route{Method: "GET", Path: "/stats", Versions: V4, Name: "list_stats", Summary: "How many of each thing there are, and were at most",
-		Answer: "[{node, stats: {name: n}}]", handle: func(*request) (any, error) { return s.figures(true), nil }}
+		Returns: "{*: number}", handle: func(*request) (any, error) { return s.figures(true), nil }}
 	all := append(s.eachNode(list, "metrics"), s.eachNode(stats, "stats")...)
 	flat, one := stats, all[len(all)-1]
-	flat.Versions, flat.Answer, flat.handle = V3, "[{node, name: n}]", s.flatStats
+	flat.Versions, flat.Returns, flat.handle = V3, "[{node, *: number}]", s.flatStats
 	one.Versions = V3
 	return append(all, flat, one)
 }

@@ -34,6 +34,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 	case d != dashboard && s.isScrape(r, path):
 		s.serveMetrics(w)
 		return
+	case len(path) == 1 && path[0] == "api-docs" && r.Method == http.MethodGet:
+		if d == socket || s.loggedIn(w, r, d) {
+			s.serveDocs(w, r)
+		}
+		return
 	case d == dashboard && (len(path) == 0 || path[0] != "api"):
 		s.servePages(w, r)
 		return
@@ -74,6 +79,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 	defer cancel()
 	q.ctx = ctx
 	s.call(w, q)
+}
+
+// loggedIn is login for whom it doesn't matter who it is.
+func (s *Server) loggedIn(w http.ResponseWriter, r *http.Request, d door) bool {
+	_, ok := s.login(w, r, d)
+	return ok
 }
 
 // read gets the parameters; what is wrong with them it answers itself.

@@ -22,7 +22,7 @@ type Backend struct {
 func (s *Server) healthRoutes() []Route {
 	return []Route{{
 		Method: "GET", Path: "/health", Versions: V3 | V4, Name: "get_health", Summary: "What is wrong with this node",
-		Answer: "{warnings, backends: [{name, up, since, error, waiting, busy}]}", handle: s.health,
+		Returns: "{warnings: [string], backends: [{name, up: bool, since: int, error, waiting: int, busy: int}]}", handle: s.health,
 	}}
 }
 

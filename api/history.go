@@ -11,11 +11,9 @@ func (s *Server) historyRoutes() []Route {
 		return nil
 	}
 	return []Route{{
-		Method: "GET", Path: "/history", Versions: V4, Name: "get_history", Summary: "What the figures of the node were in the last hour",
-		Answer: "{interval_ms, last_at, series: {connections, sessions, subscriptions, received_rate, sent_rate, dropped_rate, latency_p50_ms, " +
-			"latency_p99_ms, cpu_percent, memory_bytes}}, each an array, the oldest first, null for no figure; rates are per second, " +
-			"cpu_percent and memory_bytes those of the process, of all processors",
-		handle: s.history,
+		Method: "GET", Path: "/history", Versions: V4, Name: "get_history", Summary: "What the figures of the node were in the last hour; null for no figure, rates per second, the oldest first",
+		Returns: "{interval_ms: int, last_at: int, series: {*: [number|null]}}",
+		handle:  s.history,
 	}}
 }
 

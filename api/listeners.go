@@ -20,7 +20,7 @@ func (s *Server) listenerRoutes() []Route {
 	return s.eachNode(Route{
 		Method: "GET", Path: "/listeners", Versions: V3 | V4, Name: "list_listeners",
 		Summary: "List the listeners with why connections have ended",
-		Answer:  "[{protocol, identifier, listen_on, acceptors, max_conns, current_conns, shutdown_count: {reason: n}, [] if there was none}]",
+		Returns: "[{protocol, listen_on, identifier, acceptors: int, max_conns: int, current_conns: int, shutdown_count: {*: int}|[any]}]", // [] for none
 		handle:  func(*request) (any, error) { return s.listenerRows(), nil },
 	}, "listeners")
 }

@@ -43,7 +43,7 @@ func (s *Server) logRoutes() []Route {
 	run := Param{Name: "status", Type: Text, Required: true, OneOf: []string{"started", "stopped"}}
 	return []Route{
 		{Method: "GET", Path: "/log", Versions: V4, Name: "get_log", Summary: "The levels of the log, and where it goes",
-			Answer: "{primary_level, handlers: [{id, level, destination, status, lost}]}", handle: s.showLog},
+			Returns: "{primary_level, handlers: [{id, level, destination, status: 'started'|'stopped', lost: int}]}", handle: s.showLog},
 		{Method: "PUT", Path: "/log/level", Versions: V4, Name: "set_log_level", Summary: "Set the primary level and those of all handlers, until the next start",
 			Params: []Param{level}, handle: s.setLogLevels},
 		{Method: "PUT", Path: "/log/primary_level", Versions: V4, Name: "set_primary_log_level", Summary: "Set the level below which nothing is logged, until the next start",

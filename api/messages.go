@@ -50,19 +50,19 @@ func (m *messages) routes() []Route {
 			Param{Name: "user_properties", Type: Any, Doc: "those of MQTT 5, by name"})
 	}
 	var all []Route
-	add := func(verb, summary, answer string, params []Param, do func(params) (any, error)) {
-		one := Route{Method: "POST", Path: "/mqtt/" + verb, Name: "mqtt_" + verb, Summary: summary, Answer: answer, Params: params,
+	add := func(verb, summary, returns string, fails []int, params []Param, do func(params) (any, error)) {
+		one := Route{Method: "POST", Path: "/mqtt/" + verb, Name: "mqtt_" + verb, Summary: summary, Returns: returns, Params: params, Fails: fails,
 			handle: func(q *request) (any, error) { return do(q.params) }}
 		many := one
 		many.Path, many.Name, many.Summary = one.Path+"_batch", one.Name+"_batch", summary+"; the body is an array of such objects"
-		many.Answer = "[{" + m.clientID + ", topic, code}]"
+		many.Returns = returns + " | [{" + m.clientID + "?: any, topic?: any, topics?: any, code: int}]" // the answer to a body that is no array is that of one
 		many.batch = func(_ *request, items []item) any { return m.each(items, do, verb != "publish") }
 		one.Versions, many.Versions = m.version, m.version
 		all = append(all, one, many)
 	}
-	add("subscribe", "Subscribe for a client; the ACL isn't asked", "", append(names[:2:2], qos, who), m.subscribe)
-	add("unsubscribe", "Unsubscribe for a client", "", append(names[:2:2], who), m.unsubscribe)
-	add("publish", "Publish a message; the ACL isn't asked, and there is no mountpoint", "{msgid} or {msgids}, if return was given", publish, m.publish)
+	add("subscribe", "Subscribe for a client; the ACL isn't asked", "none", []int{codeValue, codeOffline, codeTopic, codeQoS}, append(names[:2:2], qos, who), m.subscribe)
+	add("unsubscribe", "Unsubscribe for a client", "none", []int{codeValue, codeOffline, codeTopic}, append(names[:2:2], who), m.unsubscribe)
+	add("publish", "Publish a message; the ACL isn't asked, and there is no mountpoint; the answer has the ids if return was given", "none | {msgid} | {msgids: [string]}", []int{codeTopic}, publish, m.publish)
 	return all
 }
 

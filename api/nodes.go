@@ -14,7 +14,7 @@ func (s *Server) allRoutes() []Route {
 		s.nodeRoutes(), s.accountRoutes(), s.ruleRoutes(), s.cacheRoutes(), s.banRoutes(), s.scramRoutes(), s.moduleRoutes(),
 		s.healthRoutes(), s.alarmRoutes(), s.exporterRoutes(),
 		s.clientRoutes(), s.connectionRoutes(), s.subscriptionRoutes(), s.messageRoutes(),
-		s.listenerRoutes(), s.figureRoutes(), s.historyRoutes(), s.pluginRoutes(), s.logRoutes(),
+		s.listenerRoutes(), s.figureRoutes(), s.historyRoutes(), s.pluginRoutes(), s.logRoutes(), s.documentRoutes(),
 	} {
 		all = append(all, some...)
 	}
@@ -23,18 +23,23 @@ func (s *Server) allRoutes() []Route {
 
 // nodeRoutes are about this node and about the interface itself.
 func (s *Server) nodeRoutes() []Route {
+	const (
+		broker = "{node, node_status: 'Running', version, sysdescr, otp_release, uptime, datetime: time}"
+		node   = "{node, name?, node_status: 'Running', version, otp_release, uptime, memory_total: string|int, memory_used: string|int," +
+			" process_available: int, process_used: int, max_fds: int, connections: int, live_connections?: int, load1, load5, load15}"
+	)
 	routes := []Route{
 		{Method: "GET", Path: "/", Name: "list_endpoints", Summary: "List the endpoints",
-			Answer: "[{name, method, path, descr}]", handle: s.endpoints},
+			Returns: "[{name, method, path, descr}]", handle: s.endpoints},
 		{Method: "GET", Path: "/brokers", Name: "list_brokers", Summary: "List the nodes with what runs on them",
-			Answer: "[{node, node_status, version, sysdescr, otp_release, uptime, datetime}]",
-			handle: func(*request) (any, error) { return []any{s.broker()}, nil }},
-		{Method: "GET", Path: "/brokers/:node", Name: "get_broker", Summary: "What runs on a node", Answer: "as in the list",
+			Returns: "[" + broker + "]",
+			handle:  func(*request) (any, error) { return []any{s.broker()}, nil }},
+		{Method: "GET", Path: "/brokers/:node", Name: "get_broker", Summary: "What runs on a node", Returns: broker,
 			handle: s.onNode(codeUnknown, func(*request) (any, error) { return s.broker(), nil })},
 		{Method: "GET", Path: "/nodes", Name: "list_nodes", Summary: "List the nodes with what they use",
-			Answer: "[{node, node_status, version, uptime, memory_total, memory_used, process_used, max_fds, connections, load1, …}]",
-			handle: func(q *request) (any, error) { return []any{s.node(q, false)}, nil }},
-		{Method: "GET", Path: "/nodes/:node", Name: "get_node", Summary: "What a node uses", Answer: "as in the list; version 3 has the memory in bytes",
+			Returns: "[" + node + "]",
+			handle:  func(q *request) (any, error) { return []any{s.node(q, false)}, nil }},
+		{Method: "GET", Path: "/nodes/:node", Name: "get_node", Summary: "What a node uses; version 3 has the memory in bytes", Returns: node,
 			handle: s.onNode(codeUnknown, func(q *request) (any, error) { return s.node(q, q.version == V3), nil })},
 	}
 	for i := range routes {
@@ -67,14 +72,16 @@ func (s *Server) withNode(some ...Route) (all []Route) {
 }
 
 // eachNode is withNode for what the first of the routes tells of each node by
-// itself: [{node, name: …}].
+// itself: [{node, name: …}]. Returns is what is in name.
 func (s *Server) eachNode(r Route, name string) []Route {
 	both := s.withNode(r)
 	both[0].handle = func(q *request) (any, error) {
 		data, err := r.handle(q)
 		return []object{{"node": s.o.Node, name: data}}, err
 	}
-	both[1].Answer = "what the list of all nodes has in " + name
+	if r.Returns != "" {
+		both[0].Returns = "[{node, " + name + ": " + r.Returns + "}]"
+	}
 	return both
 }
 

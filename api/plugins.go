@@ -53,10 +53,10 @@ func (s *Server) pluginRoutes() []Route {
 	}
 	all := append(s.eachNode(Route{
 		Method: "GET", Path: "/plugins", Versions: V3 | V4, Name: "list_plugins", Summary: "List what EMQ X has as plugins",
-		Answer: "[{name, version, description, active, type}]", handle: func(*request) (any, error) { return s.partRows(plugins()), nil },
+		Returns: "[{name, version, description, active: bool, type}]", handle: func(*request) (any, error) { return s.partRows(plugins()), nil },
 	}, "plugins"), s.eachNode(Route{
 		Method: "GET", Path: "/modules", Versions: V4, Name: "list_modules", Summary: "List what EMQ X has as modules",
-		Answer: "[{name, description, active}]", handle: func(*request) (any, error) { return s.partRows(modules()), nil },
+		Returns: "[{name, description, active: bool}]", handle: func(*request) (any, error) { return s.partRows(modules()), nil },
 	}, "modules")...)
 	for _, verb := range []string{"load", "unload", "reload"} {
 		plugin := Route{Method: "PUT", Path: "/plugins/:plugin/" + verb, Versions: V3 | V4, Name: verb + "_plugin",

@@ -43,8 +43,8 @@ func (s *Server) exporterRoutes() []Route {
 		Method: "GET", Path: "/emqx_prometheus", Versions: V4, Name: "stats", Summary: "All stats and metrics, for Prometheus or as JSON",
 		Params: []Param{{Name: "type", Type: Text, OneOf: []string{"prometheus", "json"},
 			Doc: "json if it isn't given, unless the Accept header asks for text/plain as Prometheus does"}},
-		Answer: "{stats, metrics, packets, messages, delivery, client, session, …: {name: n}}, or text",
-		open:   true, handle: s.exporter.emqxAnswer,
+		Returns: "{*: {*: number}}", Media: "text/plain",
+		open: true, handle: s.exporter.emqxAnswer,
 	}}
 }
 

@@ -18,7 +18,12 @@ type Route struct {
 	// Strict refuses parameters that are not in Params: without one that was
 	// misspelled, the route would do more than was meant.
 	Strict bool
-	Answer string // what is in data, in words; empty: nothing
+	// Returns is what is in data, in the notation of answer.go; empty: nothing.
+	Returns string
+	Whole   bool   // Returns is the whole answer, which has no code and data
+	Media   string // the type of answers that are not JSON; empty: there are none
+	Fails   []int  // codes of errors beside those that follow from Params and Path
+	Answer  string // what is in data, in words, for routes that don't have Returns yet
 
 	open   bool // needs no login
 	handle func(*request) (any, error)

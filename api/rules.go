@@ -16,9 +16,10 @@ func (s *Server) ruleRoutes() []Route {
 	if s.o.Rules == nil {
 		return nil
 	}
+	const added = "{clientid?, username?, all?, topic, action, access, result}"
 	routes := []Route{{
-		Method: "POST", Path: "/acl", Name: "add_acl", Summary: "Add ACL rules, or replace those of the same subject, topic and action",
-		Answer: "the rule with result ok; of an array: all of them", Strict: true, handle: s.addRule, batch: s.addRules,
+		Method: "POST", Path: "/acl", Name: "add_acl", Summary: "Add ACL rules, or replace those of the same subject, topic and action; each is answered with its result",
+		Returns: added + " | [{result, …}]", Strict: true, handle: s.addRule, batch: s.addRules,
 		Params: []Param{
 			{Name: "clientid", Type: Text, Doc: "for this client only"},
 			{Name: "username", Type: Text, Doc: "for this user only; without both for everybody"},
@@ -42,8 +43,8 @@ func (s *Server) ruleRoutes() []Route {
 func (s *Server) ruleRoutesOf(kind auth.SubjectKind, base, one, name string) []Route {
 	list := Route{
 		Method: "GET", Path: base, Name: "list_acl_" + name, Summary: "List the ACL rules by " + name,
-		Answer: "[{" + name + ", topic, action, access}]",
-		handle: func(q *request) (any, error) { return s.listRules(q, kind) },
+		Returns: "[{" + name + ", topic, action: 'pub'|'sub'|'pubsub', access: 'allow'|'deny'}]",
+		handle:  func(q *request) (any, error) { return s.listRules(q, kind) },
 		Params: paging(
 			Param{Name: "topic", Type: Text, Doc: "as it was written"},
 			Param{Name: "action", Type: Text, OneOf: []string{"pub", "sub", "pubsub"}},
@@ -58,7 +59,7 @@ func (s *Server) ruleRoutesOf(kind auth.SubjectKind, base, one, name string) []R
 	}
 	list.Params = append(list.Params, Param{Name: "_like_" + name, Type: Text, Doc: "a part of the name"})
 	get := Route{
-		Method: "GET", Path: base + one, Name: "lookup_acl_" + name, Summary: "List the ACL rules of one " + name, Answer: list.Answer,
+		Method: "GET", Path: base + one, Name: "lookup_acl_" + name, Summary: "List the ACL rules of one " + name, Returns: list.Returns,
 		handle: func(q *request) (any, error) {
 			return ruleRows(s.o.Rules.RulesOf(auth.Subject{Kind: kind, Name: q.path[name]})), nil
 		},

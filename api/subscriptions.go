@@ -27,17 +27,17 @@ func (s *Server) subscriptionRoutes() []Route {
 	}
 	all := s.withNode(
 		Route{Method: "GET", Path: "/subscriptions", Versions: V3, Name: "list_subscriptions", Summary: summary, Params: paging(),
-			Answer: "[{node, client_id, topic, qos}]", handle: s.listSubscriptions},
+			Returns: "[{node, client_id, topic, qos: int}]", handle: s.listSubscriptions},
 		Route{Method: "GET", Path: "/subscriptions", Versions: V4, Name: "list_subscriptions", Summary: summary, Params: paging(filters...),
-			Answer: "[{node, clientid, topic, qos}]", handle: s.listSubscriptions},
+			Returns: "[{node, clientid, topic, qos: int}]", handle: s.listSubscriptions},
 		Route{Method: "GET", Path: "/subscriptions/:clientid", Versions: V3 | V4, Name: "lookup_subscriptions", Summary: "List a client's subscriptions",
-			Answer: "as in the list; [] if there is no such client", handle: s.lookUpSubscriptions},
+			Returns: "[{node, clientid?, client_id?, topic, qos: int}]", handle: s.lookUpSubscriptions},
 	)
 	return append(all,
 		Route{Method: "GET", Path: "/routes", Versions: V3 | V4, Name: "list_routes", Summary: "List the distinct topic filters, without $share and such",
-			Params: paging(), Answer: "[{topic, node}]", handle: s.listRoutes},
+			Params: paging(), Returns: "[{topic, node}]", handle: s.listRoutes},
 		Route{Method: "GET", Path: "/routes/:topic", Versions: V3 | V4, Name: "lookup_routes", Summary: "Look up a topic filter",
-			Answer: "as in the list; [] if nobody subscribes to it", handle: s.lookUpRoute})
+			Returns: "[{topic, node}]", handle: s.lookUpRoute})
 }
 
 // subscription is one as lists show it.
