@@ -28,15 +28,15 @@ type conn struct {
 	client   *broker.Client   // nil before CONNECT is accepted
 	info     *hook.ClientInfo // fixed once CONNECT is accepted; replaced with mu held
 	aliases  *aliases         // nil: none in use
-	limits   *limits          // nil: none
 	access   *access          // nil: nothing is kept for package auth; set with mu held
 	topic    string           // the last topic that passed the checks of PUBLISH
 	allowed  int64            // when the ACL allowed a PUBLISH to it, Unix milliseconds; 0: it has not
 
-	lastRead atomic.Int64  // Unix milliseconds
-	held     atomic.Uint32 // why input must wait, see hold.go: the rest lies in `in`
-	over     atomic.Bool   // end is set
-	accepted atomic.Bool   // CONNECT is
+	limits   atomic.Pointer[limits] // nil: none
+	lastRead atomic.Int64           // Unix milliseconds
+	held     atomic.Uint32          // why input must wait, see hold.go: the rest lies in `in`
+	over     atomic.Bool            // end is set
+	accepted atomic.Bool            // CONNECT is
 
 	mu       sync.Mutex
 	opened   *broker.Client // client, for other goroutines
@@ -68,8 +68,8 @@ func (c *conn) Readable(np netloop.Pass, data []byte) {
 	} else {
 		c.feed(p, data)
 	}
-	if c.limits != nil {
-		c.limits.bytes(c, p, size)
+	if m := c.limits.Load(); m != nil {
+		m.bytes(c, p, size)
 	}
 	c.holdIfCongested()
 }

@@ -176,10 +176,7 @@ func (c *conn) settle(ask *hook.ConnInfo) {
 	if ask.Props.Has(mqtt.PropTopicAliasMaximum) {
 		c.unsent.max = min(ask.Props.TopicAliasMaximum, maxAliases)
 	}
-	c.silence = int64(float64(ask.KeepAlive) * z.KeepaliveBackoff * 2 * 1000)
-	if c.silence > 0 {
-		c.wakeForSilence(broker.Now() + c.silence)
-	}
+	c.keepAlive(ask.KeepAlive)
 }
 
 // will is the CONNECT's will as the session keeps it, mounted.

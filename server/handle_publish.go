@@ -13,7 +13,7 @@ import (
 // messages are routed when they arrive; until PUBREL their identifier keeps
 // them from being routed again [MQTT-4.3.3-10..12].
 func (c *conn) handlePublish(p *pass, k *mqtt.Publish) {
-	if c.limits != nil && !c.withinQuota(p, k) {
+	if m := c.limits.Load(); m != nil && !c.withinQuota(p, m, k) {
 		return
 	}
 	if code := c.resolveAlias(k); code.Failed() {
@@ -71,9 +71,9 @@ func (c *conn) publish(p *pass, k *mqtt.Publish) {
 	}
 	code, n := c.listener.server.broker.Publish(p.batch, c.info, m)
 	c.acknowledge(p, k, code)
-	if c.limits != nil {
-		c.limits.message(c, p)
-		c.limits.routed(c, p, n)
+	if m := c.limits.Load(); m != nil {
+		m.message(c, p)
+		m.routed(c, p, n)
 	}
 }
 

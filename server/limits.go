@@ -17,12 +17,28 @@ type limits struct {
 	messagesIn bucket // zone rate_limit.conn_messages_in
 	publishes  bucket // zone publish_limit
 	routing    bucket // zone quota.conn_messages_routing
+
+	own ownRates // fixed
 }
 
-// newLimits is nil if nothing is limited.
-func newLimits(l *listener) *limits {
+// newLimits is nil if nothing is limited. What is the connection's own takes
+// the place of what the listener and its zone have of that kind; the quota that
+// connections share stays.
+func newLimits(l *listener, own ownRates) *limits {
 	z := l.zone
-	m := limits{newBucket(l.cfg.RateLimit), newBucket(z.BytesIn), newBucket(z.MessagesIn), newBucket(z.PublishLimit), newBucket(z.ConnRouting)}
+	m := limits{
+		bytesIn: newBucket(l.cfg.RateLimit), zoneBytes: newBucket(z.BytesIn),
+		messagesIn: newBucket(z.MessagesIn), publishes: newBucket(z.PublishLimit), routing: newBucket(z.ConnRouting), own: own,
+	}
+	if !own.bytesIn.IsZero() {
+		m.bytesIn, m.zoneBytes = newBucket(own.bytesIn), bucket{}
+	}
+	if !own.messagesIn.IsZero() {
+		m.messagesIn, m.publishes = newBucket(own.messagesIn), bucket{}
+	}
+	if !own.routing.IsZero() {
+		m.routing = newBucket(own.routing)
+	}
 	if m == (limits{}) && l.routing == nil {
 		return nil
 	}
@@ -32,20 +48,20 @@ func newLimits(l *listener) *limits {
 // bytes takes n bytes that were read out of the buckets.
 func (m *limits) bytes(c *conn, p *pass, n int) {
 	now := p.batch.Now()
-	c.holdUntil(max(m.bytesIn.take(int64(n), now), m.zoneBytes.take(int64(n), now)))
+	c.holdUntil(m, max(m.bytesIn.take(int64(n), now), m.zoneBytes.take(int64(n), now)))
 }
 
 // message takes one PUBLISH out of the buckets.
 func (m *limits) message(c *conn, p *pass) {
 	now := p.batch.Now()
-	c.holdUntil(max(m.messagesIn.take(1, now), m.publishes.take(1, now)))
+	c.holdUntil(m, max(m.messagesIn.take(1, now), m.publishes.take(1, now)))
 }
 
 // withinQuota reports whether the client and its zone may cause deliveries
 // now; if not, the PUBLISH is refused.
-func (c *conn) withinQuota(p *pass, k *mqtt.Publish) bool {
+func (c *conn) withinQuota(p *pass, m *limits, k *mqtt.Publish) bool {
 	now := p.batch.Now()
-	if c.limits.routing.has(now) && c.listener.routing.has(now) {
+	if m.routing.has(now) && c.listener.routing.has(now) {
 		return true
 	}
 	c.listener.server.count.publishDropped.Inc()
@@ -60,16 +76,23 @@ func (m *limits) routed(c *conn, p *pass, n int) {
 	c.listener.routing.take(int64(n)+1, now)
 }
 
-// holdUntil stops the input until a time, Unix milliseconds; 0: it goes on.
-func (c *conn) holdUntil(at int64) {
+// holdUntil stops the input until a time, Unix milliseconds; 0: it goes on. So
+// it does when others took the place of the limits that want to stop it.
+func (c *conn) holdUntil(m *limits, at int64) {
 	if at == 0 {
 		return
 	}
 	c.hold(heldByRate)
 	c.mu.Lock()
-	c.resume = max(c.resume, at)
-	c.wake(c.resume)
+	inForce := c.limits.Load() == m
+	if inForce {
+		c.resume = max(c.resume, at)
+		c.wake(c.resume)
+	}
 	c.mu.Unlock()
+	if !inForce {
+		c.release(heldByRate)
+	}
 }
 
 // bucket is a token bucket that may go into debt; the zero bucket has no

@@ -25,7 +25,7 @@ type listener struct {
 	sendTimeout int64               // milliseconds
 
 	open   atomic.Int64 // connections
-	ends   endings
+	ends   *endings
 	failed atomic.Uint64 // to accept a connection
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
@@ -78,7 +78,7 @@ func (l *listener) newConn(k link, who known) *conn {
 	c := &conn{listener: l, link: k, info: &hook.ClientInfo{Peer: who.peer, Cert: who.cert, Listener: l.info}}
 	c.stream.MaxPacketSize = min(maxConnect, uint32(l.zone.MaxPacketSize))
 	c.stream.Strict = l.zone.StrictMode
-	c.limits = newLimits(l)
+	c.limits.Store(newLimits(l, ownRates{}))
 	if l.newFraming != nil {
 		c.framing = l.newFraming(c)
 	}

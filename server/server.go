@@ -43,6 +43,9 @@ type Server struct {
 	open  atomic.Int64 // connections of all listeners
 	loops *loops
 
+	changing sync.Mutex // held while listeners are opened, closed and reloaded; before mu
+	stopped  bool
+
 	mu        sync.Mutex // of listeners: who manages the node may ask while they are opened
 	listeners []*listener
 	options   Options
@@ -65,11 +68,20 @@ func New(o Options) (*Server, error) {
 
 // Start opens every listener. After an error none is open.
 func (s *Server) Start() error {
+	s.changing.Lock()
+	err := s.openAll()
+	s.changing.Unlock()
+	if err != nil {
+		s.Stop()
+	}
+	return err
+}
+
+func (s *Server) openAll() error {
 	for _, n := range s.options.Listeners {
 		l := s.newListener(n)
 		if err := l.start(); err != nil {
 			l.stop(broker.Ending{})
-			s.Stop()
 			return err
 		}
 		s.mu.Lock()
@@ -89,6 +101,7 @@ func (s *Server) newListener(n Named) *listener {
 		highWater:   int(n.HighWatermark),
 		sendTimeout: n.SendTimeout.Milliseconds(),
 		conns:       make(map[*conn]struct{}),
+		ends:        new(endings),
 	}
 }
 
@@ -123,6 +136,9 @@ const stopTime = 3 * time.Second
 // Stop closes all listeners, tells every version 5 client that the server goes
 // down, and waits until the connections have ended, 3 seconds at most.
 func (s *Server) Stop() {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.stopped = true
 	for _, l := range s.opened() {
 		l.stop(broker.Ending{Code: mqtt.ServerShuttingDown, Word: "shutdown"})
 	}
@@ -140,19 +156,20 @@ type ListenerStatus struct {
 	Zone           string
 	Addr           netip.AddrPort // port 0 of the configuration resolved
 	MaxConnections int
+	Running        bool // false: StopListener has closed it
 	Connections    int64
 	Ended          map[string]uint64 // why connections ended, by word
 	Failures       uint64            // connections that could not be accepted, most likely for want of descriptors
 }
 
-// Listeners are the open listeners with their counts.
+// Listeners are the listeners with their counts, those that were stopped too.
 func (s *Server) Listeners() []ListenerStatus {
 	opened := s.opened()
 	all := make([]ListenerStatus, len(opened))
 	for i, l := range opened {
 		all[i] = ListenerStatus{
 			Protocol: l.info.Protocol, Name: l.info.Name, Zone: l.info.Zone, Addr: l.info.Addr,
-			MaxConnections: l.cfg.MaxConnections, Connections: l.open.Load(), Ended: l.ends.all(), Failures: l.failed.Load(),
+			MaxConnections: l.cfg.MaxConnections, Running: l.running(), Connections: l.open.Load(), Ended: l.ends.all(), Failures: l.failed.Load(),
 		}
 	}
 	return all

@@ -28,13 +28,16 @@ func (k *credentials) config() *tls.Config {
 	}
 }
 
-// startTLS reads the listener's certificates.
+// startTLS reads the listener's certificates, unless they have been read.
 func (l *listener) startTLS() error {
-	l.tls = new(credentials)
+	if l.tls != nil {
+		return nil
+	}
 	fresh, lists, err := l.readTLS()
 	if err != nil {
 		return err
 	}
+	l.tls = new(credentials)
 	l.useTLS(fresh, lists)
 	return nil
 }
@@ -56,8 +59,10 @@ func (l *listener) useTLS(fresh *tls.Config, lists *revocations) {
 // ReloadCertificates reads the certificates, keys and revocation lists of all
 // listeners again. New connections get the new ones; open ones stay. If any of
 // them can't be read, all listeners keep what they have. It blocks while it
-// reads, and is not to be called twice at once, or beside Start and Stop.
+// reads.
 func (s *Server) ReloadCertificates() error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	type reloaded struct {
 		fresh *tls.Config
 		lists *revocations
@@ -65,7 +70,7 @@ func (s *Server) ReloadCertificates() error {
 	all := make(map[*listener]reloaded)
 	var errs []error
 	for _, l := range s.opened() {
-		if l.tls == nil {
+		if l.tls == nil || !l.running() {
 			continue
 		}
 		fresh, lists, err := l.readTLS()
