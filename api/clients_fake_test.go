@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -41,7 +43,8 @@ func newClients(t testing.TB, access *auth.Control) *clients {
 
 // do carries out one word about a client, and what follows it: connect ID
 // [username=u] [mount=m/] [v=3] [tls], away ID, subscribe ID FILTER, got ID,
-// which returns what has come, and alive ID, which returns whether its
+// which returns what has come, tuned ID, which
+// returns how it was tuned last, and alive ID, which returns whether its
 // connection was ended.
 func (c *clients) do(t testing.TB, line string) string {
 	t.Helper()
@@ -66,6 +69,8 @@ func (c *clients) do(t testing.TB, line string) string {
 		}
 	case "got":
 		return conn.take()
+	case "tuned":
+		return conn.tuned
 	case "alive":
 		return fmt.Sprint(conn.ended == broker.Ending{})
 	default:
@@ -106,6 +111,20 @@ type fakeConn struct {
 	mu    sync.Mutex
 	got   []string
 	ended broker.Ending
+	tuned string
+}
+
+// Tune is broker.Tunable's.
+func (f *fakeConn) Tune(t broker.Tuning) {
+	f.tuned = ""
+	if t.KeepAlive != nil {
+		f.tuned += fmt.Sprintf("keepalive %d ", *t.KeepAlive)
+	}
+	for name, r := range map[string]*config.Rate{"bytes": t.BytesIn, "messages": t.MessagesIn, "routing": t.Routing} {
+		if r != nil {
+			f.tuned += fmt.Sprintf("%s %d in %v ", name, r.Limit, r.Window)
+		}
+	}
 }
 
 func (f *fakeConn) Send(_ *broker.Batch, t *mqtt.Template, o *mqtt.PublishOptions) bool {
@@ -143,11 +162,25 @@ func (f *fakeConn) Full() bool                                                { 
 func (f *fakeConn) Flush()                                                    {}
 func (f *fakeConn) ACLCache() *auth.Cache                                     { return nil }
 
-type fakeListeners struct{}
+// fakeListeners are two; done is what was done to them.
+type fakeListeners struct{ done []string }
 
-func (fakeListeners) Listeners() []server.ListenerStatus {
+func (f *fakeListeners) StopListener(protocol, name string) error {
+	f.done = append(f.done, "stop "+protocol+" "+name)
+	return nil
+}
+
+func (f *fakeListeners) RestartListener(protocol, name string) error {
+	if protocol == "ws" {
+		return errors.New("the port is taken by another program")
+	}
+	f.done = append(f.done, "restart "+protocol+" "+name)
+	return nil
+}
+
+func (*fakeListeners) Listeners() []server.ListenerStatus {
 	return []server.ListenerStatus{
-		{Protocol: "tcp", Name: "external", Addr: netip.MustParseAddrPort("0.0.0.0:1883"), MaxConnections: 1000, Connections: 2,
+		{Protocol: "tcp", Name: "external", Running: true, Addr: netip.MustParseAddrPort("0.0.0.0:1883"), MaxConnections: 1000, Connections: 2,
 			Ended: map[string]uint64{"normal": 3, "keepalive_timeout": 1}},
 		{Protocol: "ws", Name: "external", Addr: netip.MustParseAddrPort("[::]:8083"), MaxConnections: 1000},
 	}

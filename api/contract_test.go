@@ -16,9 +16,10 @@ import (
 // file: a line "> METHOD path body" is a request, the line "< answer" below it
 // what must come back, with "..." for anything. An answer that isn't JSON has
 // its status in front; every other has status 200. A line "! fill" fills the
-// ACL cache of the client c1, "! break" breaks the reading of the rule file; for
-// others, about MQTT clients, see clients.do. Each answer must also fit what the
-// OpenAPI document says of its route.
+// ACL cache of the client c1, "! break" breaks the reading of the rule file,
+// "! listeners done" shows what was done to listeners; for others, about MQTT
+// clients, see clients.do. Each answer must also fit what the OpenAPI document
+// says of its route.
 func TestContract(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -75,6 +76,8 @@ func runContract(t *testing.T, file string, used map[string]bool) {
 				f.fillCache(t)
 			case "break":
 				f.broken = fmt.Errorf("acl.conf:3:7: expected a rule")
+			case "listeners done":
+				got = strings.Join(f.listeners.done, ", ")
 			default:
 				got = f.clients.do(t, rest)
 			}

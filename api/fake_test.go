@@ -21,13 +21,14 @@ type fakes struct {
 	fakeAccounts
 	fakeRules
 	fakeScram
-	clients *clients
-	control *auth.Control
-	cache   auth.Cache // of the client c1
-	reloads int
-	broken  error // what a reload returns
-	log     bytes.Buffer
-	keeper  fakeKeeper
+	clients   *clients
+	listeners fakeListeners
+	control   *auth.Control
+	cache     auth.Cache // of the client c1
+	reloads   int
+	broken    error // what a reload returns
+	log       bytes.Buffer
+	keeper    fakeKeeper
 }
 
 const secretOfAdmin = "correct horse"
@@ -56,7 +57,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		Health: func() Health {
 			return Health{[]string{"mind the gap"}, []Backend{{Name: "mysql", Since: time.Unix(1, 0), Error: "connection refused", Waiting: 2, Busy: 1}}}
 		},
-		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: fakeListeners{},
+		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: &f.listeners,
 		On:        func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
 		ReloadACL: func() error { f.reloads++; return f.broken },
 		Logs:      newFakeLogs(),

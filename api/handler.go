@@ -116,6 +116,10 @@ func (s *Server) call(w http.ResponseWriter, q *request) {
 	} else if q.params, err = q.route.check(q.params); err == nil {
 		data, err = q.route.handle(q)
 	}
+	if no, is := errors.AsType[forbidden](err); is {
+		writeText(w, http.StatusForbidden, string(no))
+		return
+	}
 	if text, is := data.(plain); is {
 		writePage(w, text)
 		return

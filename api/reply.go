@@ -34,6 +34,11 @@ func fail(code int, message string) error { return &fault{code, message} }
 // failWithoutCode is for the endpoints whose errors EMQ X gives no code.
 func failWithoutCode(message string) error { return &fault{message: message} }
 
+// forbidden is a refusal that EMQ X has as plain text with status 403.
+type forbidden string
+
+func (f forbidden) Error() string { return string(f) }
+
 // object is one of JSON.
 type object = map[string]any
 
