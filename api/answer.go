@@ -84,6 +84,8 @@ func nameOf(t reflect.Type) string {
 		return "number"
 	case reflect.Int, reflect.Int64, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return "int"
+	case reflect.Pointer:
+		return nameOf(t.Elem()) + "|null"
 	}
 	return "any"
 }

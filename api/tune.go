@@ -20,17 +20,17 @@ func (s *Server) tuneRoutes() []Route {
 			Params: []Param{
 				rate("conn_bytes_in", `such as "100KB,10s"; in the place of the listener's and the zone's`),
 				rate("conn_messages_in", `such as "100,1s"; in the place of the zone's`),
-			}, handle: s.tune},
-		{Method: "DELETE", Path: rates, Name: "clean_ratelimit_policy", Summary: "Have a connection limited by the configuration again", handle: func(q *request) (any, error) {
+			}, Fails: []int{codeMissing, codeOffline}, handle: s.tune},
+		{Method: "DELETE", Path: rates, Name: "clean_ratelimit_policy", Summary: "Have a connection limited by the configuration again", Fails: []int{codeOffline}, handle: func(q *request) (any, error) {
 			return nil, s.tuneTo(q, broker.Tuning{BytesIn: new(config.Rate), MessagesIn: new(config.Rate)})
 		}},
 		{Method: "POST", Path: quota, Name: "set_quota_policy", Summary: "Limit the deliveries that a client's connection may cause; what is beyond is refused",
-			Params: []Param{rate("conn_messages_routing", `such as "100,1s"; in the place of the zone's`)}, handle: s.tune},
-		{Method: "DELETE", Path: quota, Name: "clean_quota_policy", Summary: "Have a connection's quota set by the configuration again", handle: func(q *request) (any, error) {
+			Params: []Param{rate("conn_messages_routing", `such as "100,1s"; in the place of the zone's`)}, Fails: []int{codeMissing, codeOffline}, handle: s.tune},
+		{Method: "DELETE", Path: quota, Name: "clean_quota_policy", Summary: "Have a connection's quota set by the configuration again", Fails: []int{codeOffline}, handle: func(q *request) (any, error) {
 			return nil, s.tuneTo(q, broker.Tuning{Routing: new(config.Rate)})
 		}},
 		{Method: "PUT", Path: "/clients/:clientid/keepalive", Name: "set_keepalive", Summary: "Change after which silence a client's connection ends",
-			Params: []Param{{Name: "interval", Type: Whole, Required: true, Doc: "seconds, up to 65535; 0: never. The client isn't told"}}, handle: s.setKeepAlive},
+			Params: []Param{{Name: "interval", Type: Whole, Required: true, Doc: "seconds, up to 65535; 0: never. The client isn't told"}}, Fails: []int{codeOffline}, handle: s.setKeepAlive},
 	}
 	for i := range all {
 		all[i].Versions = V4

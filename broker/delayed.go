@@ -125,6 +125,25 @@ func (d *delayed) len() int {
 	return len(d.queue)
 }
 
+// Delayed is a message that waits for its time.
+type Delayed struct {
+	At      int64         // Unix milliseconds
+	Order   uint64        // of those that are due together
+	Message *mqtt.Message // not to be changed
+}
+
+// Delayed are all messages that wait, in no order.
+func (br *Broker) Delayed() []Delayed {
+	d := &br.delayed
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([]Delayed, len(d.queue))
+	for i, m := range d.queue {
+		all[i] = Delayed{m.at, m.seq, m.msg}
+	}
+	return all
+}
+
 type delayedMessage struct {
 	at  int64
 	seq uint64 // messages due together keep their order

@@ -115,18 +115,10 @@ func (s *Store) Match(filter string, now int64) []*mqtt.Message {
 // may use and change the store, and what is in it all the time comes once.
 func (s *Store) All() iter.Seq[*mqtt.Message] {
 	return func(yield func(*mqtt.Message) bool) {
-		var records []record
 		var m mqtt.Message
-		for w := newWalk(everything); !w.over; {
-			records = records[:0]
-			s.some(&w, func(r record) bool {
-				records = append(records, r)
-				return true
-			})
-			for _, r := range records {
-				if r.fill(&m); !yield(&m) {
-					return
-				}
+		for e := range s.Browse("") {
+			if e.record.fill(&m); !yield(&m) {
+				return
 			}
 		}
 	}
