@@ -130,23 +130,9 @@ type clientRow struct {
 	MaxMqueue        int    `json:"max_mqueue"`
 	MqueueDropped    uint64 `json:"mqueue_dropped"`
 
-	uncounted
-}
-
-// uncounted are figures of EMQ X that no single client has here: its traffic
-// is counted for the node only, and the others are of Erlang.
-type uncounted struct {
-	RecvCnt    int `json:"recv_cnt"`
-	RecvOct    int `json:"recv_oct"`
-	RecvPkt    int `json:"recv_pkt"`
-	RecvMsg    int `json:"recv_msg"`
-	SendCnt    int `json:"send_cnt"`
-	SendOct    int `json:"send_oct"`
-	SendPkt    int `json:"send_pkt"`
-	SendMsg    int `json:"send_msg"`
-	HeapSize   int `json:"heap_size"`
-	Reductions int `json:"reductions"`
-	MailboxLen int `json:"mailbox_len"`
+	trafficRow
+	messageRow
+	runtimeRow
 }
 
 func (s *Server) clientRow(c client) clientRow {
@@ -161,6 +147,8 @@ func (s *Server) clientRow(c client) clientRow {
 		AwaitingRel: st.AwaitingRel, MaxAwaitingRel: limits.MaxAwaitingRel,
 		MqueueLen: st.Queued, MaxMqueue: limits.MaxMqueueLen, MqueueDropped: st.Dropped,
 	}
+	f := c.Figures()
+	r.trafficRow, r.messageRow = trafficOf(&f), messagesOf(&f)
 	if at := c.DisconnectedAt(); at != 0 && !st.Connected {
 		r.DisconnectedAt = clock(at)
 	}

@@ -161,6 +161,11 @@ func (f *fakeConn) SendAck(*broker.Batch, mqtt.Type, uint16, mqtt.ReasonCode) {}
 func (f *fakeConn) Full() bool                                                { return false }
 func (f *fakeConn) Flush()                                                    {}
 func (f *fakeConn) ACLCache() *auth.Cache                                     { return nil }
+func (f *fakeConn) Traffic() broker.Traffic {
+	return broker.Traffic{
+		Reads: 2, BytesIn: 40, PacketsIn: 3, MessagesIn: [3]uint64{1, 2, 0}, Writes: 4, BytesOut: 50, PacketsOut: 5, MessagesOut: [3]uint64{0, 2, 1}, Refused: 1,
+	}
+}
 
 // fakeListeners are two; done is what was done to them.
 type fakeListeners struct{ done []string }

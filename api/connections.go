@@ -90,7 +90,8 @@ type connectionRow struct {
 	PeerCert    string `json:"peercert"`
 	ConnMod     string `json:"conn_mod"`
 	SendPend    int    `json:"send_pend"`
-	uncounted
+	trafficRow
+	runtimeRow
 }
 
 func (s *Server) connectionRow(c client) connectionRow {
@@ -101,6 +102,8 @@ func (s *Server) connectionRow(c client) connectionRow {
 		CleanStart: st.CleanStart, ProtoVer: byte(who.Version), ProtoName: protocol(who), Keepalive: st.KeepAlive,
 		ConnectedAt: clock(st.ConnectedAt), Zone: zone(who), IsBridge: who.Bridge, PeerCert: undefined, ConnMod: connMod(&st),
 	}
+	f := c.Figures()
+	r.trafficRow = trafficOf(&f)
 	if who.Cert != nil {
 		r.PeerCert = orUndefined(who.Cert.Subject)
 	}
@@ -115,8 +118,7 @@ func connMod(st *broker.Status) string {
 	return "emqx_connection"
 }
 
-// sessionRow is a session as version 3 shows it. What is delivered and put
-// into the queue is not counted for single sessions.
+// sessionRow is a session as version 3 shows it.
 type sessionRow struct {
 	Node             string `json:"node"`
 	ClientID         string `json:"client_id"`
@@ -134,21 +136,21 @@ type sessionRow struct {
 	MqueueDropped    uint64 `json:"mqueue_dropped"`
 	MaxAwaitingRel   int    `json:"max_awaiting_rel"`
 	AwaitingRel      int    `json:"awaiting_rel_len"`
-	DeliverMsg       int    `json:"deliver_msg"`
-	EnqueueMsg       int    `json:"enqueue_msg"`
+	DeliverMsg       uint64 `json:"deliver_msg"`
+	EnqueueMsg       uint64 `json:"enqueue_msg"`
 	MailboxLen       int    `json:"mailbox_len"`
 	HeapSize         int    `json:"heap_size"`
 	Reductions       int    `json:"reductions"`
 }
 
 func (s *Server) sessionRow(c client) sessionRow {
-	st := c.Status()
+	st, f := c.Status(), c.Figures()
 	limits := &st.Zone.Session
 	return sessionRow{
 		Node: s.o.Node, ClientID: c.id, Username: orUndefined(st.Client.Username), CleanStart: st.CleanStart, Binding: "local",
 		ExpiryInterval: st.ExpiryInterval, CreatedAt: clock(st.Created),
 		MaxSubscriptions: limits.MaxSubscriptions, Subscriptions: st.Subscribed, MaxInflight: maxInflight(&st), Inflight: st.Inflight,
 		MaxMqueue: limits.MaxMqueueLen, MqueueLen: st.Queued, MqueueDropped: st.Dropped,
-		MaxAwaitingRel: limits.MaxAwaitingRel, AwaitingRel: st.AwaitingRel,
+		MaxAwaitingRel: limits.MaxAwaitingRel, AwaitingRel: st.AwaitingRel, DeliverMsg: f.Delivered, EnqueueMsg: f.Queued,
 	}
 }

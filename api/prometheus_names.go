@@ -23,6 +23,7 @@ var nativeRules = []struct{ pattern, family, label, help string }{
 	{"messages.qos*.received", "messages_received", "qos", "PUBLISH packets from clients"},
 	{"messages.qos*.sent", "messages_sent", "qos", "PUBLISH packets to clients"},
 	{"delivery.dropped.*", "deliveries_dropped", "reason", "deliveries dropped"},
+	{"messages.refused.*", "messages_refused", "reason", "messages of clients refused before they were routed"},
 	{"messages.delivered", "deliveries_delivered", "", "deliveries handed to a connection for the first time"},
 	{"messages.acked", "deliveries_acked", "", "deliveries that the client acknowledged"},
 	{"auth.refused.*", "auth_refused", "reason", "CONNECTs refused before anybody was asked"},
@@ -40,6 +41,7 @@ var nativeRules = []struct{ pattern, family, label, help string }{
 	{"acl.*.allow", "acl_provider_allow", "provider", "publishes and subscriptions allowed"},
 	{"acl.*.deny", "acl_provider_deny", "provider", "publishes and subscriptions denied"},
 	{"acl.*.ignore", "acl_provider_ignore", "provider", "publishes and subscriptions left to the next provider"},
+	{"messages.latency", "message_latency_seconds", "", "from a PUBLISH to the sockets of its receivers; a sample of the deliveries"},
 	{"connect.answers", "connect_seconds", "", "from a CONNECT to its answer: authentication and session; without authentication in several steps"},
 
 	{"packets.received", "", "", ""},

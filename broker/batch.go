@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"time"
+
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
@@ -20,6 +22,7 @@ type Batch struct {
 	touched []Conn
 	routes  []*route
 
+	watch  stopwatch
 	client *Client // the one that is entered
 	queued int     // what its session had queued before
 	drops  []hook.DeliveryDropped
@@ -32,14 +35,22 @@ type Batch struct {
 }
 
 // NewBatch makes a batch for one goroutine to use again and again.
-func (br *Broker) NewBatch() *Batch { return &Batch{broker: br} }
+func (br *Broker) NewBatch() *Batch {
+	return &Batch{broker: br, watch: stopwatch{latency: br.count.latency}}
+}
 
 // Now is the time of this pass, Unix milliseconds; asked for once a pass.
 func (b *Batch) Now() int64 {
 	if b.now == 0 {
-		b.now = Now()
+		b.lookAtClock()
 	}
 	return b.now
+}
+
+func (b *Batch) lookAtClock() {
+	b.watch.began = time.Since(start)
+	b.now = at(b.watch.began)
+	b.watch.begin(b.now)
 }
 
 // Touch puts a connection on the list of those to flush. The connection calls
@@ -54,6 +65,7 @@ func (b *Batch) End() {
 		b.touched[i] = nil
 	}
 	b.touched = b.touched[:0]
+	b.watch.end()
 	b.now = 0
 	b.forget()
 }
@@ -93,6 +105,9 @@ func (b *Batch) Publish(d session.Delivery, id uint16, dup bool) bool {
 	}
 	if !dup {
 		b.broker.count.delivered.Inc()
+		if b.watch.runs {
+			b.watch.delivered(&d, c.connectedAt, b.now)
+		}
 	}
 	return true
 }
@@ -124,6 +139,7 @@ func (b *Batch) Full() bool { return b.client.conn != nil && b.client.conn.Full(
 // the client is left.
 func (b *Batch) Dropped(d session.Delivery, why session.Drop) {
 	b.broker.count.drop(why)
+	b.broker.account.ofDropped[why].add(b.client.info.ClientID, d.Msg.Topic)
 	if b.broker.Hooks.DeliveryDropped.Empty() {
 		return
 	}

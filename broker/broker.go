@@ -39,6 +39,7 @@ type Broker struct {
 	log           *slog.Logger
 	registry      *metrics.Registry
 	count         counters
+	account       account
 
 	index     topic.Index[routeKey, *route]
 	clients   registry
@@ -81,6 +82,7 @@ func New(o Options) *Broker {
 	}
 	br.subscriptions = autoSubscriptions(&o.Config.Modules)
 	br.newCounters(o.Metrics)
+	br.account.open(o.Metrics)
 	br.startSys()
 	(&sweep{br}).Fire(br.NewBatch(), 0)
 	br.done.Go(br.turn)

@@ -84,7 +84,7 @@ func (c *Client) Fire(b *Batch, at int64) {
 	c.timer = 0
 	late := c.sess.AwaitRelTimeouts()
 	c.sess.Tick(b, b.Now())
-	c.broker.count.awaitRelTimeouts.Add(uint64(c.sess.AwaitRelTimeouts() - late))
+	c.broker.count.awaitRelTimeouts.Add(c.sess.AwaitRelTimeouts() - late)
 	d := c.departure("expired")
 	d.will = c.dueWill(b.Now())
 	if c.expired(b.Now()) {
@@ -143,13 +143,13 @@ type Status struct {
 
 	Zone        *Zone
 	Connected   bool
-	Created     int64 // of the session, Unix milliseconds
-	Subscribed  int   // subscriptions
-	Inflight    int   // deliveries sent and not acknowledged
-	Queued      int   // deliveries that wait
-	QueuedBytes int64 // their payloads
-	AwaitingRel int   // QoS 2 messages received and not released
-	Dropped     uint64
+	Created     int64  // of the session, Unix milliseconds
+	Subscribed  int    // subscriptions
+	Inflight    int    // deliveries sent and not acknowledged
+	Queued      int    // deliveries that wait
+	QueuedBytes int64  // their payloads
+	AwaitingRel int    // QoS 2 messages received and not released
+	Dropped     uint64 // see session.Tally.Lost
 }
 
 // Status looks at the client.
@@ -157,9 +157,10 @@ func (c *Client) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sess
+	tally := s.Tally()
 	return Status{
 		ConnInfo: *c.connInfo(), Zone: c.zone, Connected: c.conn != nil, Created: s.Created(), Subscribed: s.SubscriptionCount(),
-		Inflight: s.Inflight(), Queued: s.Queued(), QueuedBytes: s.QueuedBytes(), AwaitingRel: s.AwaitingRel(), Dropped: s.Dropped(),
+		Inflight: s.Inflight(), Queued: s.Queued(), QueuedBytes: s.QueuedBytes(), AwaitingRel: s.AwaitingRel(), Dropped: tally.Lost(),
 	}
 }
 

@@ -7,4 +7,7 @@ import "time"
 var start = time.Now()
 
 // Now is the broker's time: Unix milliseconds that never jump.
-func Now() int64 { return start.UnixMilli() + time.Since(start).Milliseconds() }
+func Now() int64 { return at(time.Since(start)) }
+
+// at is the time so long after the start.
+func at(since time.Duration) int64 { return start.UnixMilli() + since.Milliseconds() }

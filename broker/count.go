@@ -18,12 +18,11 @@ import (
 // shared group goes away with it unacknowledged, it is booked again as
 // redispatched. Ledger reads all terms.
 type counters struct {
-	published     *metrics.Counter
-	dropped       *metrics.Counter
-	noSubscribers *metrics.Counter
-	retained      *metrics.Counter
-	acked         *metrics.Counter
-	delayed       *metrics.Counter
+	published *metrics.Counter
+	dropped   *metrics.Counter
+	retained  *metrics.Counter
+	acked     *metrics.Counter
+	delayed   *metrics.Counter
 	// awaitRelTimeouts are QoS 2 identifiers that were forgotten; EMQ X counts
 	// them as dropped messages, though they were routed when they came.
 	awaitRelTimeouts *metrics.Counter
@@ -34,6 +33,8 @@ type counters struct {
 	queued          *metrics.Gauge
 	deliveryDropped *metrics.Counter
 	drops           [session.SessionEnded + 1]*metrics.Counter // by session.Drop, which begins at 1
+
+	latency *metrics.Histogram
 
 	connect, connack, subscribe, unsubscribe *metrics.Counter // runs of the client.* hooks
 
@@ -62,11 +63,10 @@ type sampled struct {
 func (br *Broker) newCounters(r *metrics.Registry) {
 	c := &br.count
 	*c = counters{
-		published:     r.Counter("messages.publish", "messages that entered the broker, $SYS excluded"),
-		dropped:       r.Counter("messages.dropped", "messages dropped before they were delivered to anybody"),
-		noSubscribers: r.Counter("messages.dropped.no_subscribers", "messages that nobody subscribed to"),
-		retained:      r.Counter("messages.retained", "messages that came with the retain flag"),
-		acked:         r.Counter("messages.acked", "deliveries that the client acknowledged by PUBACK or PUBREC"),
+		published: r.Counter("messages.publish", "messages that entered the broker, $SYS excluded"),
+		dropped:   r.Counter("messages.dropped", "messages dropped before they were delivered to anybody"),
+		retained:  r.Counter("messages.retained", "messages that came with the retain flag"),
+		acked:     r.Counter("messages.acked", "deliveries that the client acknowledged by PUBACK or PUBREC"),
 
 		delayed:          r.Counter("messages.delayed", "messages put aside for later by $delayed"),
 		awaitRelTimeouts: r.Counter("messages.dropped.await_pubrel_timeout", "QoS 2 messages whose PUBREL didn't come in time"),
@@ -76,6 +76,8 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		delivered:       r.Counter("messages.delivered", "deliveries handed to a connection for the first time"),
 		queued:          r.Gauge("deliveries.queued", "deliveries that wait in the queues of sessions"),
 		deliveryDropped: r.Counter("delivery.dropped", "deliveries dropped, for all reasons together"),
+
+		latency: r.Histogram("messages.latency", "deliveries, by the microseconds from the PUBLISH to the receivers' sockets; a sample", latencies()),
 
 		connect:     r.Counter("client.connect", "CONNECT packets before any check"),
 		connack:     r.Counter("client.connack", "CONNACK packets about to be sent"),

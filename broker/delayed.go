@@ -44,6 +44,7 @@ func (br *Broker) delay(m *mqtt.Message, now int64) (code mqtt.ReasonCode, delay
 	k.Topic = name
 	if !br.delayed.put(at, k) {
 		br.count.dropped.Inc()
+		br.Refused(DelayedFull, m.From, m.Topic)
 		br.logs.delayedFull.warn(br.log, now, "a delayed message is refused: broker.max_delayed_messages or broker.max_delayed_bytes wait already",
 			"topic", m.Topic, "client", m.From)
 		return mqtt.QuotaExceeded, true
@@ -98,6 +99,7 @@ func (d *delayed) wake() {
 // Fire is Timer's: it publishes what is due.
 func (d *delayed) Fire(b *Batch, at int64) {
 	for _, m := range d.take(at, b.Now()) {
+		m.Timestamp = b.Now() // its way begins now
 		d.br.Publish(b, nil, m)
 	}
 }

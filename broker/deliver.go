@@ -18,9 +18,9 @@ func (c *Client) deliver(b *Batch, m *mqtt.Message, sub *session.Subscription, r
 	d := session.Delivery{Msg: m, Sub: sub, QoS: c.sess.Grant(m, sub), Retain: retain}
 	switch {
 	case c.ended:
-		b.Dropped(d, session.SessionEnded)
+		c.sess.Drop(d, session.SessionEnded, b)
 	case sub.NoLocal && m.From == c.info.ClientID: // [MQTT-3.8.3-3]
-		b.Dropped(d, session.NoLocal)
+		c.sess.Drop(d, session.NoLocal, b)
 	default:
 		c.sess.Deliver(d, b, b.Now())
 	}
@@ -50,7 +50,7 @@ func (c *Client) Pubrec(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) er
 }
 
 // acknowledgement is what Puback and Pubrec of a session are.
-type acknowledgement func(*session.Session, uint16, mqtt.ReasonCode, session.Sender, int64) (session.Delivery, error)
+type acknowledgement func(*session.Session, uint16, mqtt.ReasonCode, session.Sender, int64) (session.Acked, error)
 
 func (c *Client) acknowledge(b *Batch, conn Conn, ack acknowledgement, id uint16, code mqtt.ReasonCode) error {
 	c.enter(b)
@@ -75,7 +75,7 @@ func (c *Client) Pubcomp(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) e
 	if !c.owns(conn) {
 		return nil
 	}
-	err := c.sess.Pubcomp(id, code, b, b.Now())
+	_, err := c.sess.Pubcomp(id, code, b, b.Now())
 	c.feedReplay(b)
 	return err
 }

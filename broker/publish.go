@@ -22,6 +22,7 @@ func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (cod
 		e := hook.MessagePublish{Client: from, Message: m}
 		h.Run(&e)
 		if e.Refuse {
+			br.Refused(RefusedByHook, m.From, m.Topic)
 			return e.Code, 0
 		}
 		m = e.Message
@@ -80,7 +81,7 @@ func (br *Broker) unroutable(m *mqtt.Message) {
 		return
 	}
 	br.count.dropped.Inc()
-	br.count.noSubscribers.Inc()
+	br.Refused(NoSubscribers, m.From, m.Topic)
 	if h := &br.Hooks.MessageDropped; !h.Empty() {
 		h.Run(&hook.MessageDropped{Message: m, Reason: "no_subscribers"})
 	}

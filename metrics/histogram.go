@@ -33,13 +33,16 @@ func (r *Registry) Histogram(name, help string, bounds []int64) *Histogram {
 }
 
 // Observe counts v.
-func (h *Histogram) Observe(v int64) {
+func (h *Histogram) Observe(v int64) { h.ObserveN(v, 1) }
+
+// ObserveN counts n observations of v at once.
+func (h *Histogram) ObserveN(v int64, n uint64) {
 	i := 0
 	for i < len(h.bounds) && v > h.bounds[i] {
 		i++
 	}
-	h.counts[i].Add(1)
-	h.sum.Add(v)
+	h.counts[i].Add(n)
+	h.sum.Add(v * int64(n))
 }
 
 // Buckets is a histogram at one moment. Observations made while it was taken may be in Counts and not yet in Sum.

@@ -42,6 +42,7 @@ type conn struct {
 	opened   *broker.Client // client, for other goroutines
 	out      *output        // nil: nothing to write
 	unsent   aliasTable
+	traffic  traffic
 	end      broker.Ending // Word is empty while the connection lives
 	expiry   *uint32       // from the client's DISCONNECT
 	timer    int64         // when the wheel fires for us; 0: not scheduled
@@ -71,7 +72,7 @@ func (c *conn) Readable(np netloop.Pass, data []byte) {
 	if m := c.limits.Load(); m != nil {
 		m.bytes(c, p, size)
 	}
-	c.holdIfCongested()
+	c.fed(p, size)
 }
 
 // feed takes bytes of the MQTT stream and handles every packet that is whole.
@@ -120,6 +121,7 @@ func (c *conn) Woken(np netloop.Pass) {
 	if len(c.in) > 0 && c.held.Load() == 0 && !c.ended() {
 		c.feed(p, nil)
 	}
+	c.fed(p, 0)
 }
 
 // Writable is netloop.Handler's.

@@ -7,6 +7,7 @@ import (
 // handle passes one packet to its handler; see handle_*.go, one file each.
 func (c *conn) handle(p *pass, packet mqtt.Packet) {
 	c.listener.server.count.received(packet)
+	p.in.received(packet)
 	if c.client == nil {
 		switch k := packet.(type) {
 		case *mqtt.Connect:

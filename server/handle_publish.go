@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
 )
@@ -135,6 +136,7 @@ func (c *conn) receive(p *pass, k *mqtt.Publish) bool {
 	switch {
 	case err != nil && !dup: // [MQTT-3.3.4-7]
 		c.listener.server.count.publishDropped.Inc()
+		c.refused(p, k, broker.TooManyReleases)
 		c.fail(mqtt.ReceiveMaximumExceeded, "receive_maximum_exceeded", "more QoS 2 messages without PUBREL than max_awaiting_rel")
 		return false
 	case !dup:
@@ -147,6 +149,13 @@ func (c *conn) receive(p *pass, k *mqtt.Publish) bool {
 	}
 	c.SendAck(p.batch, mqtt.TypePubrec, k.PacketID, code)
 	return false
+}
+
+// refused books a PUBLISH that isn't routed. An alias that was never resolved
+// leaves the topic empty.
+func (c *conn) refused(p *pass, k *mqtt.Publish, why broker.Refusal) {
+	p.in.refused++
+	c.listener.server.broker.Refused(why, c.info.ClientID, c.info.Mountpoint+k.Topic)
 }
 
 // acknowledge answers a PUBLISH above QoS 0.
@@ -168,9 +177,12 @@ func (c *conn) acknowledge(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
 // deny answers a PUBLISH that must not be routed: the ACL forbids it, or nobody
 // could say whether it does.
 func (c *conn) deny(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
-	switch n := c.listener.server.count; {
-	case code != mqtt.NotAuthorized:
+	if code != mqtt.NotAuthorized {
 		c.unjudged(p, k, code)
+		return
+	}
+	c.refused(p, k, broker.NotAuthorized)
+	switch n := c.listener.server.count; {
 	case c.listener.zone.ACLDenyAction == "disconnect":
 		n.publishAuthError.Inc()
 		c.fail(mqtt.NotAuthorized, "not_authorized", "PUBLISH to a topic that the ACL forbids")
@@ -184,6 +196,7 @@ func (c *conn) deny(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
 // it may send the message again on its next connection.
 func (c *conn) unjudged(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
 	c.listener.server.count.publishDropped.Inc()
+	c.refused(p, k, broker.NotJudged)
 	if k.QoS > 0 && c.info.Version < mqtt.V5 {
 		c.fail(mqtt.Success, mqtt.ServerUnavailable.String(), "a PUBLISH can't be judged now, and the client can't be told")
 		return

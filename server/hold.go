@@ -46,13 +46,19 @@ func (c *conn) unhold(why uint32) bool {
 	return true
 }
 
-// holdIfCongested stops the input of a client that makes the broker answer and
-// doesn't take the answers. Deliveries stop at the high-water mark, so only
+// fed ends the handling of input, for which so many bytes were read, 0 if it
+// had been read before. It stops the input of a client that makes the broker
+// answer and doesn't take the answers. Deliveries stop at the high-water mark, so only
 // answers can bring the output to twice as much. The client that is stuck
 // because it writes before it reads is freed by the listener's send_timeout.
-func (c *conn) holdIfCongested() {
+func (c *conn) fed(p *pass, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.traffic.take(&p.in)
+	if size > 0 {
+		c.traffic.reads++
+		c.traffic.bytesIn += uint64(size)
+	}
 	if c.out != nil && c.out.size >= 2*c.listener.highWater {
 		c.hold(heldByOutput)
 	}

@@ -65,6 +65,7 @@ func (c *conn) withinQuota(p *pass, m *limits, k *mqtt.Publish) bool {
 		return true
 	}
 	c.listener.server.count.publishDropped.Inc()
+	c.refused(p, k, broker.QuotaExceeded)
 	c.acknowledge(p, k, mqtt.QuotaExceeded)
 	return false
 }

@@ -13,6 +13,7 @@ type pass struct {
 	batch   *broker.Batch
 	decoder mqtt.Decoder
 	msg     mqtt.Message // the one being published
+	in      inbound      // to the connection being fed
 
 	access     *auth.Control
 	noAnswers  auth.Cache // stays empty, see conn.aclCache

@@ -31,6 +31,7 @@ func (c *conn) Send(b *broker.Batch, t *mqtt.Template, o *mqtt.PublishOptions) b
 		w.attach(m.Keep().Payload)
 	}
 	c.listener.server.count.sentPublish(o.QoS, m.Sys)
+	c.traffic.sentMessage(o.QoS)
 	return true
 }
 
@@ -46,6 +47,7 @@ func (c *conn) SendAck(b *broker.Batch, kind mqtt.Type, id uint16, code mqtt.Rea
 	w.tail = mqtt.AppendAck(w.tail, kind, id, code, c.version)
 	w.size += len(w.tail) - before
 	c.listener.server.count.sent(kind)
+	c.traffic.sent()
 }
 
 // send appends any other packet. A client that can't take an answer it needs
@@ -77,6 +79,7 @@ func (c *conn) append(packet mqtt.Packet) {
 	c.out.tail = mqtt.Append(c.out.tail, packet, c.version)
 	c.out.size += len(c.out.tail) - before
 	c.listener.server.count.sent(packet.Type())
+	c.traffic.sent()
 }
 
 // writer is the output, which b will flush; mu is held.
@@ -119,7 +122,12 @@ func (c *conn) flush() {
 		size = c.out.size
 	}
 	err := c.out.write(c.link)
-	c.listener.server.count.bytesSent.Add(uint64(max(size-c.out.size, 0)))
+	written := uint64(max(size-c.out.size, 0))
+	c.listener.server.count.bytesSent.Add(written)
+	if written > 0 {
+		c.traffic.bytesOut += written
+		c.traffic.writes++
+	}
 	switch {
 	case err != nil:
 		c.link.Close(err)

@@ -43,8 +43,13 @@ func (s *Session) Released(id uint16) bool {
 func (s *Session) AwaitingRel() int { return len(s.awaiting) }
 
 // AwaitRelTimeouts counts the identifiers that were forgotten because PUBREL
-// didn't come in time, since the session was made or restored.
-func (s *Session) AwaitRelTimeouts() uint32 { return s.forgotten }
+// didn't come in time.
+func (s *Session) AwaitRelTimeouts() uint64 {
+	if s.tally == nil {
+		return 0
+	}
+	return s.tally.Forgotten
+}
 
 // forget drops the identifiers whose PUBREL is overdue.
 func (s *Session) forget(now int64) {
@@ -55,7 +60,7 @@ func (s *Session) forget(now int64) {
 	for id, since := range s.awaiting {
 		if since+timeout <= now {
 			delete(s.awaiting, id)
-			s.forgotten++
+			s.count().Forgotten++
 		} else {
 			s.wakeBy(since + timeout)
 		}

@@ -44,12 +44,14 @@ func (s *Session) send(d Delivery, out Sender, now int64) Outcome {
 		if !out.Publish(d, 0, false) {
 			return s.drop(d, TooLarge, out)
 		}
+		s.delivered++
 		return Sent
 	}
 	id := s.flights.next()
 	if !out.Publish(d, id, false) {
 		return s.drop(d, TooLarge, out)
 	}
+	s.delivered++
 	waitFor := awaitPuback
 	if d.QoS == 2 {
 		waitFor = awaitPubrec
@@ -82,6 +84,7 @@ func (s *Session) enqueue(d Delivery, out Sender, now int64) Outcome {
 	}
 	d.Msg = d.Msg.Keep()
 	q.push(i, d)
+	s.count().Queued++
 	s.touch(now)
 	return Queued
 }
@@ -126,14 +129,19 @@ func (s *Session) repeat(e *flight, out Sender, now int64) bool {
 	} else if !out.Publish(e.delivery(), e.id, true) {
 		return false
 	}
-	e.sentAt = now
+	e.sent(now)
 	s.touch(now)
 	s.wakeForRetry(now)
 	return true
 }
 
+// Drop books a delivery that was not given to Deliver, because the caller knows
+// a reason why the client must not get it, and reports it to out. It may be
+// called after End.
+func (s *Session) Drop(d Delivery, why Drop, out Sender) { s.drop(d, why, out) }
+
 func (s *Session) drop(d Delivery, why Drop, out Sender) Outcome {
-	s.dropped++
+	s.count().Dropped[why]++
 	out.Dropped(d, why)
 	return Dropped
 }

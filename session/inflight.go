@@ -1,6 +1,10 @@
 package session
 
-import "github.com/dunlin-mq/dunlin/mqtt"
+import (
+	"math"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
 
 // phase says what a flight waits for.
 type phase uint8
@@ -15,9 +19,10 @@ const (
 // flight is a delivery above QoS 0 that was sent and isn't acknowledged. It is
 // kept to 32 bytes: the QoS follows from the phase.
 type flight struct {
-	msg    *mqtt.Message // nil once PUBREC has come
+	msg    *mqtt.Message // nil once PUBREC has come, or without its payload, see SetTimed
 	sub    *Subscription
-	sentAt int64
+	sentAt int64  // last
+	after  uint32 // how long after it was first sent that was, milliseconds
 	id     uint16
 	phase  phase
 	retain bool
@@ -43,7 +48,34 @@ type inflight struct {
 	unsent uint32       // slots, done or not, at the end that aren't sent on it
 	lastID uint16
 	mixed  bool // identifiers have come round past an old flight: their order isn't cyclic any more
+	ways   ways
 }
+
+// ways are bits about the handling of flights.
+type ways uint8
+
+const (
+	unrepeated ways = 1 << iota // on a living connection, see SetRetry
+	timed                       // see SetTimed
+)
+
+func (w *ways) set(bit ways, on bool) {
+	if *w &^= bit; on {
+		*w |= bit
+	}
+}
+
+// firstSent is when the flight was sent for the first time.
+func (f *flight) firstSent() int64 { return f.sentAt - int64(f.after) }
+
+// sent notes that something of the flight was sent again.
+func (f *flight) sent(now int64) {
+	f.after = uint32(min(max(now-f.firstSent(), 0), math.MaxUint32))
+	f.sentAt = now
+}
+
+// acked is the flight for who is told of its acknowledgement.
+func (f *flight) acked() Acked { return Acked{f.delivery(), f.firstSent()} }
 
 // distance counts the steps from identifier a to b; 1 follows 65535.
 func distance(a, b uint16) uint32 {

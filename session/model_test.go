@@ -227,8 +227,14 @@ func (m *model) balance() {
 	if m.matched != m.delivered+m.s.Queued()+dropped {
 		m.t.Fatalf("%d matched, but %d delivered + %d queued + %v dropped", m.matched, m.delivered, m.s.Queued(), m.drops)
 	}
-	if m.s.Dropped() != uint64(dropped) {
-		m.t.Fatalf("the session counts %d dropped, want %d", m.s.Dropped(), dropped)
+	tally := m.s.Tally()
+	if tally.Delivered != uint64(m.delivered) {
+		m.t.Fatalf("the session counts %d delivered, want %d", tally.Delivered, m.delivered)
+	}
+	for why, n := range tally.Dropped {
+		if n != uint64(m.drops[Drop(why)]) {
+			m.t.Fatalf("the session counts %v dropped, want %v", tally.Dropped, m.drops)
+		}
 	}
 }
 

@@ -110,7 +110,8 @@ func (p *player) do(words []string) {
 		d, err := p.Pubrec(id(), failed, &p.wire, p.now)
 		p.acked(d, err)
 	case "pubcomp":
-		p.failed(p.Pubcomp(id(), failed, &p.wire, p.now))
+		_, err := p.Pubcomp(id(), failed, &p.wire, p.now)
+		p.failed(err)
 	case "received":
 		dup, err := p.Received(id(), p.now)
 		p.note(dup, "dup")
@@ -147,7 +148,7 @@ func (p *player) do(words []string) {
 		p.End(&p.wire)
 	case "counts":
 		p.note(true, fmt.Sprintf("queued=%d/%d inflight=%d awaiting=%d dropped=%d", p.Queued(), p.QueuedBytes(),
-			p.Inflight(), p.AwaitingRel(), p.Session.Dropped()))
+			p.Inflight(), p.AwaitingRel(), lost(p.Session)))
 	default:
 		panic("no such command: " + words[0])
 	}
@@ -183,7 +184,7 @@ func (p *player) deliver(qos mqtt.QoS, name string, options []string) {
 	}
 }
 
-func (p *player) acked(d Delivery, err error) {
+func (p *player) acked(d Acked, err error) {
 	if err == nil {
 		p.note(true, "ok:"+string(d.Msg.Payload))
 	}
@@ -223,4 +224,10 @@ func duration(s string) time.Duration {
 		panic(err)
 	}
 	return d
+}
+
+// lost is how many deliveries the session has dropped.
+func lost(s *Session) uint64 {
+	t := s.Tally()
+	return t.Lost()
 }

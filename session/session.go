@@ -14,13 +14,12 @@ type Session struct {
 	flights   inflight
 	created   int64
 	offlineAt int64
-	wake      int64 // no later than Tick has something to do; 0 never
-	dropped   uint64
+	wake      int64  // no later than Tick has something to do; 0 never
+	delivered uint64 // handed to a connection for the first time
+	tally     *Tally // nil until something had to wait, or was lost
 	expiry    uint32
-	forgotten uint32
 	window    uint16 // of the present connection
 	online    bool
-	noRetry   bool
 	active    bool // since the last Tick
 }
 
@@ -70,7 +69,7 @@ func (s *Session) End(out Sender) {
 	for q := s.queue; q != nil && q.n > 0; {
 		s.drop(q.pop(q.next()), SessionEnded, out)
 	}
-	s.flights = inflight{lastID: s.flights.lastID}
+	s.flights = inflight{lastID: s.flights.lastID, ways: s.flights.ways}
 	s.awaiting = nil
 	s.online = false
 	s.trim()
@@ -146,6 +145,3 @@ func (s *Session) QueuedBytes() int64 {
 
 // Inflight counts the deliveries that were sent and aren't acknowledged.
 func (s *Session) Inflight() int { return int(s.flights.live) }
-
-// Dropped counts the deliveries that this session has dropped, for any reason.
-func (s *Session) Dropped() uint64 { return s.dropped }

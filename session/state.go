@@ -23,7 +23,7 @@ type State struct {
 	Inflight       []InflightState // in the order of their sending
 	Queue          []Delivery      // per priority in the order of their coming
 	AwaitingRel    []AwaitingState // by identifier
-	Dropped        uint64
+	Tally          Tally
 }
 
 // InflightState is one delivery in flight. Without Msg it is at QoS 2 and has
@@ -44,7 +44,7 @@ type AwaitingState struct {
 func (s *Session) State() *State {
 	st := &State{
 		Created: s.created, OfflineAt: s.offlineAt, ExpiryInterval: s.expiry,
-		Will: s.will, LastID: s.flights.lastID, Dropped: s.dropped,
+		Will: s.will, LastID: s.flights.lastID, Tally: s.Tally(),
 	}
 	if s.online {
 		st.OfflineAt = 0
@@ -54,7 +54,11 @@ func (s *Session) State() *State {
 	})
 	for i := range s.flights.slots.n {
 		if e := s.flights.slots.at(i); e.phase != done {
-			st.Inflight = append(st.Inflight, InflightState{e.id, e.sentAt, e.delivery()})
+			in := InflightState{e.id, e.sentAt, e.delivery()}
+			if e.phase == awaitPubcomp {
+				in.Msg = nil
+			}
+			st.Inflight = append(st.Inflight, in)
 		}
 	}
 	if s.queue != nil {
@@ -77,7 +81,8 @@ func (s *Session) State() *State {
 // message on. The error says what in st can't be.
 func Restore(cfg *Config, st *State) (*Session, error) {
 	s := New(cfg, st.Created)
-	s.offlineAt, s.expiry, s.will, s.dropped = st.OfflineAt, st.ExpiryInterval, st.Will, st.Dropped
+	s.offlineAt, s.expiry, s.will = st.OfflineAt, st.ExpiryInterval, st.Will
+	s.restoreTally(st.Tally)
 	if s.will != nil {
 		if s.will.Msg == nil {
 			return nil, errors.New("session state: the will has no message")

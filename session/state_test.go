@@ -56,7 +56,7 @@ func fullSession(cfg *Config) *Session {
 	return s
 }
 
-func second(_ Delivery, err error) error { return err }
+func second(_ Acked, err error) error { return err }
 
 func viaJSON(t *testing.T, st *State) *State {
 	t.Helper()

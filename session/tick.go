@@ -27,7 +27,11 @@ func (s *Session) Tick(out Sender, now int64) (next int64) {
 // SetRetry switches the repetition of unacknowledged packets on a living
 // connection on or off; it is on to begin with. Version 5 forbids it
 // [MQTT-4.4.0-1], and EMQ X does it nevertheless.
-func (s *Session) SetRetry(on bool) { s.noRetry = !on }
+func (s *Session) SetRetry(on bool) { s.flights.ways.set(unrepeated, !on) }
+
+// SetTimed has a QoS 2 delivery in flight remember topic and times of its
+// message after PUBREC, so that Pubcomp can tell what it has completed.
+func (s *Session) SetTimed(on bool) { s.flights.ways.set(timed, on) }
 
 // retry repeats in order what is overdue. Congested output isn't made worse:
 // then the rest waits for another interval.
@@ -54,7 +58,7 @@ func (s *Session) retry(out Sender, now int64) {
 }
 
 func (s *Session) retryInterval() int64 {
-	if s.noRetry {
+	if s.flights.ways&unrepeated != 0 {
 		return 0
 	}
 	return s.cfg.RetryInterval.Milliseconds()

@@ -1,0 +1,29 @@
+package broker
+
+import "github.com/dunlin-mq/dunlin/session"
+
+// Traffic is what has gone over one connection since it was accepted from the
+// network.
+type Traffic struct {
+	Reads, BytesIn, PacketsIn    uint64    // bytes and reads are the transport's, TLS taken off
+	Writes, BytesOut, PacketsOut uint64    //
+	MessagesIn, MessagesOut      [3]uint64 // PUBLISH packets by QoS, repeated ones and $SYS included
+	Refused                      uint64    // of MessagesIn: for a quota or a limit, or because the client may not publish that
+}
+
+// Figures are what was counted about one client.
+type Figures struct {
+	session.Tally         // of the session, over all its connections
+	Traffic       Traffic // of the present connection; zero without one
+}
+
+// Figures counts nothing together: it costs no more than Status.
+func (c *Client) Figures() Figures {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := Figures{Tally: c.sess.Tally()}
+	if c.conn != nil {
+		f.Traffic = c.conn.Traffic()
+	}
+	return f
+}
