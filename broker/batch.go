@@ -106,7 +106,7 @@ func (b *Batch) Publish(d session.Delivery, id uint16, dup bool) bool {
 	if !dup {
 		b.broker.count.delivered.Inc()
 		if b.watch.runs {
-			b.watch.delivered(&d, c.connectedAt, b.now)
+			b.watch.delivered(d.Msg, d.Retain, c.connectedAt, b.now)
 		}
 	}
 	return true

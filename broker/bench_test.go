@@ -34,8 +34,6 @@ func (n *devNull) Send(_ *Batch, t *mqtt.Template, o *mqtt.PublishOptions) bool 
 func (n *devNull) SendAck(*Batch, mqtt.Type, uint16, mqtt.ReasonCode) {}
 func (n *devNull) ACLCache() *auth.Cache                              { return nil }
 
-func (n *devNull) Traffic() (t Traffic) { return t }
-
 func (n *devNull) Full() bool { return false }
 func (n *devNull) Flush()     {}
 func (n *devNull) End(Ending) {}

@@ -115,8 +115,6 @@ func (f *fakeConn) SendAck(_ *Batch, kind mqtt.Type, id uint16, code mqtt.Reason
 
 func (f *fakeConn) ACLCache() *auth.Cache { return f.cache }
 
-func (f *fakeConn) Traffic() Traffic { return Traffic{PacketsIn: 1} }
-
 func (f *fakeConn) Full() bool { return f.full.Load() }
 
 func (f *fakeConn) Flush() {

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/metrics"
-	"github.com/dunlin-mq/dunlin/session"
+	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
 // latencies are the bounds of the histogram messages.latency, in microseconds:
@@ -40,9 +40,9 @@ func (w *stopwatch) begin(now int64) {
 // delivered times one delivery, unless the time says nothing about the broker:
 // what came before the client has waited for that, and retained messages for
 // somebody who subscribes.
-func (w *stopwatch) delivered(d *session.Delivery, connected, now int64) {
-	switch m := d.Msg; {
-	case m.Sys || d.Retain || m.Timestamp < connected:
+func (w *stopwatch) delivered(m *mqtt.Message, retained bool, connected, now int64) {
+	switch {
+	case m.Sys || retained || m.Timestamp < connected:
 	case m.Timestamp >= now:
 		w.fresh++
 	default:

@@ -54,8 +54,6 @@ type Conn interface {
 	// ACLCache is what backends have said about the client's topics; nil: none
 	// was asked. It goes with the connection.
 	ACLCache() *auth.Cache
-	// Traffic is what has gone over the connection.
-	Traffic() Traffic
 	// End closes the connection, with a DISCONNECT where the client's version
 	// knows one.
 	End(why Ending)

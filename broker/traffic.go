@@ -11,6 +11,13 @@ type Traffic struct {
 	Refused                      uint64    // of MessagesIn: for a quota or a limit, or because the client may not publish that
 }
 
+// Meter is what a Conn may be beside: one that counts its traffic.
+type Meter interface {
+	// Traffic is what has gone over the connection so far. It must not block or
+	// call the broker.
+	Traffic() Traffic
+}
+
 // Figures are what was counted about one client.
 type Figures struct {
 	session.Tally         // of the session, over all its connections
@@ -22,8 +29,8 @@ func (c *Client) Figures() Figures {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := Figures{Tally: c.sess.Tally()}
-	if c.conn != nil {
-		f.Traffic = c.conn.Traffic()
+	if m, ok := c.conn.(Meter); ok {
+		f.Traffic = m.Traffic()
 	}
 	return f
 }

@@ -63,7 +63,7 @@ func (t *traffic) sentMessage(q mqtt.QoS) {
 	t.counts().out[q]++
 }
 
-// Traffic is broker.Conn's.
+// Traffic is broker.Meter's.
 func (c *conn) Traffic() broker.Traffic {
 	c.mu.Lock()
 	defer c.mu.Unlock()
