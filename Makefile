@@ -11,10 +11,10 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 export PATH := $(PATH):/usr/sbin:/sbin
 export GOTOOLCHAIN ?= local
 
-.PHONY: help run test peers services lint check fuzz bench clean
+.PHONY: help run test peers services lint check dashboard fuzz bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start the broker with its built-in defaults
 	$(GO) run ./cmd/dunlin
@@ -36,6 +36,9 @@ lint: $(GOLANGCI) ## run golangci-lint at its pinned version
 check: ## formatting, go.mod and generated files are current
 	scripts/check-current.sh
 
+dashboard: ## check, test and build the dashboard's app; needs Node 20 or newer
+	cd dashboard/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check && npm run --silent test && npm run --silent build
+
 fuzz: ## fuzz every target of the module for FUZZTIME each
 	scripts/fuzz.sh $(FUZZTIME)
 
@@ -44,7 +47,7 @@ bench: ## run the Go benchmarks matching BENCH
 	@echo 'Side by side with Mosquitto, over real sockets: bench/compare.sh'
 
 clean: ## remove what was built or fetched; data/ and log/ are yours and stay
-	rm -rf .cache bin dunlin testenv/node/node_modules
+	rm -rf .cache bin dunlin testenv/node/node_modules dashboard/web/node_modules
 
 # Built once from the Go module proxy and kept by version, so a fresh machine and a developer run the same linter.
 $(GOLANGCI):

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/dashboard"
 	"github.com/dunlin-mq/dunlin/store"
 )
 
@@ -48,6 +49,7 @@ func (n *Node) startAPI() error {
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
+		Pages: dashboard.Handler(),
 	})
 	if err != nil {
 		return err

@@ -18,7 +18,12 @@ before=$(mktemp)
 trap 'rm -f "$before"' EXIT
 state >"$before"
 go generate ./...
+if command -v npm >/dev/null || [ "${DUNLIN_REQUIRE_PEERS:-}" = 1 ]; then
+	make --no-print-directory dashboard
+else
+	echo 'npm is missing: it is not checked that dashboard/dist is what dashboard/web builds'
+fi
 if ! diff "$before" <(state); then
-	echo 'go generate ./... changes the files above: commit what it writes'
+	echo 'go generate ./... and make dashboard change the files above: commit what they write'
 	exit 1
 fi

@@ -12,7 +12,8 @@ mosquitto_sub  mosquitto-clients  client tests over TCP and TLS, the examples in
 openssl        openssl            TLS tests against another implementation
 haproxy        haproxy            PROXY protocol tests
 node           nodejs             client tests over WebSocket
-npm            npm                client tests over WebSocket
+npm            npm                client tests over WebSocket, the build of the dashboard
+chromium       chromium           tests of the dashboard
 curl           curl               the examples in docs/
 ip             iproute2           the examples in docs/, in a network namespace of their own
 unshare        util-linux         the examples in docs/, in a network namespace of their own
@@ -76,9 +77,9 @@ fi
 # npm is asked only when the lock file is newer than what it last installed.
 cd testenv/node
 if have npm && [ package-lock.json -nt node_modules/.package-lock.json ]; then
-	echo "installing: testenv/node (MQTT.js)"
+	echo "installing: testenv/node (MQTT.js, playwright-core)"
 	npm ci --no-audit --no-fund --loglevel=error || {
-		echo "missing: MQTT.js (npm ci failed in testenv/node), needed for: client tests over WebSocket"
+		echo "missing: MQTT.js and playwright-core (npm ci failed in testenv/node), needed for: client tests over WebSocket, tests of the dashboard"
 		failed=1
 	}
 fi

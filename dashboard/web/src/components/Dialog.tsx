@@ -1,0 +1,67 @@
+import { useEffect, useId, useRef, type FormEvent, type ReactNode } from 'react'
+import { useText } from '../i18n/i18n'
+import { Button } from './Button'
+import { text } from './text'
+
+interface Props {
+  title: string
+  onClose: () => void
+  children: ReactNode
+  /** With it, the dialog is a form whose button has this text. */
+  submit?: string
+  onSubmit?: () => void
+  busy?: boolean
+  danger?: boolean
+  /** It changes only what is the user's own: viewers may, too. */
+  own?: boolean
+  /** What went wrong with the last try, in one sentence. */
+  error?: string | undefined
+  wide?: boolean
+}
+
+/** A modal dialog: the browser's own, so Esc, focus and the rest of the page are its business. Render it to open it. */
+export function Dialog({ title, onClose, children, submit, onSubmit, busy, danger, own, error, wide }: Props) {
+  const t = useText(text)
+  const id = useId()
+  const ref = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    if (!ref.current?.open) ref.current?.showModal()
+  }, [])
+  const send = (e: FormEvent) => {
+    e.preventDefault()
+    if (!busy) onSubmit?.()
+  }
+  return (
+    <dialog ref={ref} className={wide ? 'dialog wide' : 'dialog'} aria-labelledby={id} onClose={onClose}>
+      <form onSubmit={send}>
+        <header>
+          <h2 id={id}>{title}</h2>
+          <Button look="ghost" icon="close" aria-label={t.close} onClick={onClose} />
+        </header>
+        <div className="dialog-body">{children}</div>
+        {error && (
+          <p className="form-error" role="alert">
+            {error}
+          </p>
+        )}
+        <footer>
+          <Button onClick={onClose}>{submit ? t.cancel : t.close}</Button>
+          {submit && (
+            <Button type="submit" look={danger ? 'danger' : 'primary'} busy={busy ?? false} write={!own}>
+              {submit}
+            </Button>
+          )}
+        </footer>
+      </form>
+    </dialog>
+  )
+}
+
+/** Asks before something is lost. */
+export function Confirm({ children, ...rest }: Omit<Props, 'wide'> & { submit: string; onSubmit: () => void }) {
+  return (
+    <Dialog danger {...rest}>
+      <div className="confirm">{children}</div>
+    </Dialog>
+  )
+}
