@@ -18,11 +18,11 @@ func (c *Control) Authorize(p *Policy, who *Client, cache *Cache, action Action,
 	chain := c.chains.Load()
 	if len(chain.authz) == 0 {
 		c.count.checkACL.Inc()
-		return c.judge(p, &result{}), true
+		return c.judge(p, &result{}, who, action, topic), true
 	}
 	if chain.backends && c.config.EnableACLCache {
 		if allow, ok := cache.get(action, topic, c.since(c.config.ACLCacheTTL-c.Remember())); ok {
-			return c.cached(allow), true
+			return c.cached(allow, who, action, topic), true
 		}
 	}
 	c.count.checkACL.Inc()
@@ -34,7 +34,7 @@ func (c *Control) Authorize(p *Policy, who *Client, cache *Cache, action Action,
 	if !decided {
 		return 0, false
 	}
-	return c.judge(p, &res), true
+	return c.judge(p, &res, who, action, topic), true
 }
 
 // Remember is how long a connection may take an allowed publish as allowed
@@ -56,7 +56,7 @@ func (c *Control) CountRemembered(n uint64) {
 func (c *Control) AuthorizeLater(p *Policy, r *Request, cache *Cache, done func(code mqtt.ReasonCode)) {
 	asked := c.now()
 	c.later(true, r, func(res result) {
-		code := c.judge(p, &res)
+		code := c.judge(p, &res, r.Client, r.Action, r.Topic)
 		if res.lasting() && c.config.EnableACLCache {
 			cache.put(cached{r.Topic, asked, r.Action, code == mqtt.Success}, c.config.ACLCacheMaxSize)
 		}
@@ -64,29 +64,80 @@ func (c *Control) AuthorizeLater(p *Policy, r *Request, cache *Cache, done func(
 	})
 }
 
-// judge makes a result a reason code, and counts it.
-func (c *Control) judge(p *Policy, res *result) mqtt.ReasonCode {
+// judge makes a result a reason code, counts it and tells of it.
+func (c *Control) judge(p *Policy, res *result, who *Client, action Action, topic string) mqtt.ReasonCode {
+	code, by := res.code(p)
 	switch {
 	case res.err != nil:
 		c.count.aclDeny.Inc()
-		return res.Code
 	case res.by == nil:
 		c.count.aclNobody.Inc()
-		return c.allowed(p.ACLNomatch == "allow")
+		fallthrough
+	default:
+		c.countAllowed(code == mqtt.Success)
 	}
-	return c.allowed(res.Verdict == Allow)
+	if tell := c.watcher.Load(); tell != nil {
+		(*tell)(&Decision{who, action, topic, code, by, res.Rule, res.err})
+	}
+	return code
 }
 
-func (c *Control) cached(allow bool) mqtt.ReasonCode {
+// code is what a result means to the client, and who decided.
+func (res *result) code(p *Policy) (code mqtt.ReasonCode, by string) {
+	allow := res.Verdict == Allow
+	switch {
+	case res.err != nil:
+		return res.Code, res.by.Name
+	case res.by == nil:
+		allow, by = p.ACLNomatch == "allow", "acl_nomatch"
+	default:
+		by = res.by.Name
+	}
+	if allow {
+		return mqtt.Success, by
+	}
+	return mqtt.NotAuthorized, by
+}
+
+func (c *Control) cached(allow bool, who *Client, action Action, topic string) mqtt.ReasonCode {
 	c.count.aclHit.Inc()
-	return c.allowed(allow)
+	c.countAllowed(allow)
+	code := mqtt.NotAuthorized
+	if allow {
+		code = mqtt.Success
+	}
+	if tell := c.watcher.Load(); tell != nil {
+		(*tell)(&Decision{Client: who, Action: action, Topic: topic, Code: code, By: "cache"})
+	}
+	return code
 }
 
-func (c *Control) allowed(allow bool) mqtt.ReasonCode {
+func (c *Control) countAllowed(allow bool) {
 	if allow {
 		c.count.aclAllow.Inc()
-		return mqtt.Success
+	} else {
+		c.count.aclDeny.Inc()
 	}
-	c.count.aclDeny.Inc()
-	return mqtt.NotAuthorized
+}
+
+// Decision is an answer of the ACL, valid during the call.
+type Decision struct {
+	Client *Client
+	Action Action
+	Topic  string
+	Code   mqtt.ReasonCode
+	By     string // the provider, cache or acl_nomatch
+	Rule   Why    // nil: unknown, or none
+	Err    error  // why there was no answer
+}
+
+// Watch has f called with every answer of Authorize and AuthorizeLater, in the
+// goroutine that gets it; f must not block. It takes the place of an earlier one;
+// nil: nobody is told.
+func (c *Control) Watch(f func(*Decision)) {
+	if f == nil {
+		c.watcher.Store(nil)
+		return
+	}
+	c.watcher.Store(&f)
 }

@@ -34,7 +34,8 @@ type Control struct {
 	epoch   time.Duration // start, since 1970
 	drained atomic.Int64  // since 1970 in nanoseconds; older answers don't count
 	chains  atomic.Pointer[chains]
-	asking  sync.Pool // of *Request, for authorizers that answer at once
+	watcher atomic.Pointer[func(*Decision)] // nil: nobody watches
+	asking  sync.Pool                       // of *Request, for authorizers that answer at once
 	digests *digester
 
 	bans   *Bans

@@ -48,11 +48,22 @@ type Answer struct {
 	// Code is the reason of a Deny; zero stands for NotAuthorized.
 	Code mqtt.ReasonCode
 
+	// Rule is what an authorizer's answer rests on; nil: no rule of its own.
+	Rule Why
+
 	// What an authenticator may add to an Allow.
 	Superuser  bool      // the ACL is not asked about this client
 	Mountpoint string    // takes the place of the zone's; empty: it doesn't
 	Rights     any       // kept as Client.Rights, for the Authorizer of the same provider
 	Expires    time.Time // the connection ends then; zero: it doesn't
+}
+
+// Why is what an answer rests on: a rule of a file, a row, a claim. It may be
+// asked long after the answer was given.
+type Why interface {
+	// Rule is the rule as it was written, and where it stands, such as
+	// acl.conf:12; empty: in no place that has a name.
+	Rule() (text, where string)
 }
 
 // Authenticator says who a client is. An error means that no answer could be

@@ -53,6 +53,7 @@ type walk struct {
 	// probe: if it comes to no decision, all are asked again later. Until then
 	// it isn't known whether those who ignore the question are to be counted.
 	probe bool
+	trail *[]Asked // gets what each says, who is then not counted; nil: nobody wants to know
 	result
 }
 
@@ -119,6 +120,9 @@ func (w *walk) atOnce() (decided bool) {
 // take notes what the next link said and reports whether that decides.
 func (w *walk) take(a Answer, err error) (decided bool) {
 	l := w.left[0]
+	if w.trail != nil {
+		*w.trail = append(*w.trail, Asked{l.Name, a, err})
+	}
 	if err != nil {
 		if errors.Is(err, errDown) || errors.Is(err, errBusy) {
 			l.count.backend.refused.Inc()
@@ -130,7 +134,7 @@ func (w *walk) take(a Answer, err error) (decided bool) {
 		w.Answer, w.by, w.err = Answer{Verdict: Deny, Code: refusal(w.acl, err)}, l, err
 		return true
 	}
-	if a.Verdict != Ignore || !w.probe {
+	if w.trail == nil && (a.Verdict != Ignore || !w.probe) {
 		l.count.verdict(w.acl, a.Verdict)
 	}
 	if a.Verdict == Ignore {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/hook"
@@ -140,6 +141,7 @@ func (b *Batch) Full() bool { return b.client.conn != nil && b.client.conn.Full(
 func (b *Batch) Dropped(d session.Delivery, why session.Drop) {
 	b.broker.count.drop(why)
 	b.broker.account.ofDropped[why].add(b.client.info.ClientID, d.Msg.Topic)
+	b.client.traceDelivery(d, slog.LevelWarn, "dropped", why.String())
 	if b.broker.Hooks.DeliveryDropped.Empty() {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/topic"
+	"github.com/dunlin-mq/dunlin/trace"
 )
 
 // Options are what a Broker is made of.
@@ -24,6 +25,8 @@ type Options struct {
 	Log      *slog.Logger
 	// Access decides about clients and topics; nil: a Control that asks nobody.
 	Access *auth.Control
+	// Trace hears of what happens to messages and sessions; nil: nobody does.
+	Trace *trace.Tracer
 }
 
 // Broker is one node's broker. Its methods may be called by any number of
@@ -40,6 +43,7 @@ type Broker struct {
 	registry      *metrics.Registry
 	count         counters
 	account       account
+	trace         *trace.Tracer
 
 	index     topic.Index[routeKey, *route]
 	clients   registry
@@ -64,7 +68,7 @@ func New(o Options) *Broker {
 	br := &Broker{
 		Hooks: o.Hooks, Retained: o.Retained, Access: o.Access,
 		node: o.Node, version: o.Version, sysPrefix: "$SYS/brokers/" + o.Node + "/",
-		cfg: o.Config, log: o.Log, registry: o.Metrics,
+		cfg: o.Config, log: o.Log, registry: o.Metrics, trace: o.Trace,
 		stop: make(chan struct{}),
 	}
 	if br.Access == nil {
@@ -141,8 +145,9 @@ func fire[E any](chain *hook.Chain[E], e *E) {
 }
 
 // fireSession counts and tells of a session's beginning or end.
-func (br *Broker) fireSession(chain *hook.Chain[hook.SessionEvent], n *metrics.Counter, who *hook.ClientInfo, reason string) {
+func (br *Broker) fireSession(chain *hook.Chain[hook.SessionEvent], n *metrics.Counter, who *hook.ClientInfo, event, reason string) {
 	n.Inc()
+	br.traceSession(who, event, reason)
 	if !chain.Empty() {
 		chain.Run(&hook.SessionEvent{Client: who, Reason: reason})
 	}

@@ -91,9 +91,9 @@ func (br *Broker) carryOut(b *Batch, d *departure) {
 	switch {
 	case !d.over:
 	case d.reason == endDiscarded.Word:
-		br.fireSession(&br.Hooks.SessionDiscarded, br.count.sessionDiscarded, d.info, d.reason)
+		br.fireSession(&br.Hooks.SessionDiscarded, br.count.sessionDiscarded, d.info, "session discarded", d.reason)
 	default:
-		br.fireSession(&br.Hooks.SessionTerminated, br.count.sessionTerminated, d.info, d.reason)
+		br.fireSession(&br.Hooks.SessionTerminated, br.count.sessionTerminated, d.info, "session ended", d.reason)
 	}
 }
 

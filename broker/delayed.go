@@ -47,9 +47,11 @@ func (br *Broker) delay(m *mqtt.Message, now int64) (code mqtt.ReasonCode, delay
 		br.Refused(DelayedFull, m.From, m.Topic)
 		br.logs.delayedFull.warn(br.log, now, "a delayed message is refused: broker.max_delayed_messages or broker.max_delayed_bytes wait already",
 			"topic", m.Topic, "client", m.From)
+		br.traceRefused(k, DelayedFull.String(), mqtt.QuotaExceeded)
 		return mqtt.QuotaExceeded, true
 	}
 	br.count.delayed.Inc()
+	br.traceDelayed(k, at)
 	return mqtt.NoMatchingSubscribers, true
 }
 

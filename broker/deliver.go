@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"log/slog"
+
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 )
@@ -22,7 +24,9 @@ func (c *Client) deliver(b *Batch, m *mqtt.Message, sub *session.Subscription, r
 	case sub.NoLocal && m.From == c.info.ClientID: // [MQTT-3.8.3-3]
 		c.sess.Drop(d, session.NoLocal, b)
 	default:
-		c.sess.Deliver(d, b, b.Now())
+		if c.sess.Deliver(d, b, b.Now()) == session.Queued {
+			c.traceDelivery(d, slog.LevelDebug, "queued", "")
+		}
 	}
 }
 

@@ -123,6 +123,7 @@ func (g *group) dispatch(b *Batch, m *mqtt.Message) {
 		members := *g.members.Load()
 		if len(members) == 0 { // the last one has just left
 			b.broker.count.drop(session.SessionEnded)
+			b.broker.traceDropped(m, session.SessionEnded.String())
 			return
 		}
 		first, bound := g.choose(members, m)

@@ -74,6 +74,7 @@ func (br *Broker) redispatch(b *Batch, held []session.Delivery) {
 			g.dispatch(b, d.Msg)
 		} else { // the others have left in the meantime
 			br.count.drop(session.SessionEnded)
+			br.traceDropped(d.Msg, session.SessionEnded.String())
 		}
 	}
 }

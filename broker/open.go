@@ -49,7 +49,7 @@ func (br *Broker) create(b *Batch, o *Opening) *Client {
 	}
 	c.attach(b, o, false)
 	c.leave(b)
-	br.fireSession(&br.Hooks.SessionCreated, br.count.sessionCreated, o.Ask.Client, "")
+	br.fireSession(&br.Hooks.SessionCreated, br.count.sessionCreated, o.Ask.Client, "session created", "")
 	br.connected(b, c, o)
 	return c
 }
@@ -74,9 +74,9 @@ func (br *Broker) resume(b *Batch, c *Client, o *Opening) bool {
 	c.leave(b)
 	br.carryOut(b, d)
 	if taken {
-		br.fireSession(&br.Hooks.SessionTakenOver, br.count.sessionTakenOver, d.info, d.reason)
+		br.fireSession(&br.Hooks.SessionTakenOver, br.count.sessionTakenOver, d.info, "session taken over", d.reason)
 	}
-	br.fireSession(&br.Hooks.SessionResumed, br.count.sessionResumed, o.Ask.Client, "")
+	br.fireSession(&br.Hooks.SessionResumed, br.count.sessionResumed, o.Ask.Client, "session resumed", "")
 	br.connected(b, c, o)
 	br.settle(b, c)
 	return true

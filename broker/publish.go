@@ -23,6 +23,7 @@ func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (cod
 		h.Run(&e)
 		if e.Refuse {
 			br.Refused(RefusedByHook, m.From, m.Topic)
+			br.traceRefused(m, RefusedByHook.String(), e.Code)
 			return e.Code, 0
 		}
 		m = e.Message
@@ -48,6 +49,7 @@ func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (cod
 // publisher's messages are routed one after the other, each to its end.
 func (br *Broker) route(b *Batch, m *mqtt.Message) int {
 	routes := br.index.Match(m.Topic, b.routes[:0])
+	br.traceRoute(m, len(routes))
 	if len(routes) == 0 {
 		return 0
 	}
@@ -67,11 +69,16 @@ func (br *Broker) retain(m *mqtt.Message, now int64) bool {
 	br.count.retained.Inc()
 	if len(m.Payload) == 0 {
 		br.Retained.Delete(m.Topic)
+		br.traceRetained(m, "retained message deleted", nil)
 		return !br.Retained.StopPublishClearMsg()
 	}
-	if err := br.Retained.Put(m, now); err != nil {
+	err := br.Retained.Put(m, now)
+	if err != nil {
 		br.logs.notRetained.warn(br.log, now, "a retained message is not stored", "topic", m.Topic, "client", m.From, "err", err)
+		br.traceRetained(m, "not retained", err)
+		return true
 	}
+	br.traceRetained(m, "retained", nil)
 	return true
 }
 
@@ -82,6 +89,7 @@ func (br *Broker) unroutable(m *mqtt.Message) {
 	}
 	br.count.dropped.Inc()
 	br.Refused(NoSubscribers, m.From, m.Topic)
+	br.traceDropped(m, NoSubscribers.String())
 	if h := &br.Hooks.MessageDropped; !h.Empty() {
 		h.Run(&hook.MessageDropped{Message: m, Reason: "no_subscribers"})
 	}
@@ -90,6 +98,7 @@ func (br *Broker) unroutable(m *mqtt.Message) {
 // acked books a PUBACK or PUBREC.
 func (br *Broker) acked(by *hook.ClientInfo, m *mqtt.Message) {
 	br.count.acked.Inc()
+	br.traceAcked(by, m)
 	if h := &br.Hooks.MessageAcked; !h.Empty() {
 		h.Run(&hook.MessageAcked{Client: by, Message: m})
 	}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"log/slog"
 	"strings"
 
 	"github.com/dunlin-mq/dunlin/auth"
@@ -50,6 +51,7 @@ func (br *Broker) publishJudged(b *Batch, d *departure, name string, code mqtt.R
 	if code.Failed() {
 		br.logs.willDenied.warn(br.log, b.Now(), "a will is not published: the ACL denies it, or can't be asked",
 			"client", d.info.ClientID, "topic", name, "reason", code)
+		br.traceRefused(d.will.Msg, NotAuthorized.String(), code)
 		return
 	}
 	m := d.will.Msg.Copy()
@@ -57,5 +59,6 @@ func (br *Broker) publishJudged(b *Batch, d *departure, name string, code mqtt.R
 	if m.Props.Has(mqtt.PropMessageExpiry) && m.Props.MessageExpiry > 0 { // runs from the publication on
 		m.ExpiresAt = b.Now() + int64(m.Props.MessageExpiry)*1000
 	}
+	br.traceMessage(m, slog.LevelInfo, "will")
 	br.Publish(b, d.info, m)
 }

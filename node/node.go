@@ -19,6 +19,7 @@ import (
 	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/server"
 	"github.com/dunlin-mq/dunlin/store"
+	"github.com/dunlin-mq/dunlin/trace"
 )
 
 // Version is what `dunlin version` and $SYS/brokers/<node>/version say.
@@ -37,6 +38,7 @@ type Node struct {
 	History *metrics.History
 
 	log       *slog.Logger
+	trace     *trace.Tracer
 	store     *store.Store
 	passwords *auth.Passwords
 	leaves    leaves
@@ -58,14 +60,18 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n.History = newHistory(n.Metrics)
+	if err := n.openTraces(); err != nil {
+		n.stopAccess()
+		return nil, err
+	}
 	n.Broker = broker.New(broker.Options{
 		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
-		Retained: retain.New(c.Retainer), Access: n.Access, Log: log,
+		Retained: retain.New(c.Retainer), Access: n.Access, Trace: n.trace, Log: log,
 	})
 	var err error
 	n.Server, err = server.New(server.Options{
 		Broker: n.Broker, Hooks: n.Hooks, Metrics: n.Metrics, Log: log,
-		Listeners: c.Listeners(), Zone: c.zones(), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients,
+		Listeners: c.Listeners(), Zone: c.zones(), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients, Trace: n.trace,
 	})
 	if err == nil {
 		err = n.startServing()
@@ -127,6 +133,7 @@ func (n *Node) stopParts() {
 		n.Alarms.Close()
 	}
 	n.Broker.Close()
+	n.closeTraces()
 	n.stopAccess()
 }
 

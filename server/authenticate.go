@@ -33,6 +33,7 @@ func (c *conn) authenticate(p *pass, k *mqtt.Connect, ask *hook.ConnInfo) {
 // authenticated goes on with a CONNECT that was judged.
 func (c *conn) authenticated(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, o *auth.Outcome) {
 	code, say := o.Code, "not authenticated"
+	c.traceAuthenticated(ask.Client, o.By, o)
 	if !code.Failed() {
 		ask.Client.Anonymous = o.Anonymous
 		code, say = grant(ask.Client, &o.Answer)

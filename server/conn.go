@@ -158,6 +158,7 @@ func (c *conn) Closed(np netloop.Pass, err error) {
 	if c.access != nil {
 		c.access.suspended = nil // its answers may come for seconds still
 	}
+	c.traceGone(why)
 	c.listener.gone(c, why)
 	if c.client != nil {
 		c.client.Close(p.batch, c, why, expiry, !dropWill)
@@ -237,6 +238,7 @@ func (c *conn) fail(code mqtt.ReasonCode, word, say string) {
 	}
 	c.mu.Unlock()
 	c.listener.server.log.Info("a connection is closed", "client", info.ClientID, "peer", info.Peer, "reason", word, "why", say)
+	c.traceFault(info, "closing", word, say)
 	c.endWith(broker.Ending{Code: code, Word: word}, props)
 }
 

@@ -8,6 +8,9 @@ import (
 func (c *conn) handle(p *pass, packet mqtt.Packet) {
 	c.listener.server.count.received(packet)
 	p.in.received(packet)
+	if a := c.listener.server.trace.Active(); a != nil {
+		c.traceReceived(a, packet)
+	}
 	if c.client == nil {
 		switch k := packet.(type) {
 		case *mqtt.Connect:

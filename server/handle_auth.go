@@ -76,6 +76,7 @@ func (c *conn) stepExchange(p *pass, data []byte) {
 	}
 	x.run = nil
 	code = c.listener.server.broker.Access.CountExchange(c.info, code)
+	c.traceAuthenticated(c.info, x.method, &auth.Outcome{Code: code})
 	switch {
 	case code.Failed():
 		c.failAuth(code, say)

@@ -10,6 +10,7 @@ import (
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 	"github.com/dunlin-mq/dunlin/topic"
+	"github.com/dunlin-mq/dunlin/trace"
 )
 
 // maxConnect is the largest remaining length before CONNECT is accepted: room
@@ -27,6 +28,7 @@ func (c *conn) handleConnect(p *pass, k *mqtt.Connect) {
 	}
 	ask := c.ask(k)
 	code, say := c.enrich(k, ask)
+	c.traceConnect(k)
 	if !code.Failed() {
 		code, say = c.listener.server.broker.Access.Admit(&c.listener.zone.Policy, ask.Client), "not admitted"
 	}
@@ -265,7 +267,8 @@ func (c *conn) refuseConnect(ask *hook.ConnInfo, code mqtt.ReasonCode, say strin
 // refuse answers a CONNECT with a failure and ends the connection.
 func (c *conn) refuse(v mqtt.Version, code mqtt.ReasonCode, word, say string, props *mqtt.Properties) {
 	s := c.listener.server
-	s.log.Info("a CONNECT is refused", "peer", c.info.Peer, "reason", word, "why", say)
+	s.log.Info("a CONNECT is refused", "client", c.info.ClientID, "user", trace.User(c.info.Username), "peer", c.info.Peer, "reason", word, "why", say)
+	c.traceFault(c.info, "refused", word, say)
 	s.count.refused(code)
 	c.mu.Lock()
 	defer c.mu.Unlock()

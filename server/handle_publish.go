@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
@@ -35,6 +36,8 @@ func (c *conn) handlePublish(p *pass, k *mqtt.Publish) {
 			return
 		}
 		c.allowed = p.batch.Now()
+	} else if a := c.listener.server.trace.Active(); a != nil {
+		c.traceUnasked(a, auth.Publish, k.Topic)
 	}
 	c.publish(p, k)
 }
@@ -124,6 +127,7 @@ func (c *conn) checkProps(p *pass, k *mqtt.Publish) bool {
 		c.fail(mqtt.ProtocolError, "protocol_error", "PUBLISH: the response topic is no topic name")
 		return false
 	case c.stream.Strict && k.Props.Has(mqtt.PropPayloadFormat) && k.Props.PayloadFormat == 1 && !utf8.Valid(k.Payload):
+		c.traceRefusedPublish(k, mqtt.PayloadFormatInvalid.String())
 		c.acknowledge(p, k, mqtt.PayloadFormatInvalid)
 		return false
 	}
@@ -147,6 +151,7 @@ func (c *conn) receive(p *pass, k *mqtt.Publish) bool {
 		code = mqtt.PacketIdentifierInUse
 		c.listener.server.count.publishInuse.Inc()
 	}
+	c.traceRefusedPublish(k, "already_received")
 	c.SendAck(p.batch, mqtt.TypePubrec, k.PacketID, code)
 	return false
 }
@@ -155,6 +160,7 @@ func (c *conn) receive(p *pass, k *mqtt.Publish) bool {
 // leaves the topic empty.
 func (c *conn) refused(p *pass, k *mqtt.Publish, why broker.Refusal) {
 	p.in.refused++
+	c.traceRefusedPublish(k, why.String())
 	c.listener.server.broker.Refused(why, c.info.ClientID, c.info.Mountpoint+k.Topic)
 }
 

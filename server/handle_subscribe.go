@@ -42,6 +42,9 @@ func (c *conn) permit(p *pass, filters []mqtt.SubscribeFilter, codes []mqtt.Reas
 			open = append(open, i)
 		}
 		codes[i] = code
+		if a := c.listener.server.trace.Active(); a != nil && (!bool(z.EnableACL) || c.info.Superuser) {
+			c.traceUnasked(a, auth.Subscribe, bare(filters[i].Filter))
+		}
 	}
 	return open
 }
@@ -110,6 +113,7 @@ func (c *conn) subscribeAll(p *pass, k *mqtt.Subscribe, codes []mqtt.ReasonCode)
 		if !ack.Codes[i].Failed() {
 			ack.Codes[i], fresh[i] = c.subscribe(p, &e.Filters[i], id)
 		}
+		c.traceSubscription("subscription", e.Filters[i].Filter, ack.Codes[i])
 	}
 	s.count.subscribed(ack.Codes)
 	c.send(p, ack)

@@ -26,6 +26,7 @@ func (c *conn) handleUnsubscribe(p *pass, k *mqtt.Unsubscribe) {
 			filter, _ = c.mount(filter, f)
 			code = s.broker.Unsubscribe(p.batch, c.client, c, filter)
 		}
+		c.traceSubscription("unsubscription", filter, code)
 		failed = failed || code.Failed()
 		ack.Codes = append(ack.Codes, code)
 	}

@@ -92,6 +92,7 @@ func (l *listener) newConn(k link, who known) *conn {
 		l.release("shutdown")
 		return nil
 	}
+	c.traceOpened()
 	return c
 }
 

@@ -20,6 +20,9 @@ func (c *conn) Send(b *broker.Batch, t *mqtt.Template, o *mqtt.PublishOptions) b
 		c.unsent.forget(m.Topic, o)
 		return false
 	}
+	if a := c.listener.server.trace.Active(); a != nil {
+		c.traceSentPublish(a, m, o)
+	}
 	w := c.writer(b)
 	before := len(w.tail)
 	if len(m.Payload) < largePayload {
@@ -44,6 +47,9 @@ func (c *conn) SendAck(b *broker.Batch, kind mqtt.Type, id uint16, code mqtt.Rea
 	}
 	w := c.writer(b)
 	before := len(w.tail)
+	if a := c.listener.server.trace.Active(); a != nil {
+		c.traceSent(a, &mqtt.Ack{Kind: kind, PacketID: id, Code: code})
+	}
 	w.tail = mqtt.AppendAck(w.tail, kind, id, code, c.version)
 	w.size += len(w.tail) - before
 	c.listener.server.count.sent(kind)
@@ -74,6 +80,9 @@ func (c *conn) fits(packet mqtt.Packet) bool {
 func (c *conn) append(packet mqtt.Packet) {
 	if c.out == nil {
 		c.out = outputs.Get().(*output)
+	}
+	if a := c.listener.server.trace.Active(); a != nil {
+		c.traceSent(a, packet)
 	}
 	before := len(c.out.tail)
 	c.out.tail = mqtt.Append(c.out.tail, packet, c.version)

@@ -16,6 +16,7 @@ import (
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/trace"
 )
 
 // Options are what a Server is made of.
@@ -31,6 +32,9 @@ type Options struct {
 	MaxClients int
 	// DataDir is where the certificate is that was made at the first start.
 	DataDir string
+	// Trace hears of packets and of what is decided about connections; nil:
+	// nobody does.
+	Trace *trace.Tracer
 }
 
 // Server is all listeners of a node with their connections.
@@ -39,6 +43,7 @@ type Server struct {
 	hooks  *hook.Points
 	log    *slog.Logger
 	count  *counters
+	trace  *trace.Tracer
 
 	open  atomic.Int64 // connections of all listeners
 	loops *loops
@@ -57,7 +62,7 @@ type Server struct {
 // New makes a server that listens nowhere yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		broker: o.Broker, hooks: o.Hooks, log: o.Log, count: newCounters(o.Metrics),
+		broker: o.Broker, hooks: o.Hooks, log: o.Log, count: newCounters(o.Metrics), trace: o.Trace,
 		options: o, quotas: make(map[*broker.Zone]*sharedBucket),
 	}
 	s.passes.New = func() any { return newPass(o.Broker) }
