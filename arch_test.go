@@ -29,7 +29,7 @@ var layers = []struct {
 	{7, "cmd/dunlin"},
 	{6, "node"},
 	{5, "api dashboard"},
-	{4, "server server/netloop gateway cluster rule exhook"},
+	{4, "server server/netloop gateway cluster rule exhook backup"},
 	{3, "broker"},
 	{2, "session retain auth sink rule/sql trace"},
 	{1, "hook connector store host alarm discovery engine"},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -61,8 +62,9 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		On:        func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
 		ReloadACL: func() error { f.reloads++; return f.broken },
 		Logs:      newFakeLogs(),
-		History:   newFakeHistory(),
-		hash:      fastHash,
+		Backup:    newKept(t, f.control), Exports: backup.Folder(t.TempDir()),
+		History: newFakeHistory(),
+		hash:    fastHash,
 	}
 	for _, change := range change {
 		change(&o)

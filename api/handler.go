@@ -89,17 +89,22 @@ func (s *Server) loggedIn(w http.ResponseWriter, r *http.Request, d door) bool {
 
 // read gets the parameters; what is wrong with them it answers itself.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, route *Route, values []string) (*request, bool) {
-	came, items, err := readParams(w, r)
+	q := &request{version: version, route: route, longest: s.o.Config.MaxRowLimit, accept: r.Header.Get("Accept")}
+	var err error
+	if route.content > 0 {
+		q.params, q.content, err = readContent(w, r, route.content)
+	} else {
+		q.params, q.items, err = readParams(w, r)
+	}
 	tooLong := new(http.MaxBytesError)
 	switch {
 	case errors.As(err, &tooLong):
 		writeText(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return nil, false
-	case err != nil || items != nil && route.batch == nil:
+	case err != nil || q.items != nil && route.batch == nil:
 		writeText(w, http.StatusBadRequest, "Bad Request")
 		return nil, false
 	}
-	q := &request{version: version, route: route, params: came, items: items, longest: s.o.Config.MaxRowLimit, accept: r.Header.Get("Accept")}
 	q.path = make(map[string]string)
 	for i, name := range route.pathNames() {
 		q.path[name] = values[i]

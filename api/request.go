@@ -26,6 +26,7 @@ type request struct {
 	path    map[string]string // the parts of the path that have names
 	params  params            // of query and body; a handler gets them checked
 	items   []params          // of a body that was an array; nil: it was none
+	content []byte            // the body as it came, if Route.content
 
 	longest int    // page
 	accept  string // the types of answers that the caller takes
@@ -67,13 +68,8 @@ var errNotJSON = errors.New("the body is not JSON")
 // readParams reads the query, then the body, which wins where both name a
 // parameter. items is not nil if the body is an array.
 func readParams(w http.ResponseWriter, r *http.Request) (all params, items []params, err error) {
-	all = make(params)
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, nil, errNotJSON
-	}
-	for name, values := range query {
-		all[name] = values[0]
+	if all, err = readQuery(r); err != nil {
+		return nil, nil, err
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -90,6 +86,26 @@ func readParams(w http.ResponseWriter, r *http.Request) (all params, items []par
 		return all, nil, decode(text, &all)
 	}
 	return nil, nil, errNotJSON
+}
+
+func readQuery(r *http.Request) (params, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, errNotJSON
+	}
+	all := make(params)
+	for name, values := range query {
+		all[name] = values[0]
+	}
+	return all, nil
+}
+
+// readContent reads the query, and the body as it comes.
+func readContent(w http.ResponseWriter, r *http.Request, longest int64) (all params, content []byte, err error) {
+	if all, err = readQuery(r); err == nil {
+		content, err = io.ReadAll(http.MaxBytesReader(w, r.Body, longest))
+	}
+	return all, content, err
 }
 
 func decode[T any](text string, into *T) error {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/metrics"
 )
@@ -37,6 +38,8 @@ type Options struct {
 	Caches    Caches
 	Drainer   Drainer
 	Scram     Scram
+	Backup    *backup.Target // what is exported, but for the apps
+	Exports   backup.Folder
 	Alarms    Alarms
 	Logs      Logs
 	Broker    *broker.Broker // clients, subscriptions, messages

@@ -40,6 +40,8 @@ type NewAccount struct {
 	Password     []byte
 	Stored, Salt string
 	Hash         Hash // of Stored; zero: the way new passwords are hashed
+
+	Created time.Time // zero: now
 }
 
 // Rule allows or denies a subject what its topic covers.

@@ -2,13 +2,11 @@ package node
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/dunlin-mq/dunlin/api"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/dashboard"
-	"github.com/dunlin-mq/dunlin/store"
 )
 
 // aclModule is EMQ X's name of what reads the rule file.
@@ -17,7 +15,7 @@ const aclModule = "emqx_mod_acl_internal"
 // startAccess opens what the node keeps and builds the access control.
 func (n *Node) startAccess() (err error) {
 	c := n.Config
-	if n.store, err = store.Open(filepath.Join(c.Node.DataDir, "dunlin.db")); err != nil {
+	if n.store, err = c.openStore(); err != nil {
 		return err
 	}
 	n.passwords = auth.NewPasswords()
@@ -47,7 +45,7 @@ func (n *Node) startAPI() error {
 		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
-		Bans: n.Access.Bans(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
+		Bans: n.Access.Bans(), Backup: n.kept(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
 		Pages: dashboard.Handler(),
 	})

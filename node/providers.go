@@ -26,6 +26,7 @@ import (
 	"github.com/dunlin-mq/dunlin/connector/mysql"
 	"github.com/dunlin-mq/dunlin/connector/postgres"
 	"github.com/dunlin-mq/dunlin/connector/redis"
+	"github.com/dunlin-mq/dunlin/store"
 )
 
 // Providers is the configuration of whoever can be asked about clients.
@@ -386,6 +387,15 @@ func (n *Node) useProviders() (err error) {
 		n.Access.UseMechanism(name, m)
 	}
 	return n.loadKeys()
+}
+
+// keptAccounts are the built-in accounts and rules of a node that does not run, as they were kept.
+func (c *Config) keptAccounts(s *store.Store, passwords *auth.Passwords) (*builtin.Builtin, error) {
+	config := c.Providers.Builtin
+	config.Users, config.Clients, config.BootstrapFile, config.AllowListFile = nil, nil, "", "" // the start takes care of them
+	return builtin.New(context.Background(), builtin.Options{
+		Config: config, Passwords: passwords, Accounts: s.Map("accounts"), Rules: s.Map("rules"),
+	})
 }
 
 // loadKeys reads the file of pre-shared keys, if it is on.

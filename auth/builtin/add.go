@@ -68,12 +68,11 @@ func (t *accounts) keep(fresh map[auth.Subject]*record) error {
 // many at a time as there are processors.
 func (t *accounts) makeAll(ctx context.Context, all []auth.NewAccount) ([]*record, []error) {
 	made, errs := make([]*record, len(all)), make([]error, len(all))
-	now := time.Now().UnixMilli()
 	one := func(i int) {
 		if a := &all[i]; t.get(a.Subject) != nil {
 			errs[i] = auth.ErrExists
 		} else if made[i], errs[i] = t.make(ctx, a); errs[i] == nil {
-			made[i].superuser, made[i].created = a.Superuser, now
+			made[i].superuser, made[i].created = a.Superuser, created(a)
 		}
 	}
 	var next atomic.Int64
@@ -87,6 +86,13 @@ func (t *accounts) makeAll(ctx context.Context, all []auth.NewAccount) ([]*recor
 	}
 	wg.Wait()
 	return made, errs
+}
+
+func created(a *auth.NewAccount) int64 {
+	if a.Created.IsZero() {
+		return time.Now().UnixMilli()
+	}
+	return a.Created.UnixMilli()
 }
 
 // Errors of accounts that can't be.

@@ -30,10 +30,7 @@ func ctlCommand(name string) *cobra.Command {
 		SilenceUsage: true,
 		Annotations:  map[string]string{ctlAnnotation: ""},
 	}
-	flags := c.PersistentFlags()
-	flags.StringVarP(&where.config, "config", "c", os.Getenv("DUNLIN_CONFIG"), "the configuration the broker runs with (also: DUNLIN_CONFIG)")
-	flags.StringVar(&where.dataDir, "data-dir", "", "the broker's data directory (default: node.data_dir of the configuration)")
-	flags.BoolVar(&where.json, "json", false, "print the answer as JSON")
+	where.flags(c.PersistentFlags())
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		fmt.Fprintln(c.ErrOrStderr(), err)
 		return err
@@ -43,6 +40,7 @@ func ctlCommand(name string) *cobra.Command {
 		routeVerbs(&where, "topics"), subscriptionVerbs(&where), pluginVerbs(&where), moduleVerbs(&where), listenerVerbs(&where),
 		vmVerbs(&where), aclVerbs(&where), bannedVerbs(&where), accountVerbs(&where, "users", "user", "auth_username", "username"),
 		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"), saslVerbs(&where), alarmVerbs(&where), logVerbs(&where),
+		dataVerbs(&where),
 	}
 	c.AddCommand(groups...)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -59,6 +57,12 @@ func ctlCommand(name string) *cobra.Command {
 type place struct {
 	config, dataDir string
 	json            bool
+}
+
+func (p *place) flags(f *pflag.FlagSet) {
+	f.StringVarP(&p.config, "config", "c", os.Getenv("DUNLIN_CONFIG"), "the configuration the broker runs with (also: DUNLIN_CONFIG)")
+	f.StringVar(&p.dataDir, "data-dir", "", "the broker's data directory (default: node.data_dir of the configuration)")
+	f.BoolVar(&p.json, "json", false, "print the answer as JSON")
 }
 
 // find returns the name and the data directory of the broker that is meant.

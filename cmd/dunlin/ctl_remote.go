@@ -85,8 +85,8 @@ func (r *remote) printf(format string, args ...any) {
 func (r *remote) say(err error) error {
 	refused, emqx := refusal(""), sentence("")
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.Is(err, errSaid):
+		return err
 	case errors.As(err, &emqx):
 		r.printf("%s\n", emqx)
 	case errors.As(err, &refused) && strings.HasPrefix(string(refused), "[error] "):
@@ -115,6 +115,7 @@ func (r *remote) get(path string, into any) error { return r.call("GET", path, n
 type answer struct {
 	Code    *int            `json:"code,omitempty"`
 	Message string          `json:"message,omitempty"`
+	Reason  string          `json:"reason,omitempty"` // more of Message
 	Data    json.RawMessage `json:"data,omitempty"`
 	Meta    *meta           `json:"meta,omitempty"`
 }
@@ -148,7 +149,12 @@ func (r *remote) ask(method, path string, body any) (*answer, error) {
 			return nil, err
 		}
 	}
-	req, err := http.NewRequest(method, "http://node/api/"+r.version+path, &text)
+	return r.send(method, path, &text)
+}
+
+// send is ask with a body as it is.
+func (r *remote) send(method, path string, body io.Reader) (*answer, error) {
+	req, err := http.NewRequest(method, "http://node/api/"+r.version+path, body)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/auth/builtin"
 	"github.com/dunlin-mq/dunlin/auth/scram"
+	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -69,6 +70,7 @@ func startManaged(t *testing.T, change ...func(*api.Options)) *managed {
 		Node: "dunlin@127.0.0.1", Version: "1.2.3", DataDir: m.dataDir, Passwords: passwords,
 		Accounts: users, Rules: users, Bans: control.Bans(), Caches: m, Drainer: control, Scram: scrams, Alarms: alarms,
 		ReloadACL: func() error { return m.reload }, Logs: openTestLog(t),
+		Backup: &backup.Target{Accounts: users, Rules: users, Bans: control.Bans()}, Exports: backup.Folder(filepath.Join(m.dataDir, "backup")),
 	}
 	o.Config.SetDefaults()
 	o.Config.HTTP.Addresses = nil

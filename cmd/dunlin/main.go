@@ -1,8 +1,8 @@
 // Command dunlin is an MQTT broker, a drop-in replacement for EMQ X.
 //
 // Without arguments it runs the broker; start, stop and the like run it in the
-// background, and check-config, version, bench and ctl are its other verbs.
-// Called emqx or emqx_ctl it behaves as those scripts of EMQ X. All it does
+// background, and check-config, version, bench, import and ctl are its other
+// verbs. Called emqx or emqx_ctl it behaves as those scripts of EMQ X. All it does
 // itself is read the command line: the broker is built by package node, the
 // load generator is package bench, and ctl asks package api in the broker that
 // runs.
@@ -23,6 +23,6 @@ func command() *cobra.Command {
 	root := runCommand()
 	root.AddCommand(daemonCommands()...)
 	check := checkCommand(func(string) string { return "The configuration is valid." })
-	root.AddCommand(check, versionCommand(), benchCommand(), ctlCommand("ctl"))
+	root.AddCommand(check, versionCommand(), benchCommand(), importCommand(), ctlCommand("ctl"))
 	return root
 }
