@@ -35,6 +35,7 @@ test.each([
 test.each([
   ['{"code":112,"message":"not_found"}', 'not_found', 112],
   ['{"message":"existed"}', 'existed', undefined],
+  ['{"message":"bad_json","reason":"line 1: that is no JSON"}', 'line 1: that is no JSON', undefined],
   ['{"code":"ALREADY_EXISTED","message":"there is one"}', 'there is one', 'ALREADY_EXISTED'],
   ['{"code":"ALREADY_EXISTED"}', 'ALREADY_EXISTED', 'ALREADY_EXISTED'],
   ['<html>a proxy</html>', '', undefined],

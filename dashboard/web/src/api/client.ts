@@ -108,7 +108,9 @@ export function unwrap<T>(text: string, status: number): Answer<T> {
     throw new CallError('', status)
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return { data: body as T }
-  const { code, message, data, meta } = body as { code?: number | string; message?: unknown; data?: T; meta?: Meta }
+  const { code, message, reason, data, meta } = body as { code?: number | string; message?: unknown; reason?: unknown; data?: T; meta?: Meta }
+  // EMQ X's message is a word in some places; the reason beside it is Dunlin's sentence.
+  if (typeof message === 'string' && typeof reason === 'string') throw new CallError(reason, status, code)
   if (code !== undefined && code !== 0) throw new CallError(typeof message === 'string' ? message : String(code), status, code)
   if (code === undefined && typeof message === 'string') throw new CallError(message, status)
   const answer: Answer<T> = { data: code === 0 ? (data as T) : (body as T) }

@@ -1,8 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from 'react'
-import { explain } from '../api/text'
 import { useAct } from '../api/hooks'
 import { Button } from '../components/Button'
-import { Dialog } from '../components/Dialog'
+import { ActDialog } from '../components/Dialog'
 import { Password } from '../components/Field'
 import { Icon } from '../components/Icon'
 import { useText } from '../i18n/i18n'
@@ -143,19 +142,16 @@ function OwnPassword({ onClose }: { onClose: () => void }) {
   const [old, setOld] = useState('')
   const [fresh, setFresh] = useState('')
   const [again, setAgain] = useState('')
-  const [problem, setProblem] = useState('')
-  const save = useAct(() => changePassword(username, old, fresh), { done: t.changed, onDone: onClose, quiet: true })
-  const submit = () => {
-    const wrong = newPasswordProblem(old, fresh, again)
-    setProblem(wrong ? t[wrong] : '')
-    if (!wrong) save.mutate(undefined)
+  const check = () => {
+    const problem = newPasswordProblem(old, fresh, again)
+    return problem ? t[problem] : ''
   }
   return (
-    <Dialog title={t.changePassword} submit={t.save} own onSubmit={submit} onClose={onClose} busy={save.isPending} error={problem || (save.error ? explain(save.error) : undefined)}>
+    <ActDialog title={t.changePassword} submit={t.save} own check={check} act={() => changePassword(username, old, fresh)} done={t.changed} onClose={onClose}>
       <Password label={t.oldPassword} value={old} onChange={setOld} autoComplete="current-password" required />
       <Password label={t.newPassword} value={fresh} onChange={setFresh} autoComplete="new-password" required />
       <Password label={t.repeat} value={again} onChange={setAgain} autoComplete="new-password" required />
-    </Dialog>
+    </ActDialog>
   )
 }
 

@@ -21,4 +21,5 @@ const load = (page: () => Promise<{ default: ComponentType<PageProps> }>) => laz
 /** Every page of the app, one line each; the navigation shows them in this order. */
 export const routes: readonly Route[] = [
   { pattern: '/', page: load(() => import('../pages/overview')), nav: { group: 'groupMonitor', name: 'overview', icon: 'overview', phone: true } },
+  { pattern: '/accounting', page: load(() => import('../pages/accounting')), nav: { group: 'groupMonitor', name: 'accounting', icon: 'accounting' } },
 ]

@@ -71,9 +71,8 @@ export function useLogin() {
     },
     changePassword: async (username: string, old_pwd: string, new_pwd: string) => {
       await put(path`/change_pwd/${username}`, { old_pwd, new_pwd })
-      // The server ends the logins that were made with the old password.
-      const { data } = await post<Session>('/auth', { username, password: new_pwd })
-      queries.setQueryData(key, data)
+      // The server has begun a new session, and ended those that the old password began.
+      queries.setQueryData(key, (await get<Session>('/auth')).data)
     },
   }
 }

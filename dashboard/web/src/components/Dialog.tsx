@@ -1,4 +1,6 @@
-import { useEffect, useId, useRef, type FormEvent, type ReactNode } from 'react'
+import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from 'react'
+import { useAct, type ActOptions } from '../api/hooks'
+import { explain } from '../api/text'
 import { useText } from '../i18n/i18n'
 import { Button } from './Button'
 import { text } from './text'
@@ -57,11 +59,45 @@ export function Dialog({ title, onClose, children, submit, onSubmit, busy, dange
   )
 }
 
+interface ActProps<R> extends Pick<ActOptions<R>, 'done' | 'stale' | 'onDone'> {
+  title: string
+  /** Names what the button does: "Disconnect", not "OK". */
+  submit: string
+  act: () => Promise<R>
+  /** What is wrong with the fields that the server needn't be asked about; '' is nothing. */
+  check?: () => string
+  onClose: () => void
+  children: ReactNode
+  danger?: boolean
+  own?: boolean
+  wide?: boolean
+}
+
+/** A dialog whose button makes a call: it closes when that has succeeded, and shows why not. */
+export function ActDialog<R>({ act, check, done, stale, onDone, onClose, ...rest }: ActProps<R>) {
+  const [problem, setProblem] = useState('')
+  const call = useAct<undefined, R>(act, {
+    ...(done !== undefined && { done }),
+    ...(stale && { stale }),
+    onDone: (answer) => {
+      onClose()
+      onDone?.(answer)
+    },
+    quiet: true,
+  })
+  const submit = () => {
+    const wrong = check?.() ?? ''
+    setProblem(wrong)
+    if (!wrong) call.mutate(undefined)
+  }
+  return <Dialog {...rest} onSubmit={submit} onClose={onClose} busy={call.isPending} error={problem || (call.error ? explain(call.error) : undefined)} />
+}
+
 /** Asks before something is lost. */
-export function Confirm({ children, ...rest }: Omit<Props, 'wide'> & { submit: string; onSubmit: () => void }) {
+export function Confirm<R>({ children, ...rest }: Omit<ActProps<R>, 'danger' | 'wide'>) {
   return (
-    <Dialog danger {...rest}>
-      <div className="confirm">{children}</div>
-    </Dialog>
+    <ActDialog danger {...rest}>
+      <p>{children}</p>
+    </ActDialog>
   )
 }
