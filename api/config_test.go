@@ -11,10 +11,10 @@ import (
 // bind reads settings as a node does, "key = value" below management.
 func bind(t *testing.T, text string) (Config, error) {
 	t.Helper()
-	settings := make(map[string]string)
+	var settings []config.Setting
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " = ")
-		settings["management."+key] = value
+		settings = append(settings, config.Setting{Key: "management." + key, Value: value})
 	}
 	var c struct {
 		Management Config `conf:"management"`
@@ -52,10 +52,10 @@ func TestConfigThatSaysNothing(t *testing.T) {
 
 // bindDashboard reads settings as a node does, "key = value" below dashboard.
 func bindDashboard(text string) (Dashboard, error) {
-	settings := make(map[string]string)
+	var settings []config.Setting
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " = ")
-		settings["dashboard."+key] = value
+		settings = append(settings, config.Setting{Key: "dashboard." + key, Value: value})
 	}
 	var c struct {
 		Dashboard Dashboard `conf:"dashboard"`

@@ -13,6 +13,7 @@ type binder struct {
 	*schema
 	dst    reflect.Value
 	set    map[string]bound // the last setting of each key, by its main spelling
+	base   map[string]bound // of those, what the built-in defaults say
 	report *Report
 	errs   []error
 }
@@ -30,12 +31,12 @@ func Bind(dst any, settings []Setting, known []Known) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &binder{schema: s, dst: reflect.ValueOf(dst).Elem(), set: make(map[string]bound), report: &Report{}}
+	b := &binder{schema: s, dst: reflect.ValueOf(dst).Elem(), set: make(map[string]bound), base: make(map[string]bound), report: &Report{}}
 	for _, setting := range settings {
 		b.add(setting)
 	}
 	setDefaults(b.dst)
-	for _, x := range b.ordered() {
+	for _, x := range ordered(b.set) {
 		b.bind(x)
 	}
 	b.drop()
@@ -56,13 +57,16 @@ func (b *binder) add(s Setting) {
 		delete(b.set, l.key(names))
 	default:
 		b.set[l.key(names)] = bound{s, l, names}
+		if s.Origin.Source == builtIn {
+			b.base[l.key(names)] = b.set[l.key(names)]
+		}
 	}
 }
 
 // ordered returns the settings to bind, those of instances last, because Inherit copies from the others.
-func (b *binder) ordered() []bound {
-	all := make([]bound, 0, len(b.set))
-	for _, x := range b.set {
+func ordered(set map[string]bound) []bound {
+	all := make([]bound, 0, len(set))
+	for _, x := range set {
 		all = append(all, x)
 	}
 	slices.SortFunc(all, func(x, y bound) int {
@@ -94,10 +98,12 @@ func (b *binder) ignore(s Setting, kind Kind, reason string) {
 }
 
 // assign stores value where steps lead to from v; owner is the struct that holds v. Entries of maps cannot be
-// changed in place: they are copied out, changed and put back.
+// changed in place: they are copied out, changed and put back. The zero value changes nothing but makes instances.
 func assign(v, owner reflect.Value, steps []int, names []string, value reflect.Value) {
 	if len(steps) == 0 {
-		v.Set(value)
+		if value.IsValid() {
+			v.Set(value)
+		}
 		return
 	}
 	if steps[0] != instanceStep {
@@ -145,7 +151,7 @@ func (b *binder) drop() {
 		}
 		m.SetMapIndex(name, reflect.Value{})
 		key := Key(words...)
-		for _, x := range b.ordered() {
+		for _, x := range ordered(b.set) {
 			if strings.HasPrefix(x.leaf.key(x.names), key+".") {
 				b.ignore(x.Setting, Unused, key+" has no address or is off")
 			}
@@ -187,9 +193,36 @@ func (b *binder) invalid(err error, words []string) {
 	b.errs = append(b.errs, full)
 }
 
+// defaults returns the value that each key has if nobody sets it, instances being what they are.
+func (b *binder) defaults() map[string]string {
+	root := reflect.New(b.dst.Type()).Elem()
+	setDefaults(root)
+	for _, x := range ordered(b.set) {
+		if x.leaf.known == nil && len(x.names) > 0 && slices.Contains(x.leaf.steps[:len(x.leaf.steps)-1], instanceStep) {
+			assign(root, reflect.Value{}, x.leaf.steps, x.names, reflect.Value{})
+		}
+	}
+	for _, x := range ordered(b.base) {
+		value := reflect.New(x.leaf.typ.Type).Elem()
+		if x.leaf.known == nil && x.leaf.typ.parse(value, x.Value) == nil {
+			assign(root, reflect.Value{}, x.leaf.steps, x.names, value)
+		}
+	}
+	all := make(map[string]string)
+	walk(root, nil, visitor{field: func(f reflect.Value, words []string) {
+		all[Key(words...)] = format(f)
+	}})
+	return all
+}
+
 func (b *binder) finishReport() {
+	defaults := b.defaults()
 	walk(b.dst, nil, visitor{field: func(f reflect.Value, words []string) {
 		value := Value{Key: Key(words...)}
+		value.Default, value.Secret = show(value.Key, defaults[value.Key]), isSecret(value.Key)
+		if l, _ := b.root.match(words, nil); l != nil {
+			value.Type = l.typ.word()
+		}
 		if x, ok := b.set[value.Key]; ok {
 			value.Value, value.Origin = show(value.Key, x.Value), x.Origin
 		} else {

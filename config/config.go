@@ -34,6 +34,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -48,8 +49,8 @@ type Source struct {
 	File, PluginDir string
 	// Env is the environment as os.Environ gives it. See Environ.
 	Env []string
-	// Overrides are settings made at run time; an empty value removes the key.
-	Overrides map[string]string
+	// Overrides are settings made while the program ran.
+	Overrides []Setting
 	// ReplaceGroups are the patterns of the keys that bring an instance of a default set to life, such as
 	// "listener.$kind.$name". As soon as a layer above Base gives any such key a value other than `off`, the whole
 	// set of Base (every key below "listener.") is dropped. Without that, keys of the upper layers change the
@@ -60,6 +61,22 @@ type Source struct {
 // Load reads all layers of src into dst, a pointer to a struct, and reports where each value came from. The error
 // joins every problem found, each an *Error where it concerns a key. dst is not usable after an error.
 func Load(dst any, src Source, known []Known) (*Report, error) {
+	layers, err := Read(src)
+	report, bindErr := layers.Bind(dst, src.Overrides, known)
+	return report, join([]error{err, bindErr})
+}
+
+// Layers are the settings of a Source as they were when it was read. They can be bound again and again with other
+// overrides, whatever becomes of the files and the environment.
+type Layers struct {
+	src         Source
+	base, upper []Setting // upper: files and environment
+}
+
+// Read reads all layers of src but its overrides. The Layers are there after an error as well, without what could not
+// be read.
+func Read(src Source) (*Layers, error) {
+	l := &Layers{src: src}
 	var errs []error
 	collect := func(s []Setting, err error) []Setting {
 		if err != nil {
@@ -67,22 +84,21 @@ func Load(dst any, src Source, known []Known) (*Report, error) {
 		}
 		return s
 	}
-	var upper []Setting
 	if src.File != "" {
-		upper = append(upper, collect(readFile(src.File))...)
-		upper = append(upper, collect(readPlugins(src.PluginDir))...)
+		l.upper = append(l.upper, collect(readFile(src.File))...)
+		l.upper = append(l.upper, collect(readPlugins(src.PluginDir))...)
 	}
-	upper = append(upper, Environ(src.Env)...)
-	upper = append(upper, overrides(src.Overrides)...)
+	l.upper = append(l.upper, Environ(src.Env)...)
+	l.base = collect(parseBase(src.Base))
+	return l, join(errs)
+}
 
-	base := collect(parseBase(src.Base))
-	settings := append(selectBase(base, upper, src), upper...)
-	settings = collect(expand(settings))
-	report, err := Bind(dst, settings, known)
-	if err != nil {
-		errs = append(errs, err)
-	}
-	return report, join(errs)
+// Bind is Load for what was read, with overrides on top.
+func (l *Layers) Bind(dst any, overrides []Setting, known []Known) (*Report, error) {
+	upper := slices.Concat(l.upper, overrides)
+	settings, err := expand(append(selectBase(l.base, upper, l.src), upper...))
+	report, bindErr := Bind(dst, settings, known)
+	return report, join([]error{err, bindErr})
 }
 
 // Files returns the main file and the plugin files src names, as they would be read: for messages and watchers.
@@ -96,7 +112,7 @@ func (src Source) Files() []string {
 func parseBase(text []byte) ([]Setting, error) {
 	f, err := Parse(bytes.NewReader(text), "built-in defaults")
 	for i := range f.Settings {
-		f.Settings[i].Origin = Origin{Source: "built-in default"}
+		f.Settings[i].Origin = Origin{Source: builtIn}
 	}
 	return f.Settings, err
 }
@@ -130,15 +146,6 @@ func namesInstance(settings []Setting, pattern string) bool {
 		}
 	}
 	return false
-}
-
-// overrides turns run-time settings into a layer, sorted so that problems are reported in a stable order.
-func overrides(m map[string]string) []Setting {
-	var out []Setting
-	for _, key := range Names(m) {
-		out = append(out, Setting{Key: key, Value: m[key], Remove: m[key] == "", Origin: Origin{Source: "override"}})
-	}
-	return out
 }
 
 // readFile reads the main file and what it includes. A key of an included file counts only where the main file

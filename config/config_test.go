@@ -96,7 +96,10 @@ func TestLayers(t *testing.T) {
 		`),
 		PluginDir: filepath.Join(dir, "etc/plugins"),
 		Env:       []string{"EMQX_ZONE__C__MAX_INFLIGHT=30", "DUNLIN_ZONE__C__MAX_INFLIGHT=31", "EMQX_UNHEARD__OF=1"},
-		Overrides: map[string]string{"zone.d.max_inflight": "41", "node.proto_dist": ""},
+		Overrides: []Setting{
+			{Key: "zone.d.max_inflight", Value: "41", Origin: Origin{Source: "override"}},
+			{Key: "node.proto_dist", Remove: true},
+		},
 	}
 	write(t, dir, "etc/zones.conf", "zone.a.max_inflight = 100\nzone.e.max_inflight = 5\nzone.d.max_inflight = 40\ninclude deeper.conf")
 	write(t, dir, "etc/more.conf", "zone.f.max_inflight = 6")

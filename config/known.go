@@ -95,6 +95,26 @@ func knownType(name string) (fieldType, bool) {
 	return fieldType{t, reflect.StructTag(tag)}, ok
 }
 
+// word is the type in the manner of Known.Type; text for what that has no word for.
+func (t fieldType) word() string {
+	choice, span := t.tag.Get("oneof"), t.tag.Get("range")
+	for _, name := range []string{"flag", "float", "size", "duration", "percent", "address", "rate", "counts", "list"} {
+		if t.Type == typeNamed(name) {
+			return strings.TrimSpace(name + " " + span + choice)
+		}
+	}
+	number := reflect.Zero(t.Type)
+	switch {
+	case isText(t.Type):
+		return "text"
+	case number.CanInt() || number.CanUint():
+		return strings.TrimSpace("int " + span)
+	case choice != "":
+		return "oneof " + choice
+	}
+	return "text"
+}
+
 func typeNamed(word string) reflect.Type {
 	switch word {
 	case "", "any", "oneof":

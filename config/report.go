@@ -5,11 +5,15 @@ type Report struct {
 	Values   []Value   // the effective value of every key, set or default, in the order of keys
 	NoEffect []Ignored // settings that are known but without effect
 	Unknown  []Setting // EMQX_ variables that name no known key
+	Refused  []error   // overrides that were left out, see LoadOverrides
 }
 
 // Value is one effective value, for `conf show`.
 type Value struct {
 	Key, Value string // the value as the dialect writes it; passwords and the like are masked
+	Default    string // the value if nobody sets it
+	Type       string // as in Known.Type; text for what that has no word for
+	Secret     bool   // Value and Default are masked
 	Origin     Origin
 }
 

@@ -25,6 +25,12 @@ type Origin struct {
 	Line   int    // line of the file, from 1; 0 for anything else
 }
 
+// builtIn is the Source of what Source.Base gives.
+const builtIn = "built-in default"
+
+// IsDefault reports that nobody has set the value.
+func (o Origin) IsDefault() bool { return o.Source == "" || o.Source == builtIn }
+
 func (o Origin) String() string {
 	switch {
 	case o.Source == "":
