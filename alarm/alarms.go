@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,7 +38,8 @@ type Options struct {
 // changes something waits for the disk, so no event loop may call it. Names
 // come from the program, which bounds how many can be active.
 type Alarms struct {
-	o Options
+	o      Options
+	config atomic.Pointer[Config]
 
 	turn sync.Mutex // around a change with its record and what is told of it; taken before mu
 	next uint64     // record
@@ -58,11 +60,16 @@ func New(o Options) (*Alarms, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &Alarms{o: o, active: make(map[string]*Alarm), stop: make(chan struct{})}
+	a.config.Store(&o.Config)
 	if o.Keeper == nil {
 		return a, nil
 	}
 	return a, a.load(time.Now())
 }
+
+// Change puts another configuration in force, but for the intervals. What the
+// history has beyond its new limits goes when the next alarm ends.
+func (a *Alarms) Change(to Config) { a.config.Store(&to) }
 
 // Activate raises an alarm and reports whether it wasn't active. details
 // belong to the alarm from then on.
@@ -157,7 +164,7 @@ func (a *Alarms) Close() {
 // mu.
 func (a *Alarms) trim(now time.Time) (dropped []*Alarm) {
 	n := 0
-	if limit := a.o.Config.SizeLimit; limit > 0 {
+	if limit := a.config.Load().SizeLimit; limit > 0 {
 		n = max(0, len(a.history)-limit)
 	}
 	for n < len(a.history) && a.outdated(a.history[n], now) {
@@ -169,7 +176,7 @@ func (a *Alarms) trim(now time.Time) (dropped []*Alarm) {
 }
 
 func (a *Alarms) outdated(one *Alarm, now time.Time) bool {
-	keep := a.o.Config.Validity
+	keep := a.config.Load().Validity
 	return keep > 0 && now.Sub(one.DeactivateAt) >= keep
 }
 

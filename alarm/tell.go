@@ -11,7 +11,7 @@ const noDetails = "no_details"
 // tell does what Config says is to be done when an alarm was raised or has
 // ended.
 func (a *Alarms) tell(one *Alarm) {
-	does := func(action string) bool { return slices.Contains(a.o.Config.Actions, action) }
+	does := func(action string) bool { return slices.Contains(a.config.Load().Actions, action) }
 	if does("log") { // in the words that are looked for in logs of EMQ X
 		if one.Active() {
 			a.o.Log.Warn("Alarm " + one.Name + " is activated, " + one.Message)

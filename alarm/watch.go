@@ -90,26 +90,31 @@ type Host interface {
 
 // WatchHost has alarms follow how much of the machine is in use.
 func (a *Alarms) WatchHost(h Host) {
-	c := &a.o.Config
-	a.Watch(c.CPUInterval, a.above(HighCPU, c.CPUHigh, c.CPULow, h.CPU, func(used float64) Cause {
-		return Cause{HighCPU, percent(used) + " cpu usage", marks(used, c.CPUHigh, c.CPULow)}
-	}))
-	a.Watch(c.MemoryInterval, a.above(HighMemory, c.MemoryHigh, c.MemoryHigh, h.Memory, func(float64) Cause {
-		return Cause{HighMemory, fmt.Sprintf("System memory usage is higher than %v", c.MemoryHigh), Details{"high_watermark": int(c.MemoryHigh)}}
-	}))
-	a.Watch(c.MemoryInterval, a.above(TooManyFiles, c.FilesHigh, c.FilesLow, h.Files, func(used float64) Cause {
-		return Cause{TooManyFiles, percent(used) + " of the file descriptors are in use", marks(used, c.FilesHigh, c.FilesLow)}
-	}))
+	c := a.config.Load()
+	a.Watch(c.CPUInterval, a.above(HighCPU, h.CPU, func(c *Config) (high, low config.Percent) { return c.CPUHigh, c.CPULow },
+		func(used float64, high, low config.Percent) Cause {
+			return Cause{HighCPU, percent(used) + " cpu usage", marks(used, high, low)}
+		}))
+	a.Watch(c.MemoryInterval, a.above(HighMemory, h.Memory, func(c *Config) (high, low config.Percent) { return c.MemoryHigh, c.MemoryHigh },
+		func(_ float64, high, _ config.Percent) Cause {
+			return Cause{HighMemory, fmt.Sprintf("System memory usage is higher than %v", high), Details{"high_watermark": int(high)}}
+		}))
+	a.Watch(c.MemoryInterval, a.above(TooManyFiles, h.Files, func(c *Config) (high, low config.Percent) { return c.FilesHigh, c.FilesLow },
+		func(used float64, high, low config.Percent) Cause {
+			return Cause{TooManyFiles, percent(used) + " of the file descriptors are in use", marks(used, high, low)}
+		}))
 }
 
-// above names the cause when more than high is in use, and then until no more
-// than low is.
-func (a *Alarms) above(name string, high, low config.Percent, inUse func() (float64, error), cause func(float64) Cause) func() ([]Cause, error) {
+// above names the cause when more than the high mark is in use, and then until
+// no more than the low one is.
+func (a *Alarms) above(name string, inUse func() (float64, error), between func(*Config) (high, low config.Percent),
+	cause func(used float64, high, low config.Percent) Cause) func() ([]Cause, error) {
 	return func() ([]Cause, error) {
 		used, err := inUse()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		high, low := between(a.config.Load())
 		mark := high
 		if a.IsActive(name) {
 			mark = low
@@ -117,7 +122,7 @@ func (a *Alarms) above(name string, high, low config.Percent, inUse func() (floa
 		if used <= float64(mark) {
 			return nil, nil
 		}
-		return []Cause{cause(used)}, nil
+		return []Cause{cause(used, high, low)}, nil
 	}
 }
 

@@ -75,7 +75,7 @@ func (c *Control) countOutcome(who *Client, code mqtt.ReasonCode, anonymous, not
 	case code.Failed():
 		c.count.authFail.Inc()
 		if !notAsked && code != mqtt.ServerUnavailable && code != mqtt.ServerBusy { // what it offered was refused
-			c.gates.failed(c.now(), who, c.config.Failures)
+			c.gates.failed(c.now(), who, c.config.Load().Failures)
 		}
 		return
 	case anonymous:

@@ -20,8 +20,8 @@ func (c *Control) Authorize(p *Policy, who *Client, cache *Cache, action Action,
 		c.count.checkACL.Inc()
 		return c.judge(p, &result{}, who, action, topic), true
 	}
-	if chain.backends && c.config.EnableACLCache {
-		if allow, ok := cache.get(action, topic, c.since(c.config.ACLCacheTTL-c.Remember())); ok {
+	if chain.backends && c.config.Load().EnableACLCache {
+		if allow, ok := cache.get(action, topic, c.since(c.config.Load().ACLCacheTTL-c.Remember())); ok {
 			return c.cached(allow, who, action, topic), true
 		}
 	}
@@ -41,7 +41,7 @@ func (c *Control) Authorize(p *Policy, who *Client, cache *Cache, action Action,
 // again without asking, as long as Drained stays what it was: a publisher's next
 // message goes to the same topic more often than not, and its connection is
 // warmer than anything here. It is part of what acl_cache_ttl grants.
-func (c *Control) Remember() time.Duration { return min(time.Second, c.config.ACLCacheTTL/2) }
+func (c *Control) Remember() time.Duration { return min(time.Second, c.config.Load().ACLCacheTTL/2) }
 
 // CountRemembered counts n publishes that were taken as allowed so.
 func (c *Control) CountRemembered(n uint64) {
@@ -57,8 +57,8 @@ func (c *Control) AuthorizeLater(p *Policy, r *Request, cache *Cache, done func(
 	asked := c.now()
 	c.later(true, r, func(res result) {
 		code := c.judge(p, &res, r.Client, r.Action, r.Topic)
-		if res.lasting() && c.config.EnableACLCache {
-			cache.put(cached{r.Topic, asked, r.Action, code == mqtt.Success}, c.config.ACLCacheMaxSize)
+		if res.lasting() && c.config.Load().EnableACLCache {
+			cache.put(cached{r.Topic, asked, r.Action, code == mqtt.Success}, c.config.Load().ACLCacheMaxSize)
 		}
 		done(code)
 	})

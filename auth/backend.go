@@ -71,7 +71,7 @@ func newBackend(l *link) *backend {
 		b.opts.MaxWaiting = defaultMaxWaiting
 	}
 	b.grace = min(b.opts.Timeout/20, 100*time.Millisecond)
-	c := &l.control.config
+	c := l.control.config.Load()
 	b.answers = recent[requestKey, kept]{keep: max(c.AuthCacheTTL, c.AuthCacheNegativeTTL), limit: c.AuthCacheMaxSize}
 	b.health.since = l.control.now()
 	return b
@@ -129,11 +129,17 @@ func (b *backend) known(now time.Duration, acl bool, key requestKey, keyed bool)
 	return Answer{}, false, nil
 }
 
+func (b *backend) keepFor(ttl time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers.keep = ttl
+}
+
 // good reports whether an answer still holds.
 func (b *backend) good(k kept) bool {
-	ttl := b.control.config.AuthCacheNegativeTTL
+	ttl := b.control.config.Load().AuthCacheNegativeTTL
 	if k.Verdict == Allow {
-		ttl = b.control.config.AuthCacheTTL
+		ttl = b.control.config.Load().AuthCacheTTL
 	}
 	return ttl > 0 && k.at >= b.control.since(ttl) && (k.Expires.IsZero() || time.Now().Before(k.Expires))
 }

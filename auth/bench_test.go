@@ -96,7 +96,7 @@ func BenchmarkAuthenticateInMemory(b *testing.B) {
 
 func BenchmarkAuthenticateCached(b *testing.B) {
 	c, p, who := bench(b, behind(says("http", Answer{Verdict: Allow}, nil), deny))
-	c.config.AuthCacheTTL = 1 << 60
+	c.config.Load().AuthCacheTTL = 1 << 60
 	r := &Request{Client: who, Password: []byte("secret")}
 	done := make(chan bool)
 	c.AuthenticateLater(p, r, func(Outcome) { done <- true })
@@ -112,7 +112,7 @@ func BenchmarkAuthenticateCached(b *testing.B) {
 // backend itself not counted.
 func BenchmarkAuthenticateBackend(b *testing.B) {
 	c, p, who := bench(b, behind(says("http", Answer{Verdict: Allow}, nil), deny))
-	c.config.AuthCacheTTL = 0
+	c.config.Load().AuthCacheTTL = 0
 	r := &Request{Client: who, Password: []byte("secret")}
 	done := make(chan bool)
 	for b.Loop() {

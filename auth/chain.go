@@ -76,8 +76,8 @@ func (c *Control) newLink(p Provider) *link {
 // arrange puts the links into their chains.
 func (c *Control) arrange() {
 	next := new(chains)
-	next.authn = inOrder(c.links, c.config.AuthOrder, func(l *link) bool { return l.Authenticator != nil })
-	next.authz = inOrder(c.links, c.config.ACLOrder, func(l *link) bool { return l.Authorizer != nil })
+	next.authn = inOrder(c.links, c.config.Load().AuthOrder, func(l *link) bool { return l.Authenticator != nil })
+	next.authz = inOrder(c.links, c.config.Load().ACLOrder, func(l *link) bool { return l.Authorizer != nil })
 	next.backends = slices.ContainsFunc(next.authz, func(l *link) bool { return l.backend != nil })
 	c.chains.Store(next)
 }

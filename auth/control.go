@@ -26,7 +26,7 @@ type Options struct {
 // What they leave open is asked by AuthenticateLater and AuthorizeLater, which
 // don't block either and call back.
 type Control struct {
-	config  Config
+	config  atomic.Pointer[Config]
 	log     *slog.Logger
 	metrics *metrics.Registry
 	count   counters
@@ -54,6 +54,23 @@ type Control struct {
 	crew   crew
 }
 
+// Change puts another configuration in force, but for AuthOrder, ACLOrder and
+// AuthCacheMaxSize, which stay. What was kept of answers is forgotten: it was
+// good under the old one.
+func (c *Control) Change(to Config) {
+	old := c.config.Load()
+	to.AuthOrder, to.ACLOrder, to.AuthCacheMaxSize = old.AuthOrder, old.ACLOrder, old.AuthCacheMaxSize
+	c.gates.keepFor(to.Failures.Block)
+	c.config.Store(&to)
+	c.mu.Lock()
+	links := c.links
+	c.mu.Unlock()
+	for _, l := range links {
+		l.keepFor(max(to.AuthCacheTTL, to.AuthCacheNegativeTTL))
+	}
+	c.DrainCaches()
+}
+
 // sweepEvery is how often what is over and was not looked for is forgotten.
 const sweepEvery = time.Minute
 
@@ -68,10 +85,11 @@ func New(o Options) *Control {
 	}
 	start := time.Now()
 	c := &Control{
-		config: o.Config, log: o.Log, metrics: o.Metrics, count: newCounters(o.Metrics), start: start, epoch: time.Duration(start.UnixNano()),
+		log: o.Log, metrics: o.Metrics, count: newCounters(o.Metrics), start: start, epoch: time.Duration(start.UnixNano()),
 		digests: newDigester(), bans: newBans(o.Bans), gates: newGates(o.Config),
 		counts: make(map[string]*providerCounters), mechanisms: make(map[string]Mechanism),
 	}
+	c.config.Store(&o.Config)
 	c.asking.New = func() any { return new(Request) }
 	c.chains.Store(new(chains))
 	c.ctx, c.cancel = context.WithCancel(context.Background())

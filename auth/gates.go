@@ -61,7 +61,7 @@ func (c *Control) Admit(p *Policy, who *Client) mqtt.ReasonCode {
 // isShutOut reports whether who's address is above auth_failures_limit, and
 // counts that it was refused.
 func (c *Control) isShutOut(who *Client) bool {
-	if c.config.Failures.Count == 0 || !c.gates.isBlocked(c.now(), who) {
+	if c.config.Load().Failures.Count == 0 || !c.gates.isBlocked(c.now(), who) {
 		return false
 	}
 	c.count.refusedFailed.Inc()
@@ -80,7 +80,7 @@ func (c *Control) Accepted(p *Policy, who *Client) {
 	if !p.EnableFlapping {
 		return
 	}
-	at := c.config.Flapping
+	at := c.config.Load().Flapping
 	if r := p.FlappingThreshold; !r.IsZero() {
 		at.Count, at.Window = int(r.Limit), r.Window
 	}
@@ -96,6 +96,13 @@ func (c *Control) Accepted(p *Policy, who *Client) {
 		Kind: BanClientID, Who: who.ClientID, By: "flapping detector", Reason: "flapping is detected",
 		At: wall, Until: wall.Add(at.Block),
 	}, maxBans)
+}
+
+// keepFor has addresses remembered that are shut out for so long.
+func (g *gates) keepFor(shut time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.blocked.keep = max(g.blocked.keep, shut)
 }
 
 // failed notes that what a client offered was refused.

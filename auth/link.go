@@ -122,6 +122,13 @@ func (l *link) retire() {
 	}
 }
 
+// keepFor has a backend's answers kept for so long.
+func (l *link) keepFor(ttl time.Duration) {
+	if l.backend != nil {
+		l.backend.keepFor(ttl)
+	}
+}
+
 func (l *link) sweep(now time.Duration) {
 	if l.backend != nil {
 		l.backend.sweep(now)

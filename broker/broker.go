@@ -38,7 +38,7 @@ type Broker struct {
 
 	node, version string
 	sysPrefix     string // $SYS/brokers/<node>/
-	cfg           Config
+	cfg           atomic.Pointer[BrokerConfig]
 	log           *slog.Logger
 	registry      *metrics.Registry
 	count         counters
@@ -50,8 +50,11 @@ type Broker struct {
 	groups    groups
 	exclusive exclusive
 	delayed   delayed
+	facts     *sysTopics // version, stats and metrics
+	heartbeat *sysTopics
 	wheel     wheel
 
+	modules        *ModulesConfig
 	publishRules   []rewrite
 	subscribeRules []rewrite
 	subscriptions  []Subscription // that every client gets
@@ -68,7 +71,7 @@ func New(o Options) *Broker {
 	br := &Broker{
 		Hooks: o.Hooks, Retained: o.Retained, Access: o.Access,
 		node: o.Node, version: o.Version, sysPrefix: "$SYS/brokers/" + o.Node + "/",
-		cfg: o.Config, log: o.Log, registry: o.Metrics, trace: o.Trace,
+		log: o.Log, registry: o.Metrics, trace: o.Trace,
 		stop: make(chan struct{}),
 	}
 	if br.Access == nil {
@@ -79,18 +82,29 @@ func New(o Options) *Broker {
 	br.clients.clients = make(map[string]*Client)
 	br.groups.all = make(map[groupKey]*group)
 	br.exclusive.holders = make(map[string]*Client)
-	br.delayed.br, br.delayed.limit, br.delayed.maxBytes = br, o.Config.Broker.MaxDelayed, int64(o.Config.Broker.MaxDelayedBytes)
-	if m := &o.Config.Modules; m.Rewrite {
+	br.delayed.br = br
+	br.modules = &o.Config.Modules
+	if m := br.modules; m.Rewrite {
 		br.publishRules = rewrites(m.PublishRules, m.Rules)
 		br.subscribeRules = rewrites(m.SubRules, m.Rules)
 	}
-	br.subscriptions = autoSubscriptions(&o.Config.Modules)
+	br.subscriptions = autoSubscriptions(br.modules)
 	br.newCounters(o.Metrics)
 	br.account.open(o.Metrics)
-	br.startSys()
+	br.newSys()
+	br.Change(o.Config.Broker)
 	(&sweep{br}).Fire(br.NewBatch(), 0)
 	br.done.Go(br.turn)
 	return br
+}
+
+// Change puts another configuration in force. A share group that has members
+// keeps its strategy, and what waits already in $delayed stays above new bounds.
+func (br *Broker) Change(to BrokerConfig) {
+	br.cfg.Store(&to)
+	br.delayed.bound(to.MaxDelayed, int64(to.MaxDelayedBytes))
+	br.facts.every(to.SysInterval)
+	br.heartbeat.every(to.SysHeartbeat)
 }
 
 // turn drives the wheel, and with it everything in the broker that depends on
@@ -135,7 +149,7 @@ func (br *Broker) Close() {
 }
 
 // strategy is how a share group chooses its members.
-func (br *Broker) strategy(group string) Strategy { return br.cfg.Broker.strategy(group) }
+func (br *Broker) strategy(group string) Strategy { return br.cfg.Load().strategy(group) }
 
 // fire runs a chain that may be empty.
 func fire[E any](chain *hook.Chain[E], e *E) {

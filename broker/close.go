@@ -54,9 +54,9 @@ func (c *Client) disconnected(b *Batch, d *departure) {
 func (br *Broker) tells(reason string) bool {
 	switch reason {
 	case endTakenOver.Word:
-		return br.cfg.Broker.TellTakenOver
+		return br.cfg.Load().TellTakenOver
 	case endDiscarded.Word:
-		return br.cfg.Broker.TellDiscarded
+		return br.cfg.Load().TellDiscarded
 	}
 	return true
 }

@@ -19,15 +19,15 @@ func isDelayed(name string) bool { return strings.HasPrefix(name, delayedPrefix)
 // delayed holds the messages published to $delayed/<seconds>/<topic> until
 // their time has come. It is one Timer in the wheel, for the earliest.
 type delayed struct {
-	br       *Broker
+	br *Broker
+
+	mu       sync.Mutex
 	limit    int   // messages; 0: no bound
 	maxBytes int64 // of payload; 0: no bound
-
-	mu    sync.Mutex
-	queue delayedQueue
-	bytes int64
-	seq   uint64
-	timer int64 // when the wheel will fire; 0: not scheduled
+	queue    delayedQueue
+	bytes    int64
+	seq      uint64
+	timer    int64 // when the wheel will fire; 0: not scheduled
 }
 
 // delay puts m aside, if its topic is a valid delayed one; if not, it is a
@@ -70,6 +70,12 @@ func parseDelayed(name string, now int64) (at int64, rest string, ok bool) {
 		return 0, "", false
 	}
 	return seconds * 1000, rest, true
+}
+
+func (d *delayed) bound(limit int, maxBytes int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.limit, d.maxBytes = limit, maxBytes
 }
 
 // put lets m, a message of its own, wait until at; false: there is no room.

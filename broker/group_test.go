@@ -138,7 +138,7 @@ func TestGroupWithoutRoom(t *testing.T) {
 		p.publish("t", "1", 1)
 		p.publish("t", "2", 1)
 		_, each := payloads(all)
-		bound := r.cfg.Broker.strategy("g") == Sticky || r.cfg.Broker.strategy("g") == HashClientID || r.cfg.Broker.strategy("g") == HashTopic
+		bound := r.cfg.Load().strategy("g") == Sticky || r.cfg.Load().strategy("g") == HashClientID || r.cfg.Load().strategy("g") == HashTopic
 		if even := each[0]+each[1] == 2; even == bound {
 			t.Errorf("the members got %v", each)
 		}

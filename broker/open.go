@@ -88,6 +88,7 @@ func (c *Client) attach(b *Batch, o *Opening, present bool) {
 	ask := o.Ask
 	c.conn, c.zone, c.info = o.Conn, o.Zone, ask.Client
 	c.online.Store(true)
+	c.sess.SetConfig(&o.Zone.Session)
 	c.broker.count.connections.Add(1)
 	c.cleanStart, c.keepAlive, c.receiveMax, c.connectedAt = ask.CleanStart, ask.KeepAlive, ask.ReceiveMaximum, ask.ConnectedAt
 	c.sess.SetExpiryInterval(ask.ExpiryInterval)

@@ -75,7 +75,7 @@ func (br *Broker) presenceDisconnected(b *Batch, conn *hook.ConnInfo, reason str
 // reconnects then costs no JSON. It is empty too for a client id with a
 // wildcard in it, which makes no topic name.
 func (br *Broker) presenceTopic(b *Batch, id, event string) string {
-	if !br.cfg.Modules.Presence || topic.HasWildcard(id) {
+	if !br.modules.Presence || topic.HasWildcard(id) {
 		return ""
 	}
 	name := br.sysPrefix + "clients/" + id + "/" + event
@@ -97,5 +97,5 @@ func (br *Broker) publishPresence(b *Batch, name string, event any) {
 		br.log.Error("a presence event can't be written as JSON", "topic", name, "err", err)
 		return
 	}
-	br.publishSys(b, name, payload, mqtt.QoS(br.cfg.Modules.PresenceQoS), false)
+	br.publishSys(b, name, payload, mqtt.QoS(br.modules.PresenceQoS), false)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/metrics"
@@ -18,42 +19,69 @@ const sampleInterval = time.Second
 
 // sysTopics publishes the node's facts on $SYS: a Timer that schedules itself.
 type sysTopics struct {
-	br       *Broker
-	interval time.Duration
-	publish  func(*Batch)
+	br      *Broker
+	publish func(*Batch)
+
+	mu       sync.Mutex
+	interval time.Duration // 0: never
+	due      int64         // what it is scheduled for, Unix milliseconds; 0: it isn't
 }
 
 // Fire is Timer's.
 func (s *sysTopics) Fire(b *Batch, at int64) {
+	if !s.take(at) {
+		return
+	}
 	s.publish(b)
-	s.schedule(at)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.due == 0 { // nobody has changed the interval meanwhile
+		s.schedule(at)
+	}
+}
+
+// take reports whether it is at that it was scheduled for.
+func (s *sysTopics) take(at int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at != s.due {
+		return false
+	}
+	s.due = 0
+	return true
+}
+
+// every sets how often it publishes; the first time is one interval from now,
+// as in EMQ X.
+func (s *sysTopics) every(interval time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if interval != s.interval {
+		s.interval = interval
+		s.schedule(Now())
+	}
 }
 
 // schedule has the next one come an interval after the last one was due, or
-// after now if that has passed while the machine slept.
+// after now if that has passed while the machine slept. mu is held.
 func (s *sysTopics) schedule(last int64) {
-	if s.interval <= 0 {
-		return
+	old := s.due
+	s.due = 0
+	if s.interval > 0 {
+		step := s.interval.Milliseconds()
+		s.due = last + step
+		if now := Now(); s.due < now {
+			s.due = now + step
+		}
 	}
-	step := s.interval.Milliseconds()
-	at := last + step
-	if now := Now(); at < now {
-		at = now + step
-	}
-	s.br.wheel.set(s, 0, at)
+	s.br.wheel.set(s, old, s.due)
 }
 
-// startSys schedules the periodic topics; the first come one interval after
-// the start, as in EMQ X.
-func (br *Broker) startSys() {
-	now := Now()
-	for _, s := range []*sysTopics{
-		{br, br.cfg.Broker.SysInterval, br.publishNode},
-		{br, br.cfg.Broker.SysHeartbeat, br.publishHeartbeat},
-		{br, sampleInterval, func(*Batch) { br.sample() }},
-	} {
-		s.schedule(now)
-	}
+// newSys makes the periodic topics, which Change schedules.
+func (br *Broker) newSys() {
+	br.facts = &sysTopics{br: br, publish: br.publishNode}
+	br.heartbeat = &sysTopics{br: br, publish: br.publishHeartbeat}
+	(&sysTopics{br: br, publish: func(*Batch) { br.sample() }}).every(sampleInterval)
 }
 
 func (br *Broker) publishNode(b *Batch) {

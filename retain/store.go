@@ -20,7 +20,7 @@ import (
 // Store holds the retained messages of one node. It is safe for concurrent
 // use; no method holds others up for more than some hundred microseconds.
 type Store struct {
-	cfg Config
+	cfg atomic.Pointer[Config]
 
 	mu      sync.RWMutex
 	tree    tree
@@ -30,11 +30,17 @@ type Store struct {
 
 // New makes an empty store.
 func New(cfg Config) *Store {
-	return &Store{cfg: cfg, sweeper: sweeper{soonest: math.MaxInt64}}
+	s := &Store{sweeper: sweeper{soonest: math.MaxInt64}}
+	s.cfg.Store(&cfg)
+	return s
 }
 
+// Change puts another configuration in force, for what is stored from now on:
+// nothing is removed because it would be too much now, and no life is changed.
+func (s *Store) Change(cfg Config) { s.cfg.Store(&cfg) }
+
 // StopPublishClearMsg is Config's.
-func (s *Store) StopPublishClearMsg() bool { return s.cfg.StopPublishClearMsg }
+func (s *Store) StopPublishClearMsg() bool { return s.cfg.Load().StopPublishClearMsg }
 
 // Put stores m, which may be borrowed, as the retained message of its topic,
 // in the place of an earlier one [MQTT-3.3.1-5]. The error says which limit
@@ -44,7 +50,7 @@ func (s *Store) StopPublishClearMsg() bool { return s.cfg.StopPublishClearMsg }
 //
 // now is Unix milliseconds, here and everywhere below.
 func (s *Store) Put(m *mqtt.Message, now int64) error {
-	if most := s.cfg.MaxPayload; most > 0 && int64(len(m.Payload)) > int64(most) {
+	if most := s.cfg.Load().MaxPayload; most > 0 && int64(len(m.Payload)) > int64(most) {
 		s.Delete(m.Topic)
 		return fmt.Errorf("its payload of %d bytes is larger than retainer.max_payload_size = %v", len(m.Payload), most)
 	}
@@ -54,7 +60,7 @@ func (s *Store) Put(m *mqtt.Message, now int64) error {
 	r := newRecord(m, s.lifeEnds(m, now))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if most := s.cfg.MaxMessages; most > 0 && s.tree.n >= most && s.tree.get([]byte(m.Topic)) == "" {
+	if most := s.cfg.Load().MaxMessages; most > 0 && s.tree.n >= most && s.tree.get([]byte(m.Topic)) == "" {
 		return fmt.Errorf("retainer.max_retained_messages = %d are stored", most)
 	}
 	s.tree.put(r)
@@ -66,10 +72,11 @@ func (s *Store) Put(m *mqtt.Message, now int64) error {
 // lifeEnds is when a message expires that says nothing of that itself; 0: not
 // by us. An interval of 0 seconds in the message says: never.
 func (s *Store) lifeEnds(m *mqtt.Message, now int64) int64 {
-	if s.cfg.Expiry <= 0 || m.ExpiresAt != 0 || m.Sys || m.Props.Has(mqtt.PropMessageExpiry) {
+	expiry := s.cfg.Load().Expiry
+	if expiry <= 0 || m.ExpiresAt != 0 || m.Sys || m.Props.Has(mqtt.PropMessageExpiry) {
 		return 0
 	}
-	return now + s.cfg.Expiry.Milliseconds()
+	return now + expiry.Milliseconds()
 }
 
 // Delete removes the retained message of a topic [MQTT-3.3.1-6].

@@ -84,7 +84,7 @@ func (a *acceptor) Close() {
 }
 
 func (a *acceptor) run() {
-	pace := newPace(a.listener.cfg.MaxConnRate)
+	pace := newPace(a.listener.rate.Load())
 	for pace.wait(a.stopped) {
 		nc, err := a.ln.Accept()
 		switch {
@@ -97,7 +97,7 @@ func (a *acceptor) run() {
 		}
 		select {
 		case a.slots <- struct{}{}:
-			pace.took()
+			pace.took(a.listener.rate.Load())
 			a.listener.server.streams.Go(func() { a.begin(nc) })
 		case <-a.stopped.Done():
 			nc.Close()
@@ -163,14 +163,21 @@ func (a *acceptor) leave(nc net.Conn) {
 // which one second's worth may come at once. Nothing is refused for it.
 type pace struct {
 	bucket
+	rate int64
 	next int64 // Unix milliseconds
 }
 
-func newPace(rate int) *pace {
-	return &pace{bucket: newBucket(config.Rate{Limit: int64(rate), Window: time.Second, Burst: int64(rate)})}
+func newPace(rate int64) *pace {
+	return &pace{bucket: newBucket(config.Rate{Limit: rate, Window: time.Second, Burst: rate}), rate: rate}
 }
 
-func (p *pace) took() { p.next = p.take(1, broker.Now()) }
+// took counts a connection that was accepted, at the rate that holds now.
+func (p *pace) took(rate int64) {
+	if rate != p.rate {
+		*p = *newPace(rate)
+	}
+	p.next = p.take(1, broker.Now())
+}
 
 // wait returns when the next connection may be accepted; false: ctx ended.
 func (p *pace) wait(ctx context.Context) bool {

@@ -19,7 +19,8 @@ func (allowAll) Authorize(context.Context, *auth.Request) (auth.Answer, error) {
 // to the routing, with nobody who subscribes.
 func publishing(t testing.TB, acl bool, by ...auth.Provider) func() {
 	l := newTapeListener(t, "tcp.a = 127.0.0.1:0")
-	l.zone.EnableACL, l.zone.ACLNomatch = acl, "allow"
+	z := l.policy()
+	z.EnableACL, z.ACLNomatch = acl, "allow"
 	l.server.broker.Access.Use(by...)
 	k := l.connect(t)
 	k.bring(connectPacket("bench"))

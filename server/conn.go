@@ -20,7 +20,7 @@ import (
 //
 // The fields above mu belong to the goroutine that feeds the connection.
 type conn struct {
-	listener *listener
+	listener *terms
 	link     link
 	framing  framing // nil: MQTT stands on the link as it is
 	stream   mqtt.Stream

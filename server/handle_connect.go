@@ -66,7 +66,7 @@ func (c *conn) enrich(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, str
 	c.problem = k.Version == mqtt.V5 && (!k.Props.Has(mqtt.PropRequestProblemInfo) || k.Props.RequestProblemInfo == 1)
 	c.mu.Unlock()
 
-	if s := c.listener.server; s.options.MaxClients > 0 && s.open.Load() > int64(s.options.MaxClients) {
+	if s := c.listener.server; s.most.Load() > 0 && s.open.Load() > s.most.Load() {
 		return mqtt.QuotaExceeded, "node.max_clients are connected"
 	}
 	e := hook.ClientConnect{Conn: ask}

@@ -25,7 +25,7 @@ func (c *conn) handlePublish(p *pass, k *mqtt.Publish) {
 	if k.Topic != c.topic && !c.checkTopic(k) {
 		return
 	}
-	if z := c.listener.zone; z.EnableACL && !c.info.Superuser && !c.remembers(p) {
+	if z := c.listener.policy(); z.EnableACL && !c.info.Superuser && !c.remembers(p) {
 		code, decided := c.listener.server.broker.MayPublish(z, c.info, c.aclCache(p), k.Topic)
 		switch {
 		case !decided:
@@ -99,7 +99,7 @@ func (c *conn) askPublish(k *mqtt.Publish) {
 			c.publish(p, &kept)
 		}
 	})
-	c.listener.server.broker.MayPublishLater(c.listener.zone, c.info, &c.access.cache, kept.Topic, func(answer mqtt.ReasonCode) {
+	c.listener.server.broker.MayPublishLater(c.listener.policy(), c.info, &c.access.cache, kept.Topic, func(answer mqtt.ReasonCode) {
 		code = answer
 		s.answered()
 	})
@@ -189,7 +189,7 @@ func (c *conn) deny(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
 	}
 	c.refused(p, k, broker.NotAuthorized)
 	switch n := c.listener.server.count; {
-	case c.listener.zone.ACLDenyAction == "disconnect":
+	case c.listener.policy().ACLDenyAction == "disconnect":
 		n.publishAuthError.Inc()
 		c.fail(mqtt.NotAuthorized, "not_authorized", "PUBLISH to a topic that the ACL forbids")
 	default: // a client before version 5 can't be told: it gets an ordinary acknowledgement

@@ -35,7 +35,7 @@ func (c *conn) handleSubscribe(p *pass, k *mqtt.Subscribe) {
 // prefixes $share and so on. It fills in the codes and returns which of them
 // are open: a backend has to be asked.
 func (c *conn) permit(p *pass, filters []mqtt.SubscribeFilter, codes []mqtt.ReasonCode) (open []int) {
-	access, z := c.listener.server.broker.Access, c.listener.zone
+	access, z := c.listener.server.broker.Access, c.listener.policy()
 	for i := range filters {
 		code, decided := access.Authorize(&z.Policy, c.info, c.aclCache(p), auth.Subscribe, bare(filters[i].Filter))
 		if !decided {
@@ -62,7 +62,7 @@ const maxOpen = 32
 // askSubscribe has backends asked about the open filters; the SUBSCRIBE goes on
 // when the last answer is there.
 func (c *conn) askSubscribe(k *mqtt.Subscribe, codes []mqtt.ReasonCode, open []int) {
-	access, z := c.listener.server.broker.Access, c.listener.zone
+	access, z := c.listener.server.broker.Access, c.listener.policy()
 	s := c.suspend(len(open), func(p *pass) { c.subscribeAll(p, k, codes) })
 	cache, info := &c.access.cache, c.info
 	var next atomic.Int32
@@ -87,7 +87,7 @@ func (c *conn) askSubscribe(k *mqtt.Subscribe, codes []mqtt.ReasonCode, open []i
 
 // forbids reports whether one of the codes is the end of the connection.
 func (c *conn) forbids(codes []mqtt.ReasonCode) bool {
-	return c.listener.zone.ACLDenyAction == "disconnect" && slices.Contains(codes, mqtt.NotAuthorized)
+	return c.listener.policy().ACLDenyAction == "disconnect" && slices.Contains(codes, mqtt.NotAuthorized)
 }
 
 // subscribeAll goes on with a SUBSCRIBE whose filters the ACL has judged.

@@ -24,7 +24,7 @@ type limits struct {
 // newLimits is nil if nothing is limited. What is the connection's own takes
 // the place of what the listener and its zone have of that kind; the quota that
 // connections share stays.
-func newLimits(l *listener, own ownRates) *limits {
+func newLimits(l *terms, own ownRates) *limits {
 	z := l.zone
 	m := limits{
 		bytesIn: newBucket(l.cfg.RateLimit), zoneBytes: newBucket(z.BytesIn),

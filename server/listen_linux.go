@@ -19,7 +19,7 @@ func newLoops(br *broker.Broker) (*loops, error) {
 func (g *loops) listen(l *listener) error {
 	socket, err := g.group.Listen(netloop.ListenOptions{
 		Address: l.cfg.Address.String(), Backlog: l.cfg.Backlog, NoDelay: true, ReuseAddr: true,
-		SendBuffer: int(l.cfg.SndBuf), RecvBuffer: int(l.cfg.RecBuf), MaxRate: l.cfg.MaxConnRate,
+		SendBuffer: int(l.cfg.SndBuf), RecvBuffer: int(l.cfg.RecBuf), MaxRate: int(l.rate.Load()),
 		OnListen: func(addr netip.AddrPort) { l.info.Addr = addr },
 		OnError:  l.cantAccept,
 	}, l.accept)

@@ -13,17 +13,18 @@ import (
 type listener struct {
 	server *Server
 	cfg    Named
-	zone   *broker.Zone
+	terms  atomic.Pointer[terms] // for the connections that come now
 	info   *hook.ListenerInfo
 	access AccessRules
 	socket interface{ Close() } // what accepts; closing it ends that
 
 	newFraming  func(*conn) framing // nil: MQTT stands on the link as it is
 	tls         *credentials        // nil: no TLS
-	routing     *sharedBucket       // the zone's quota; nil: none
 	highWater   int                 // bytes of waiting output that make a connection Full
 	sendTimeout int64               // milliseconds
 
+	most   atomic.Int64 // max_connections
+	rate   atomic.Int64 // max_conn_rate
 	open   atomic.Int64 // connections
 	ends   *endings
 	failed atomic.Uint64 // to accept a connection
@@ -31,6 +32,18 @@ type listener struct {
 	conns  map[*conn]struct{}
 	closed bool
 }
+
+// terms are what a listener grants its connections: those that have come since
+// the configuration changed last. What a client was promised in CONNACK stays.
+type terms struct {
+	*listener
+	zone    *broker.Zone
+	routing *sharedBucket // the zone's quota; nil: none
+}
+
+// policy says who may do what now. Unlike other terms, it holds at once for the
+// connections there are.
+func (l *listener) policy() *broker.Zone { return l.terms.Load().zone }
 
 // admit makes the connection of a link that has been accepted; nil: it is
 // refused and must be closed without a word.
@@ -49,7 +62,7 @@ func (l *listener) reserve(peer netip.Addr) bool {
 		l.ends.add("access_denied")
 		return false
 	}
-	if l.open.Add(1) > int64(l.cfg.MaxConnections) {
+	if l.open.Add(1) > l.most.Load() {
 		l.open.Add(-1)
 		l.ends.add("max_connections")
 		return false
@@ -75,17 +88,18 @@ func (l *listener) release(reason string) {
 // newConn makes the connection of a link for which there is a reservation;
 // nil: the listener stops.
 func (l *listener) newConn(k link, who known) *conn {
-	c := &conn{listener: l, link: k, info: &hook.ClientInfo{Peer: who.peer, Cert: who.cert, Listener: l.info}}
-	c.stream.MaxPacketSize = min(maxConnect, uint32(l.zone.MaxPacketSize))
-	c.stream.Strict = l.zone.StrictMode
-	c.limits.Store(newLimits(l, ownRates{}))
+	t := l.terms.Load()
+	c := &conn{listener: t, link: k, info: &hook.ClientInfo{Peer: who.peer, Cert: who.cert, Listener: l.info}}
+	c.stream.MaxPacketSize = min(maxConnect, uint32(t.zone.MaxPacketSize))
+	c.stream.Strict = t.zone.StrictMode
+	c.limits.Store(newLimits(t, ownRates{}))
 	if l.newFraming != nil {
 		c.framing = l.newFraming(c)
 	}
 	now := broker.Now()
 	c.lastRead.Store(now)
 	c.mu.Lock()
-	c.silence = l.zone.IdleTimeout.Milliseconds()
+	c.silence = t.zone.IdleTimeout.Milliseconds()
 	c.wake(now + c.silence)
 	c.mu.Unlock()
 	if !l.enter(c) {

@@ -99,7 +99,7 @@ const longestSilence = 65535 * time.Second * 3 / 2
 // runQUIC accepts until the listener is closed, and ends when the last
 // connection has.
 func (l *listener) runQUIC(ctx context.Context, q *quicSocket) {
-	pace := newPace(l.cfg.MaxConnRate)
+	pace := newPace(l.rate.Load())
 	var open sync.WaitGroup
 	for {
 		qc, err := q.listener.Accept(ctx)
@@ -110,7 +110,7 @@ func (l *listener) runQUIC(ctx context.Context, q *quicSocket) {
 			qc.CloseWithError(quicRefused, "refused") //nolint:errcheck // nobody is left to tell
 			continue
 		}
-		pace.took()
+		pace.took(l.rate.Load())
 		turn := pace.next
 		open.Go(func() { l.beginQUIC(ctx, qc, turn) })
 	}
@@ -131,7 +131,7 @@ func (l *listener) beginQUIC(ctx context.Context, qc *quic.Conn, turn int64) {
 		l.release("shutdown")
 		return
 	}
-	wait, cancel := context.WithTimeout(ctx, l.zone.IdleTimeout)
+	wait, cancel := context.WithTimeout(ctx, l.policy().IdleTimeout)
 	qs, err := qc.AcceptStream(wait)
 	cancel()
 	if err != nil {

@@ -52,6 +52,8 @@ func (s *Server) RestartListener(protocol, name string) error {
 	}
 	fresh := s.newListener(cfg)
 	fresh.ends = old.ends
+	fresh.most.Store(old.most.Load()) // as Change has left them
+	fresh.rate.Store(old.rate.Load())
 	if cfg.TLS != nil {
 		if err := fresh.startTLS(); err != nil {
 			return err

@@ -46,12 +46,13 @@ type Server struct {
 	trace  *trace.Tracer
 
 	open  atomic.Int64 // connections of all listeners
+	most  atomic.Int64 // MaxClients
 	loops *loops
 
 	changing sync.Mutex // held while listeners are opened, closed and reloaded; before mu
 	stopped  bool
 
-	mu        sync.Mutex // of listeners: who manages the node may ask while they are opened
+	mu        sync.Mutex // of listeners: who manages the node may ask while they are opened; and of quotas
 	listeners []*listener
 	options   Options
 	quotas    map[*broker.Zone]*sharedBucket
@@ -65,6 +66,7 @@ func New(o Options) (*Server, error) {
 		broker: o.Broker, hooks: o.Hooks, log: o.Log, count: newCounters(o.Metrics), trace: o.Trace,
 		options: o, quotas: make(map[*broker.Zone]*sharedBucket),
 	}
+	s.most.Store(int64(o.MaxClients))
 	s.passes.New = func() any { return newPass(o.Broker) }
 	var err error
 	s.loops, err = newLoops(o.Broker)
@@ -99,15 +101,18 @@ func (s *Server) openAll() error {
 // newListener is a listener that doesn't listen yet.
 func (s *Server) newListener(n Named) *listener {
 	zoneName, zone := s.options.Zone(&n)
-	return &listener{
-		server: s, cfg: n, zone: zone, access: n.Rules(),
+	l := &listener{
+		server: s, cfg: n, access: n.Rules(),
 		info:        &hook.ListenerInfo{Name: n.Name, Protocol: n.Kind, Zone: zoneName},
-		routing:     s.quota(zone),
 		highWater:   int(n.HighWatermark),
 		sendTimeout: n.SendTimeout.Milliseconds(),
 		conns:       make(map[*conn]struct{}),
 		ends:        new(endings),
 	}
+	l.most.Store(int64(n.MaxConnections))
+	l.rate.Store(int64(n.MaxConnRate))
+	l.terms.Store(&terms{l, zone, s.quota(zone)})
+	return l
 }
 
 // quota is the bucket that all connections of a zone share.
@@ -115,6 +120,8 @@ func (s *Server) quota(z *broker.Zone) *sharedBucket {
 	if z.ZoneRouting.Limit == 0 {
 		return nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.quotas[z] == nil {
 		s.quotas[z] = &sharedBucket{bucket: newBucket(z.ZoneRouting)}
 	}
@@ -174,7 +181,7 @@ func (s *Server) Listeners() []ListenerStatus {
 	for i, l := range opened {
 		all[i] = ListenerStatus{
 			Protocol: l.info.Protocol, Name: l.info.Name, Zone: l.info.Zone, Addr: l.info.Addr,
-			MaxConnections: l.cfg.MaxConnections, Running: l.running(), Connections: l.open.Load(), Ended: l.ends.all(), Failures: l.failed.Load(),
+			MaxConnections: int(l.most.Load()), Running: l.running(), Connections: l.open.Load(), Ended: l.ends.all(), Failures: l.failed.Load(),
 		}
 	}
 	return all

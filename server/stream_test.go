@@ -145,17 +145,23 @@ func TestStopWhileStarting(t *testing.T) {
 
 // TestPace counts when connections may be accepted.
 func TestPace(t *testing.T) {
-	for _, rate := range []int{0, 10} {
+	for _, rate := range []int64{0, 10} {
 		p := newPace(rate)
 		for range 10 {
-			p.took()
+			p.took(rate)
 		}
 		if p.next != 0 {
 			t.Errorf("at %d a second the 11th connection waits", rate)
 		}
-		p.took()
+		p.took(rate)
 		if waits := p.next != 0; waits != (rate > 0) {
 			t.Errorf("at %d a second: the 12th connection waits: %t", rate, waits)
+		}
+		if p.took(1); p.next != 0 {
+			t.Error("the first connection at another rate waits")
+		}
+		if p.took(1); p.next == 0 {
+			t.Error("the second connection in a second doesn't wait at the new rate")
 		}
 	}
 }

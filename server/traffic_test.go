@@ -64,7 +64,7 @@ func TestTraffic(t *testing.T) {
 // as refused.
 func TestTrafficOfRefused(t *testing.T) {
 	l := newTapeListener(t, "tcp.a = 127.0.0.1:0")
-	l.zone.ConnRouting.Limit, l.zone.ConnRouting.Window, l.zone.ConnRouting.Burst = 1, 1e12, 1
+	l.policy().ConnRouting.Limit, l.policy().ConnRouting.Window, l.policy().ConnRouting.Burst = 1, 1e12, 1
 	k := l.connect(t)
 	k.bring(connectPacket("a"))
 	for range 4 {

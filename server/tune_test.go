@@ -15,7 +15,7 @@ func tuned(t *testing.T, zone func(*broker.Zone)) (*testServer, *tape) {
 	l := newTapeListener(t, "tcp.a = 127.0.0.1:0")
 	ts := &testServer{Server: l.server, t: t}
 	if zone != nil {
-		zone(l.zone)
+		zone(l.policy())
 	}
 	k := l.connect(t)
 	k.bring(mqtt.Append(nil, &mqtt.Connect{Version: mqtt.V5, ClientID: "c", CleanStart: true, KeepAlive: 60}, mqtt.V5))

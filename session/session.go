@@ -29,6 +29,10 @@ func New(cfg *Config, created int64) *Session {
 	return &Session{cfg: cfg, created: created, offlineAt: created}
 }
 
+// SetConfig puts another configuration in force, between two connections. What
+// waits already stays, and keeps its rank.
+func (s *Session) SetConfig(cfg *Config) { s.cfg = cfg }
+
 // Connected begins a connection, the first one or another. receiveMax is the
 // client's Receive Maximum, 0 if it named none. All that is in flight is sent
 // again in its old order, PUBLISH with DUP or PUBREL, then the queue is

@@ -56,8 +56,12 @@ type Listener struct {
 	tokens float64
 	filled time.Duration // when tokens were counted
 
+	maxRate                   atomic.Int64 // of options, or what it was set to
 	accepted, refused, errors atomic.Uint64
 }
+
+// SetMaxRate puts another MaxRate in force.
+func (ln *Listener) SetMaxRate(rate int) { ln.maxRate.Store(int64(rate)) }
 
 // Listen begins to listen. For each new connection accept is called on a loop, and
 // must not block; it returns the connection's handler, or nil to refuse it. The
@@ -68,6 +72,7 @@ func (g *Group) Listen(o ListenOptions, accept func(*Conn) Handler) (*Listener, 
 		return nil, fmt.Errorf("netloop: listen on %q: %w", o.Address, err)
 	}
 	ln := &Listener{group: g, options: o, accept: accept, fd: fd, filled: g.now(), tokens: float64(o.MaxRate)}
+	ln.maxRate.Store(int64(o.MaxRate))
 	ln.addr = sockname(unix.SYS_GETSOCKNAME, fd)
 	if o.OnListen != nil {
 		o.OnListen(ln.addr)
@@ -244,7 +249,7 @@ func (ln *Listener) acceptSome(l *loop, now time.Duration) (more bool) {
 // pauseForRate counts one token per accepted connection, of which MaxRate are
 // made in a second and at most so many are kept.
 func (ln *Listener) pauseForRate(now time.Duration) bool {
-	rate := float64(ln.options.MaxRate)
+	rate := float64(ln.maxRate.Load())
 	if rate <= 0 || ln.tokens >= 1 {
 		return false
 	}

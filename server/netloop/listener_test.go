@@ -156,7 +156,8 @@ func TestAcceptRate(t *testing.T) {
 }
 
 func TestRateTokens(t *testing.T) {
-	ln := &Listener{options: ListenOptions{MaxRate: 1000}}
+	ln := new(Listener)
+	ln.SetMaxRate(1000)
 	at := func(now time.Duration, tokens float64, pause bool) {
 		t.Helper()
 		if got := ln.pauseForRate(now); got != pause {
