@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,6 +30,9 @@ func ctlCommand(name string) *cobra.Command {
 		Annotations:  map[string]string{ctlAnnotation: ""},
 	}
 	where.flags(c.PersistentFlags())
+	if err := c.MarkPersistentFlagDirname("data-dir"); err != nil {
+		panic(err) // flags has declared it
+	}
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		fmt.Fprintln(c.ErrOrStderr(), err)
 		return err
@@ -44,11 +46,10 @@ func ctlCommand(name string) *cobra.Command {
 	}
 	c.AddCommand(groups...)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		printUsages(c.OutOrStdout(), c.CommandPath(), groups)
-		if len(args) > 0 {
-			return errUsage
+		if err := printUsage(c, where.json, groups...); err != nil || len(args) == 0 {
+			return err
 		}
-		return nil
+		return errUsage
 	}
 	return c
 }
@@ -101,8 +102,7 @@ var errSaid = errors.New("refused")
 func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 	group := &cobra.Command{Use: name, Short: short, Args: cobra.ArbitraryArgs, Annotations: make(map[string]string)}
 	usage := func() error {
-		fmt.Fprint(group.OutOrStdout(), usageOf(group))
-		return errUsage
+		return errors.Join(printUsage(group, where.json, group), errUsage)
 	}
 	group.RunE = func(*cobra.Command, []string) error { return usage() }
 	for _, v := range all {
@@ -118,6 +118,7 @@ func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 		if v.flags != nil {
 			v.flags(c.Flags())
 		}
+		c.ValidArgsFunction = completion(where, v.use)
 		c.RunE = func(c *cobra.Command, args []string) error {
 			n := strings.Count(v.use, " <")
 			if len(args) < n || len(args) > n+strings.Count(v.use, " [") || slices.Contains(args, "") {
@@ -135,54 +136,4 @@ func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 		}
 	}
 	return group
-}
-
-// statusVerb says that the broker runs, what is wrong, and what to do.
-func statusVerb(where *place) *cobra.Command {
-	return &cobra.Command{
-		Use: "status", Short: "Say whether the broker runs", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := connect(c, where)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			var brokers []struct{ Node, Version string }
-			err = r.get("/brokers", &brokers)
-			for _, b := range brokers {
-				r.printf("Node '%s' %s is started\n", b.Node, b.Version)
-			}
-			if err == nil {
-				err = r.health()
-			}
-			return r.say(err)
-		},
-	}
-}
-
-// health prints what is wrong.
-func (r *remote) health() error {
-	var h struct {
-		Warnings []string
-		Backends []struct {
-			Name, Error   string
-			Up            bool
-			Since         int64
-			Waiting, Busy int
-		}
-	}
-	if err := r.get("/health", &h); err != nil {
-		return err
-	}
-	for _, b := range h.Backends {
-		state := "is asked"
-		if !b.Up {
-			state = "doesn't answer: " + b.Error + "; clients are refused, or left to others by on_error = ignore,"
-		}
-		r.printf("auth.%s %s since %s; %d wait, %d are asked about\n", b.Name, state, time.Unix(b.Since, 0).Format(time.DateTime), b.Waiting, b.Busy)
-	}
-	for _, warning := range h.Warnings {
-		r.printf("WARNING: %s\n", warning)
-	}
-	return nil
 }

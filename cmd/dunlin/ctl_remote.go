@@ -31,6 +31,8 @@ type remote struct {
 	stdin        *bufio.Reader
 	out, errOut  io.Writer
 	json         bool
+	answers      []*answer // of the broker, for --json
+	shown        any       // what --json prints in their place; nil: nothing does
 }
 
 // refusal is what the broker says when it won't.
@@ -73,17 +75,24 @@ func newRemote(name, dataDir string) *remote {
 
 func (r *remote) close() { r.client.CloseIdleConnections() }
 
-// printf prints text; with --json the answer was printed already.
+// printf prints text; with --json the answers are printed in the end.
 func (r *remote) printf(format string, args ...any) {
 	if !r.json {
 		fmt.Fprintf(r.out, format, args...)
 	}
 }
 
-// say prints what was wrong, if anything was: what the broker said where its
-// answers go, everything else where errors go. Of a refusal it makes errSaid.
+// say is the end of every verb. It prints what was wrong, if anything was: what
+// the broker said where its answers go, everything else where errors go. Of a
+// refusal it makes errSaid. With --json it prints one object, whatever the verb.
 func (r *remote) say(err error) error {
 	refused, emqx := refusal(""), sentence("")
+	if failed := err != nil; r.json && (!failed || errors.As(err, &emqx) || errors.As(err, &refused)) {
+		if err := r.printJSON(err); err != nil || !failed {
+			return err
+		}
+		return errSaid
+	}
 	switch {
 	case err == nil, errors.Is(err, errSaid):
 		return err
@@ -124,15 +133,9 @@ type meta struct {
 	Count int `json:"count"`
 }
 
-// take prints the answer if it is to be printed as it is, and reads it.
+// take reads an answer, and keeps it for --json.
 func (r *remote) take(a *answer, into any) error {
-	if r.json {
-		text, err := json.Marshal(a)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(r.out, "%s\n", text)
-	}
+	r.answers = append(r.answers, a)
 	if a.Code == nil || *a.Code != 0 {
 		return refusal(a.Message)
 	}

@@ -41,6 +41,26 @@ func printUsages(w io.Writer, name string, groups []*cobra.Command) {
 	}
 }
 
+// printUsage prints how commands are used, for who reads JSON as an object.
+func printUsage(c *cobra.Command, asJSON bool, of ...*cobra.Command) error {
+	w := c.OutOrStdout()
+	switch {
+	case !asJSON && c == ctlOf(c):
+		printUsages(w, c.CommandPath(), of)
+	case !asJSON:
+		fmt.Fprint(w, usageOf(c))
+	default:
+		lines := []string{}
+		for _, one := range of {
+			for line := range strings.Lines(usageOf(one)) {
+				lines = append(lines, strings.Join(strings.Fields(line), " "))
+			}
+		}
+		return writeJSON(w, map[string]any{"message": errUsage.Error(), "usage": lines})
+	}
+	return nil
+}
+
 // usageOf is a line for each verb of a command.
 func usageOf(c *cobra.Command) string {
 	var text strings.Builder
