@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -166,16 +165,4 @@ func printReport(w io.Writer, r *backup.Report) {
 		return
 	}
 	fmt.Fprintln(w, "The emqx data has been imported successfully.")
-}
-
-// printJSON prints a report in the shape of an answer.
-func printJSON(w io.Writer, r *backup.Report) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	zero := 0
-	text, err := json.Marshal(&answer{Code: &zero, Data: data})
-	fmt.Fprintf(w, "%s\n", text)
-	return err
 }

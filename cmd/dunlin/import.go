@@ -71,8 +71,8 @@ func importStopped(r *remote, where *place, path string, o *importOptions) (err 
 	if err != nil {
 		return importFailed(path, &answer{Message: "import_failed", Reason: err.Error()})
 	}
-	if r.json {
-		return printJSON(r.out, report)
+	if r.shown = report; r.json {
+		return nil
 	}
 	fmt.Fprintf(r.out, "Node %s does not run: into %s\n", config.Node.Name, config.Node.DataDir)
 	printReport(r.out, report)
