@@ -22,4 +22,16 @@ const load = (page: () => Promise<{ default: ComponentType<PageProps> }>) => laz
 export const routes: readonly Route[] = [
   { pattern: '/', page: load(() => import('../pages/overview')), nav: { group: 'groupMonitor', name: 'overview', icon: 'overview', phone: true } },
   { pattern: '/accounting', page: load(() => import('../pages/accounting')), nav: { group: 'groupMonitor', name: 'accounting', icon: 'accounting' } },
+  { pattern: '/alarms', page: load(() => import('../pages/alarms')), nav: { group: 'groupMonitor', name: 'alarms', icon: 'alarm', phone: true } },
+  { pattern: '/trace', page: load(() => import('../pages/trace')), nav: { group: 'groupMonitor', name: 'trace', icon: 'trace' } },
+  { pattern: '/clients', page: load(() => import('../pages/clients')), nav: { group: 'groupMQTT', name: 'clients', icon: 'clients', phone: true } },
+  { pattern: '/clients/:id', page: load(() => import('../pages/clients/detail')) },
+  { pattern: '/sessions', page: load(() => import('../pages/sessions')), nav: { group: 'groupMQTT', name: 'sessions', icon: 'sessions' } },
+  { pattern: '/subscriptions', page: load(() => import('../pages/subscriptions')), nav: { group: 'groupMQTT', name: 'subscriptions', icon: 'subscriptions' } },
+  { pattern: '/topics', page: load(() => import('../pages/topics')), nav: { group: 'groupMQTT', name: 'topics', icon: 'topics' } },
+  { pattern: '/retained', page: load(() => import('../pages/retained')), nav: { group: 'groupMQTT', name: 'retained', icon: 'retained' } },
+  { pattern: '/websocket', page: load(() => import('../pages/websocket')), nav: { group: 'groupMQTT', name: 'websocket', icon: 'tools' } },
+  { pattern: '/access', page: load(() => import('../pages/access')), nav: { group: 'groupAccess', name: 'access', icon: 'access' } },
+  { pattern: '/listeners', page: load(() => import('../pages/listeners')), nav: { group: 'groupSystem', name: 'listeners', icon: 'listeners' } },
+  { pattern: '/settings', page: load(() => import('../pages/settings')), nav: { group: 'groupSystem', name: 'settings', icon: 'settings' } },
 ]

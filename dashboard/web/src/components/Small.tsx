@@ -24,8 +24,8 @@ export function Stat({ name, value, note, mood, children }: { name: string; valu
   )
 }
 
-/** How full something is, of 0 to 1. */
-export function Meter({ name, share, children }: { name: string; share: number | null | undefined; children: ReactNode }) {
+/** How full something is, of 0 to 1. plain: being full is no worse than being empty. */
+export function Meter({ name, share, plain, children }: { name: string; share: number | null | undefined; plain?: boolean; children: ReactNode }) {
   const full = Math.min(1, Math.max(0, share ?? 0))
   return (
     <div className="meter">
@@ -33,7 +33,7 @@ export function Meter({ name, share, children }: { name: string; share: number |
         <span>{name}</span>
         <span className="number">{children}</span>
       </div>
-      <progress className={full > 0.9 ? 'bad' : full > 0.75 ? 'warn' : ''} value={full} max={1} aria-label={name} />
+      <progress className={plain ? '' : full > 0.9 ? 'bad' : full > 0.75 ? 'warn' : ''} value={full} max={1} aria-label={name} />
     </div>
   )
 }

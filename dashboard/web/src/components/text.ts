@@ -24,6 +24,8 @@ export const text = dictionary({
   actions: ['Actions', '操作'],
   selectAll: ['Select all on this page', '选择本页全部'],
   selectRow: ['Select this row', '选择此行'],
+  emptyPayload: ['empty', '空'],
+  binary: ['Not text: shown in hexadecimal', '非文本，以十六进制显示'],
   required: ['required', '必填'],
   showPassword: ['Show', '显示'],
   hidePassword: ['Hide', '隐藏'],
