@@ -31,7 +31,7 @@ var layers = []struct {
 	{5, "api dashboard"},
 	{4, "server server/netloop gateway cluster rule exhook backup"},
 	{3, "broker"},
-	{2, "session retain auth sink rule/sql trace"},
+	{2, "session retain auth otel sink rule/sql trace"},
 	{1, "hook connector store host alarm discovery engine"},
 	{0, "mqtt topic config metrics linefile"},
 }

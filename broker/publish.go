@@ -14,6 +14,17 @@ import (
 // nobody gets the message now, or the failure with which a hook refused it;
 // deliveries is how many subscriptions matched.
 func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (code mqtt.ReasonCode, deliveries int) {
+	code, deliveries = br.publish(b, from, &m)
+	if h := &br.Hooks.MessageRouted; !h.Empty() {
+		h.Run(&hook.MessageRouted{Message: m, Code: code, Deliveries: deliveries})
+	}
+	return code, deliveries
+}
+
+// publish is Publish but for the hook at its end. *message becomes what a hook
+// made of it.
+func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Message) (code mqtt.ReasonCode, deliveries int) {
+	m := *message
 	if !m.Sys {
 		br.count.published.Inc()
 	}
@@ -27,6 +38,7 @@ func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (cod
 			return e.Code, 0
 		}
 		m = e.Message
+		*message = m
 	}
 	if isDelayed(m.Topic) {
 		if code, delayed := br.delay(m, b.Now()); delayed {

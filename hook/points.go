@@ -20,6 +20,7 @@ type Points struct {
 	SessionUnsubscribed Chain[SessionSubscription]
 
 	MessagePublish   Chain[MessagePublish]
+	MessageRouted    Chain[MessageRouted]
 	MessageDelivered Chain[MessageDelivered]
 	MessageAcked     Chain[MessageAcked]
 	MessageDropped   Chain[MessageDropped]
@@ -102,6 +103,15 @@ type MessagePublish struct {
 	Message *mqtt.Message
 	Refuse  bool
 	Code    mqtt.ReasonCode
+}
+
+// MessageRouted tells what came of a message.publish, on the same goroutine: the
+// message as it was routed, what the publisher is told, and how many
+// subscriptions matched. EMQ X has no such point.
+type MessageRouted struct {
+	Message    *mqtt.Message
+	Code       mqtt.ReasonCode
+	Deliveries int
 }
 
 // MessageDelivered is message.delivered: a message is about to be written to

@@ -29,6 +29,9 @@ func (n *Node) watchAlarms() {
 	n.Alarms.WatchHost(newUsage())
 	n.Alarms.Watch(lookEvery, n.downBackends)
 	n.Alarms.Watch(lookEvery, n.failingListeners())
+	if n.OTel != nil {
+		n.Alarms.Watch(lookEvery, n.deafCollector)
+	}
 }
 
 // publishSys publishes a message of the node itself.

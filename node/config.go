@@ -14,6 +14,7 @@ import (
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/otel"
 	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/server"
 )
@@ -38,6 +39,7 @@ type Config struct {
 	Broker   broker.Config    `conf:"."`
 	Plugins  PluginsConfig    `conf:"."`
 	Alarms   alarm.Config     `conf:"."`
+	OTel     otel.Config      `conf:"opentelemetry"`
 	Retainer retain.Config    `conf:"retainer"`
 
 	root string   // where relative paths start; "" is the working directory
@@ -79,7 +81,7 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 	if err != nil {
 		return nil, report, err
 	}
-	for _, p := range append(c.Providers.files(), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
+	for _, p := range append(append(c.Providers.files(), c.OTel.Exporter.TLS.Files()...), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
 		&c.Management.HTTPS.CertFile, &c.Management.HTTPS.KeyFile, &c.Management.HTTPS.CACertFile,
 		&c.Dashboard.HTTPS.CertFile, &c.Dashboard.HTTPS.KeyFile, &c.Dashboard.HTTPS.CACertFile) {
 		*p = c.path(*p)

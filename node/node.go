@@ -16,6 +16,7 @@ import (
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/metrics"
+	"github.com/dunlin-mq/dunlin/otel"
 	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/server"
 	"github.com/dunlin-mq/dunlin/store"
@@ -36,6 +37,7 @@ type Node struct {
 	API     *api.Server
 	Alarms  *alarm.Alarms
 	History *metrics.History
+	OTel    *otel.Exporter // nil: off
 
 	log       *slog.Logger
 	trace     *trace.Tracer
@@ -114,6 +116,9 @@ func (n *Node) Stop() {
 func (n *Node) startServing() error {
 	err := n.openAlarms()
 	if err == nil {
+		err = n.startOTel()
+	}
+	if err == nil {
 		err = n.startAPI()
 	}
 	if err != nil {
@@ -134,6 +139,9 @@ func (n *Node) stopParts() {
 	}
 	n.Broker.Close()
 	n.closeTraces()
+	if n.OTel != nil {
+		n.OTel.Stop()
+	}
 	n.stopAccess()
 }
 
