@@ -70,6 +70,13 @@ function Navigation({ path }: { path: string }) {
             {pages.map((r) => (
               <NavLink key={r.pattern} route={r} path={path} />
             ))}
+            {g === 'groupSystem' && (
+              <a href="/api-docs" target="_blank" rel="noreferrer">
+                <Icon name="api" />
+                {t.api}
+                <Icon name="external" size={13} />
+              </a>
+            )}
           </div>
         )
       })}
