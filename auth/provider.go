@@ -32,6 +32,12 @@ type Request struct {
 	Topic  string
 }
 
+// Because is a Why whose words are there already, for who has asked a backend.
+type Because struct{ Rule, Where string }
+
+// Explain is Why's.
+func (b Because) Explain() (rule, where string) { return b.Rule, b.Where }
+
 // Verdict is what an answer comes to.
 type Verdict uint8
 
@@ -61,9 +67,9 @@ type Answer struct {
 // Why is what an answer rests on: a rule of a file, a row, a claim. It may be
 // asked long after the answer was given.
 type Why interface {
-	// Rule is the rule as it was written, and where it stands, such as
+	// Explain returns the rule as it was written, and where it stands, such as
 	// acl.conf:12; empty: in no place that has a name.
-	Rule() (text, where string)
+	Explain() (rule, where string)
 }
 
 // Authenticator says who a client is. An error means that no answer could be

@@ -138,7 +138,7 @@ func (br *Broker) TraceDecision(d *auth.Decision) {
 	}
 	l.More = []slog.Attr{slog.String("action", d.Action.String()), slog.String("result", result), slog.String("by", d.By)}
 	if d.Rule != nil {
-		rule, where := d.Rule.Rule()
+		rule, where := d.Rule.Explain()
 		l.More = append(l.More, slog.String("rule", rule), slog.String("where", where))
 	}
 	if d.Err != nil {

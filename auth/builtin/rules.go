@@ -113,16 +113,57 @@ func (t *rules) Authorize(_ context.Context, r *auth.Request) (auth.Answer, erro
 		t.of[auth.Subject{Kind: auth.ForAll}],
 	}
 	t.mu.RUnlock()
-	for _, list := range lists {
+	for kind, list := range lists {
 		for i := range list {
 			switch x := &list[i]; {
 			case x.action != r.Action:
 			case x.allow && x.topic.Covers(c, r.Topic):
-				return auth.Answer{Verdict: auth.Allow}, nil
+				return auth.Answer{Verdict: auth.Allow, Rule: x.why(kind)}, nil
 			case !x.allow && x.topic.Match(c, r.Topic):
-				return auth.Answer{Verdict: auth.Deny}, nil
+				return auth.Answer{Verdict: auth.Deny, Rule: x.why(kind)}, nil
 			}
 		}
 	}
 	return auth.Answer{}, nil
+}
+
+// A rule doesn't know whose it is; these do, and are there without memory of
+// their own.
+type (
+	clientRule rule
+	userRule   rule
+	allRule    rule
+)
+
+// why is the rule as what an answer rests on; kind is whose it is, as
+// Authorize asks.
+func (r *rule) why(kind int) auth.Why {
+	switch kind {
+	case 0:
+		return (*clientRule)(r)
+	case 1:
+		return (*userRule)(r)
+	}
+	return (*allRule)(r)
+}
+
+// Explain is auth.Why's.
+func (r *clientRule) Explain() (text, where string) {
+	return (*rule)(r).text(), "built-in rules of the client id"
+}
+
+// Explain is auth.Why's.
+func (r *userRule) Explain() (text, where string) {
+	return (*rule)(r).text(), "built-in rules of the user name"
+}
+
+// Explain is auth.Why's.
+func (r *allRule) Explain() (text, where string) { return (*rule)(r).text(), "built-in rules for all" }
+
+func (r *rule) text() string {
+	access := "deny"
+	if r.allow {
+		access = "allow"
+	}
+	return access + " " + r.action.String() + " " + r.topic.String()
 }

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -55,6 +56,31 @@ func short(r auth.Rule) string {
 		sign = "+"
 	}
 	return sign + string(r.Action) + " " + r.Topic.String()
+}
+
+// TestRulesAreExplained, without memory for each answer.
+func TestRulesAreExplained(t *testing.T) {
+	f := start(t, "")
+	f.rule(auth.Subject{Kind: auth.ByClientID, Name: "c1"}, "a", auth.RulePub, true)
+	f.rule(auth.Subject{Kind: auth.ByUsername, Name: "u1"}, "b/%u", auth.RuleSub, false)
+	f.rule(auth.Subject{Kind: auth.ForAll}, "eq #", auth.RuleSub, false)
+	is := func(action auth.Action, topic, want string) {
+		t.Helper()
+		r := &auth.Request{Client: &auth.Client{ClientID: "c1", Username: "u1"}, Action: action, Topic: topic}
+		a, err := f.Builtin.rules.Authorize(t.Context(), r)
+		if err != nil || a.Rule == nil {
+			t.Fatalf("%s: %+v %v", topic, a, err)
+		}
+		if rule, where := a.Rule.Explain(); rule+"; "+where != want {
+			t.Errorf("%s: %s; %s, want %s", topic, rule, where, want)
+		}
+		if n := testing.AllocsPerRun(100, func() { f.Builtin.rules.Authorize(context.Background(), r) }); n != 0 {
+			t.Errorf("%s: %v allocations", topic, n)
+		}
+	}
+	is(auth.Publish, "a", "allow publish a; built-in rules of the client id")
+	is(auth.Subscribe, "b/u1", "deny subscribe b/%u; built-in rules of the user name")
+	is(auth.Subscribe, "#", "deny subscribe eq #; built-in rules for all")
 }
 
 func TestRulesOfTheClientIDComeFirst(t *testing.T) {

@@ -78,20 +78,11 @@ func (f *File) Rules() []Rule {
 	return texts
 }
 
-// Explain returns the rule that decides about a request; ok is false if none
-// does.
-func (f *File) Explain(r *auth.Request) (decisive Rule, ok bool) {
-	if found := f.decide(r); found != nil {
-		return found.Rule, true
-	}
-	return Rule{}, false
-}
-
-// Authorize answers at once. It never fails and doesn't allocate, but for rules
+// Authorize answers at once, and says by which rule. It never fails and doesn't allocate, but for rules
 // with a regular expression, which may.
 func (f *File) Authorize(_ context.Context, r *auth.Request) (auth.Answer, error) {
 	if found := f.decide(r); found != nil {
-		return auth.Answer{Verdict: found.verdict}, nil
+		return auth.Answer{Verdict: found.verdict, Rule: found}, nil
 	}
 	return auth.Answer{}, nil
 }

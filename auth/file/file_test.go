@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -104,14 +105,18 @@ func TestRulesAreShownAndExplained(t *testing.T) {
 			t.Errorf("rule %d: %+v, want %+v", i, r, want[i])
 		}
 	}
-	explain := func(c *auth.Client, line int) {
+	explain := func(c *auth.Client, rule Rule) {
 		t.Helper()
-		if r, ok := f.Explain(&auth.Request{Client: c, Action: auth.Publish, Topic: "a"}); r.Line != line || !ok {
-			t.Errorf("%s: %+v, want line %d", c.ClientID, r, line)
+		a, err := f.Authorize(t.Context(), &auth.Request{Client: c, Action: auth.Publish, Topic: "a"})
+		if err != nil || a.Rule == nil {
+			t.Fatalf("%s: %+v %v", c.ClientID, a, err)
+		}
+		if text, where := a.Rule.Explain(); text != rule.Text || where != fmt.Sprintf("%s:%d", f.Path(), rule.Line) {
+			t.Errorf("%s: %s at %s, want %+v", c.ClientID, text, where, rule)
 		}
 	}
-	explain(alice, 2)
-	explain(bob, 5)
+	explain(alice, want[0])
+	explain(bob, want[1])
 }
 
 func TestDefault(t *testing.T) {
@@ -126,12 +131,16 @@ func TestDefault(t *testing.T) {
 		t.Errorf("a publish is up to acl_nomatch, not %v", v)
 	}
 	r := &auth.Request{Client: alice, Action: auth.Subscribe, Topic: "$SYS/#"}
-	if rule, ok := f.Explain(r); !ok || rule.Line != 3 {
-		t.Errorf("$SYS/#: %+v", rule)
+	a, err := f.Authorize(t.Context(), r)
+	if err != nil || a.Rule == nil {
+		t.Fatalf("$SYS/#: %+v %v", a, err)
+	}
+	if _, where := a.Rule.Explain(); where != "default rules:3" {
+		t.Errorf("$SYS/#: %s", where)
 	}
 	r.Topic = "a/b"
-	if rule, ok := f.Explain(r); ok {
-		t.Errorf("a/b: %+v", rule)
+	if a, err := f.Authorize(t.Context(), r); err != nil || a.Rule != nil {
+		t.Errorf("a/b: %+v %v", a, err)
 	}
 }
 

@@ -1,6 +1,10 @@
 package file
 
-import "github.com/dunlin-mq/dunlin/auth"
+import (
+	"strconv"
+
+	"github.com/dunlin-mq/dunlin/auth"
+)
 
 // Rule is one rule as it stands in the file.
 type Rule struct {
@@ -11,12 +15,16 @@ type Rule struct {
 // rule is what a Rule means.
 type rule struct {
 	Rule
+	file               string // or what stands for one in errors
 	verdict            auth.Verdict
 	publish, subscribe bool
 	who                who
 	anyTopic           bool // {allow, all} and {deny, all}: also what # doesn't match
 	topics             []pattern
 }
+
+// Explain is auth.Why's.
+func (r *rule) Explain() (text, where string) { return r.Text, r.file + ":" + strconv.Itoa(r.Line) }
 
 // covers reports whether the rule holds for c and what it asks for. A topic
 // with a name that c doesn't have ends the rule, as in EMQ X 4.3.16: what

@@ -49,7 +49,7 @@ func parse(name, src string) (*rules, error) {
 		}
 		line += strings.Count(src[counted:t.at], "\n")
 		counted = t.at
-		r.Rule = Rule{line, strings.TrimSpace(src[t.at:p.ahead.at])}
+		r.Rule, r.file = Rule{line, strings.TrimSpace(src[t.at:p.ahead.at])}, name
 		rs.add(&r)
 	}
 	return rs, wrong.err()

@@ -128,10 +128,12 @@ func (a *authorizer) Authorize(ctx context.Context, r *auth.Request) (auth.Answe
 		return auth.Answer{}, err
 	case status >= nethttp.StatusInternalServerError: // denying would lose what the client believes to be sent
 		return auth.Answer{}, statusError{"acl_req", status}
-	case status != nethttp.StatusOK:
-		return auth.Answer{Verdict: auth.Deny}, nil
 	}
-	return auth.Answer{Verdict: readAnswer(body).verdict}, nil
+	why := auth.Because{Rule: fmt.Sprintf("status %d", status), Where: "auth.http.acl_req"}
+	if status != nethttp.StatusOK {
+		return auth.Answer{Verdict: auth.Deny, Rule: why}, nil
+	}
+	return auth.Answer{Verdict: readAnswer(body).verdict, Rule: why}, nil
 }
 
 // answer is what the body of a status 200 says.

@@ -279,6 +279,10 @@ func TestAuthorize(t *testing.T) {
 		s := &service{}
 		r := &auth.Request{Client: &auth.Client{Username: username}, Topic: "t"}
 		got, err := asked(t, s, "", "", aclReq).Authorize(t.Context(), r)
+		if why, want := got.Rule, (auth.Because{Rule: "status " + aclReq[:3], Where: "auth.http.acl_req"}); wantAsked > 0 && why != want {
+			t.Errorf("%s: because of %v, want %v", aclReq, why, want)
+		}
+		got.Rule = nil
 		if got != (auth.Answer{Verdict: want}) || err != nil || len(s.asked) != wantAsked {
 			t.Errorf("%s for %q: got %+v %v after %v, want %v", aclReq, username, got, err, s.asked, want)
 		}

@@ -56,23 +56,56 @@ func (t *Tokens) Authorize(_ context.Context, r *auth.Request) (auth.Answer, err
 		return auth.Answer{}, nil
 	}
 	if granted.expires != 0 && time.Now().UnixMilli() >= granted.expires {
-		return auth.Answer{Verdict: auth.Deny}, nil
+		return auth.Answer{Verdict: auth.Deny, Rule: expired{}}, nil
 	}
-	list := granted.publish
+	if p := match(granted.all, r); p != nil {
+		return auth.Answer{Verdict: auth.Allow, Rule: (*allClaim)(p)}, nil
+	}
 	if r.Action == auth.Subscribe {
-		list = granted.subscribe
+		if p := match(granted.subscribe, r); p != nil {
+			return auth.Answer{Verdict: auth.Allow, Rule: (*subClaim)(p)}, nil
+		}
+	} else if p := match(granted.publish, r); p != nil {
+		return auth.Answer{Verdict: auth.Allow, Rule: (*pubClaim)(p)}, nil
 	}
-	if match(granted.all, r) || match(list, r) {
-		return auth.Answer{Verdict: auth.Allow}, nil
-	}
-	return auth.Answer{Verdict: auth.Deny}, nil
+	return auth.Answer{Verdict: auth.Deny, Rule: notGranted{}}, nil
 }
 
-func match(patterns []auth.Pattern, r *auth.Request) bool {
+// match returns the first pattern that covers what is asked, or nil.
+func match(patterns []auth.Pattern, r *auth.Request) *auth.Pattern {
 	for i := range patterns {
 		if patterns[i].Covers(r.Client, r.Topic) {
-			return true
+			return &patterns[i]
 		}
 	}
-	return false
+	return nil
 }
+
+// What an answer rests on. None takes memory of its own, for there may be one at
+// each PUBLISH.
+type (
+	allClaim   auth.Pattern
+	pubClaim   auth.Pattern
+	subClaim   auth.Pattern
+	notGranted struct{}
+	expired    struct{}
+)
+
+const inClaim = "ACL claim of the token"
+
+// Explain is auth.Why's.
+func (p *allClaim) Explain() (rule, where string) { return "all " + auth.Pattern(*p).String(), inClaim }
+
+// Explain is auth.Why's.
+func (p *pubClaim) Explain() (rule, where string) { return "pub " + auth.Pattern(*p).String(), inClaim }
+
+// Explain is auth.Why's.
+func (p *subClaim) Explain() (rule, where string) { return "sub " + auth.Pattern(*p).String(), inClaim }
+
+// Explain is auth.Why's.
+func (notGranted) Explain() (rule, where string) {
+	return "the claim has nothing that allows it", inClaim
+}
+
+// Explain is auth.Why's.
+func (expired) Explain() (rule, where string) { return "the token has expired", inClaim }

@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +58,37 @@ func TestRights(t *testing.T) {
 	if a := authenticate(t, named, says(`{"topics":{"pub":["a"]},"acl":1}`)); a.Rights == nil {
 		t.Errorf("another name: got %+v", a)
 	}
+}
+
+// TestRightsAreExplained says which entry of the claim it was, and takes no
+// memory for that.
+func TestRightsAreExplained(t *testing.T) {
+	set := newTokens(t, "auth.jwt.secret = "+secret, nil)
+	client := alice()
+	client.Rights = authenticate(t, set, says(`{"acl":{"pub":["up/%c/#"],"sub":["eq #"],"all":["chat/+"]}}`)).Rights
+	f := func(action auth.Action, topic, want string) {
+		t.Helper()
+		r := &auth.Request{Client: client, Action: action, Topic: topic}
+		a, err := set.Authorize(t.Context(), r)
+		if err != nil || a.Rule == nil {
+			t.Fatalf("%s: %+v %v", topic, a, err)
+		}
+		if rule, where := a.Rule.Explain(); rule != want || where != "ACL claim of the token" {
+			t.Errorf("%s: %s in %s, want %s", topic, rule, where, want)
+		}
+		if n := testing.AllocsPerRun(100, func() { set.Authorize(context.Background(), r) }); n != 0 {
+			t.Errorf("%s: %v allocations", topic, n)
+		}
+	}
+	f(auth.Publish, "up/c1/a", "pub up/%c/#")
+	f(auth.Subscribe, "#", "sub eq #")
+	f(auth.Publish, "chat/1", "all chat/+")
+	f(auth.Subscribe, "chat/1", "all chat/+")
+	f(auth.Publish, "other", "the claim has nothing that allows it")
+	expired := *client.Rights.(*rights)
+	expired.expires = 1
+	client.Rights = &expired
+	f(auth.Publish, "chat/1", "the token has expired")
 }
 
 // TestRightsOfOthers has a client whom another provider let in.

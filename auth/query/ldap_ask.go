@@ -84,7 +84,7 @@ func (p *ldapProvider) Authorize(ctx context.Context, r *auth.Request) (auth.Ans
 		return auth.Answer{}, err
 	}
 	if disabled(entry) {
-		return auth.Answer{Verdict: auth.Deny}, nil
+		return auth.Answer{Verdict: auth.Deny, Rule: auth.Because{Rule: enabledAttribute + ": FALSE", Where: entry["dn"][0]}}, nil
 	}
 	for _, attribute := range topics {
 		for _, text := range entry[attribute] {
@@ -94,7 +94,7 @@ func (p *ldapProvider) Authorize(ctx context.Context, r *auth.Request) (auth.Ans
 				continue
 			}
 			if pattern.Covers(r.Client, r.Topic) {
-				return auth.Answer{Verdict: auth.Allow}, nil
+				return auth.Answer{Verdict: auth.Allow, Rule: auth.Because{Rule: attribute + ": " + text, Where: entry["dn"][0]}}, nil
 			}
 		}
 	}

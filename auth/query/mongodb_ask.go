@@ -93,16 +93,17 @@ func (a *mongoAuthorizer) Authorize(ctx context.Context, r *auth.Request) (auth.
 			return auth.Answer{}, err
 		}
 		for _, doc := range found {
-			if a.allows(doc, r) {
-				return auth.Answer{Verdict: auth.Allow}, nil
+			if rule := a.allows(doc, r); rule != "" {
+				return auth.Answer{Verdict: auth.Allow, Rule: auth.Because{Rule: rule, Where: "auth.mongo.acl_query"}}, nil
 			}
-			answer.Verdict = auth.Deny
+			answer = auth.Answer{Verdict: auth.Deny, Rule: auth.Because{Rule: "no document of the client allows it", Where: "auth.mongo.acl_query"}}
 		}
 	}
 	return answer, nil
 }
 
-func (a *mongoAuthorizer) allows(doc map[string]any, r *auth.Request) bool {
+// allows is the part of a document that allows what is asked, or empty.
+func (a *mongoAuthorizer) allows(doc map[string]any, r *auth.Request) (rule string) {
 	list := "publish"
 	if r.Action == auth.Subscribe {
 		list = "subscribe"
@@ -117,9 +118,9 @@ func (a *mongoAuthorizer) allows(doc map[string]any, r *auth.Request) bool {
 				continue
 			}
 			if pattern.Covers(r.Client, r.Topic) {
-				return true
+				return field + " " + text
 			}
 		}
 	}
-	return false
+	return ""
 }

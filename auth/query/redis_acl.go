@@ -37,10 +37,10 @@ func (a *redisAuthorizer) Authorize(ctx context.Context, r *auth.Request) (auth.
 			continue
 		}
 		if filter, ok := rules[i].(string); ok && covers(filter, r) {
-			return auth.Answer{Verdict: auth.Allow}, nil
+			return auth.Answer{Verdict: auth.Allow, Rule: auth.Because{Rule: fmt.Sprintf("%s %v", filter, rules[i+1]), Where: "auth.redis.acl_cmd"}}, nil
 		}
 	}
-	return auth.Answer{Verdict: auth.Deny}, nil
+	return auth.Answer{Verdict: auth.Deny, Rule: auth.Because{Rule: "no rule of the client allows it", Where: "auth.redis.acl_cmd"}}, nil
 }
 
 func (a *redisAuthorizer) concerns(access any, action auth.Action) bool {

@@ -31,17 +31,24 @@ func (a *sqlAuthorizer) Authorize(ctx context.Context, r *auth.Request) (auth.An
 	if err != nil {
 		return auth.Answer{}, err
 	}
-	for _, row := range slices.Backward(rows) {
+	for i, row := range slices.Backward(rows) {
 		rule, err := readRule(row)
 		if err != nil {
 			a.log.say("a row that is no rule is skipped", "key", "auth."+a.name+".acl_query", "error", err)
 			continue
 		}
 		if rule.fits(r) {
-			return auth.Answer{Verdict: rule.verdict}, nil
+			where := fmt.Sprintf("auth.%s.acl_query, row %d of %d", a.name, i+1, len(rows))
+			return auth.Answer{Verdict: rule.verdict, Rule: auth.Because{Rule: shownRow(row), Where: where}}, nil
 		}
 	}
 	return auth.Answer{}, nil
+}
+
+// shownRow is a row as it is explained.
+func shownRow(row []any) string {
+	return fmt.Sprintf("allow=%s ipaddr=%s username=%s clientid=%s access=%s topic=%s",
+		text(row[0]), text(row[1]), text(row[2]), text(row[3]), text(row[4]), text(row[5]))
 }
 
 // sqlRule is one row of an acl_query.

@@ -210,6 +210,10 @@ func TestSQLRules(t *testing.T) {
 		t.Helper()
 		p := rules(rows...)
 		got, err := p.Authorize(t.Context(), &auth.Request{Client: bob, Action: action, Topic: topic})
+		if explained := got.Rule != nil; explained != (want != auth.Ignore) {
+			t.Errorf("%s: the rule is %v", what, got.Rule)
+		}
+		got.Rule = nil
 		if err != nil || !reflect.DeepEqual(got, auth.Answer{Verdict: want}) {
 			t.Errorf("%s: %+v, %v, want verdict %d", what, got, err, want)
 		}
