@@ -3,7 +3,9 @@ package api
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/server"
 	"github.com/dunlin-mq/dunlin/topic"
+	"github.com/dunlin-mq/dunlin/trace"
 )
 
 // clients are a real broker whose connections keep what they get.
@@ -24,13 +27,23 @@ type clients struct {
 	*broker.Broker
 	metrics metrics.Registry
 	zone    broker.Zone
+	traces  *trace.Tracer
 	all     map[string]*fakeConn
 }
 
 func newClients(t testing.TB, access *auth.Control) *clients {
 	c := &clients{all: make(map[string]*fakeConn)}
+	var err error
+	if c.traces, err = trace.New(trace.Options{Dir: filepath.Join(t.TempDir(), "trace"), Log: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.traces.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	o := broker.Options{
-		Node: "dunlin@host", Hooks: new(hook.Points), Metrics: &c.metrics, Retained: retain.New(retain.Config{}), Access: access,
+		Node: "dunlin@host", Hooks: new(hook.Points), Metrics: &c.metrics, Retained: retain.New(retain.Config{}), Access: access, Trace: c.traces,
 	}
 	o.Config.Broker.SetDefaults()
 	o.Config.Modules.SetDefaults()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/backup"
+	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -59,7 +60,8 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 			return Health{[]string{"mind the gap"}, []Backend{{Name: "mysql", Since: time.Unix(1, 0), Error: "connection refused", Waiting: 2, Busy: 1}}}
 		},
 		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: &f.listeners,
-		On:        func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
+		On:     func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
+		Traces: f.clients.traces, Zone: f.zone,
 		ReloadACL: func() error { f.reloads++; return f.broken },
 		Logs:      newFakeLogs(),
 		Backup:    newKept(t, f.control), Exports: backup.Folder(t.TempDir()),
@@ -83,6 +85,13 @@ func (f *fakes) ACLCache(clientID string) *auth.Cache {
 	return nil
 }
 
+// zone is the one of the listeners, whose ACL is on.
+func (f *fakes) zone(name string) (string, *broker.Zone, bool) {
+	z := f.clients.zone
+	z.EnableACL, z.ACLNomatch, z.MaxQoSAllowed = true, "deny", 1
+	return "external", &z, name == "" || name == "external"
+}
+
 // fillCache has the cache of c1 hold that it may publish to t/1 and not
 // subscribe to t/2.
 func (f *fakes) fillCache(t *testing.T) {
@@ -104,7 +113,7 @@ type judge struct{}
 
 func (judge) Authorize(_ context.Context, r *auth.Request) (auth.Answer, error) {
 	if r.Action == auth.Publish {
-		return auth.Answer{Verdict: auth.Allow}, nil
+		return auth.Answer{Verdict: auth.Allow, Rule: auth.Because{Rule: "always", Where: "somewhere:1"}}, nil
 	}
 	return auth.Answer{Verdict: auth.Deny}, nil
 }

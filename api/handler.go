@@ -12,7 +12,9 @@ import (
 func (s *Server) handler(d door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			if p := recover(); p != nil {
+			if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // the very value
+				panic(p)
+			} else if p != nil {
 				s.log.Error("a request to the management API failed", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				writeText(w, http.StatusInternalServerError, "Internal Error")
 			}
@@ -57,6 +59,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 		return
 	}
 	route, values := s.tree.find(version, r.Method, path[2:])
+	if route != nil && route.local && d != socket {
+		route = nil
+	}
 	app := "(socket)"
 	if d != socket && (route == nil || !route.open) {
 		if app, ok = s.login(w, r, d); !ok {
@@ -127,6 +132,13 @@ func (s *Server) call(w http.ResponseWriter, q *request) {
 	}
 	if text, is := data.(plain); is {
 		writePage(w, text)
+		return
+	}
+	if file, is := data.(*download); is {
+		if err := file.writeTo(w); err != nil {
+			s.log.Info("a file was not downloaded to its end", "file", file.name, "err", err)
+			panic(http.ErrAbortHandler)
+		}
 		return
 	}
 	if list, m, is := asRows(data); is && err == nil {

@@ -53,7 +53,7 @@ func (d *document) check(r *Route, answer string) error {
 	operation := d.root["paths"].(object)[r.template()].(object)[strings.ToLower(r.Method)].(object)
 	if answer[0] != '{' {
 		status, _, _ := strings.Cut(answer, " ")
-		if response, ok := operation["responses"].(object)[status].(object); !ok || status == "200" && response["content"].(object)["text/plain"] == nil {
+		if response, ok := operation["responses"].(object)[status].(object); !ok || status == "200" && response["content"].(object)[r.Media] == nil {
 			return fmt.Errorf("%s is not in the document", answer)
 		}
 		return nil

@@ -25,7 +25,8 @@ type Route struct {
 	Fails   []int  // codes of errors beside those that follow from Params and Path
 	Answer  string // what is in data, in words, for routes that don't have Returns yet
 
-	open bool // needs no login
+	open  bool // needs no login
+	local bool // is there on the socket only
 	// content lets the handler have the body as it came, up to so many bytes;
 	// Params are then those of the query, or the handler finds them in the body.
 	content int64

@@ -17,6 +17,7 @@ import (
 	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/metrics"
+	"github.com/dunlin-mq/dunlin/trace"
 )
 
 // Options are what a Server is made of. A managed part that is nil has no
@@ -42,12 +43,14 @@ type Options struct {
 	Exports   backup.Folder
 	Alarms    Alarms
 	Logs      Logs
+	Traces    *trace.Tracer
 	Broker    *broker.Broker // clients, subscriptions, messages
 	MQTT      Listeners
 	Metrics   *metrics.Registry
 	History   *metrics.History
-	ReloadACL func() error  // reads the rule file again
-	Health    func() Health // nil: nothing is wrong
+	Zone      func(name string) (string, *broker.Zone, bool) // of a listener; the first one's for an empty name
+	ReloadACL func() error                                   // reads the rule file again
+	Health    func() Health                                  // nil: nothing is wrong
 	Backends  func() []Backend
 	// On reports whether something is on that EMQ X has as a plugin or module of
 	// this name.

@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"context"
 	"strings"
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // MayPublish asks whether the ACL lets a client publish to a topic, given
@@ -52,6 +54,29 @@ func (br *Broker) MayPublishLater(z *Zone, who *hook.ClientInfo, cache *auth.Cac
 		}
 		ask(final, done)
 	})
+}
+
+// ExplainACL says what the ACL answers to a client's PUBLISH or SUBSCRIBE, given
+// as the client writes its topic or filter, and by whose rule. It waits for
+// backends; see auth.Control.Explain.
+func (br *Broker) ExplainACL(ctx context.Context, z *Zone, r *auth.Request) (auth.Explanation, error) {
+	asked := *r
+	if r.Action == auth.Subscribe {
+		f, err := topic.Parse(r.Topic)
+		if err != nil {
+			return auth.Explanation{}, err
+		}
+		asked.Topic = f.Bare
+	}
+	e, err := br.Access.Explain(ctx, &z.Policy, &asked)
+	final, differs := undelayed(r.Client, r.Topic)
+	if err != nil || e.Code.Failed() || r.Action == auth.Subscribe || !differs {
+		return e, err
+	}
+	asked.Topic = final
+	again, err := br.Access.Explain(ctx, &z.Policy, &asked)
+	again.Asked = append(e.Asked, again.Asked...)
+	return again, err
 }
 
 // undelayed is the topic that a client's delayed message gets to in the end, be

@@ -46,7 +46,7 @@ func (n *Node) startAPI() error {
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Backup: n.kept(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
-		Logs: n.logs(), Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
+		Logs: n.logs(), Traces: n.trace, Zone: n.zone, Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
 		Pages: dashboard.Handler(),
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/trace"
 )
 
@@ -21,6 +22,17 @@ func (n *Node) openTraces() (err error) {
 		},
 	})
 	return err
+}
+
+// zone finds the zone of a listener, that of the first one for an empty name.
+func (n *Node) zone(name string) (string, *broker.Zone, bool) {
+	for _, l := range n.Server.Listeners() {
+		if name == "" || l.Zone == name {
+			z := n.Config.Zone(l.Zone)
+			return l.Zone, &z, true
+		}
+	}
+	return name, nil, false
 }
 
 // closeTraces is for when nothing happens any more.
