@@ -87,7 +87,7 @@ function AtAGlance({ client: c }: { client: Client }) {
             [t.from, <Code copy>{address(c.ip_address, c.port)}</Code>],
             [t.protocol, protocol(c)],
             [t.node, c.node],
-            [t.zone, c.zone],
+            [t.zone, known(c.zone)],
             [t.mountpoint, known(c.mountpoint)],
             [t.keepalive, c.keepalive ? duration(c.keepalive) : t.off],
             [t.connectedAt, <Time ms={parseLocal(c.connected_at)} />],
