@@ -119,32 +119,6 @@ func (s *Bans) All() []Ban {
 	return all
 }
 
-// Add bans somebody, in the place of an earlier ban of the same. The error says
-// what is wrong with b, or that it holds until the next start only, as it
-// couldn't be kept.
-func (s *Bans) Add(b Ban) error {
-	if err := b.check(); err != nil {
-		return err
-	}
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	b.kept = s.keeper != nil
-	s.mu.Lock()
-	s.put(&b)
-	s.mu.Unlock()
-	if s.keeper == nil {
-		return nil
-	}
-	value, err := json.Marshal(b)
-	if err == nil {
-		err = s.keeper.Put(b.key(), value)
-	}
-	if err != nil {
-		return fmt.Errorf("the ban of %s %q holds, but is gone after the next start: %w", b.Kind, b.Who, err)
-	}
-	return nil
-}
-
 // addForNow bans somebody until the next start at most, without waiting for
 // the disk; a ban that holds already stays, and there are at most limit bans.
 func (s *Bans) addForNow(b Ban, limit int) (added bool) {

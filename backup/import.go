@@ -184,18 +184,26 @@ func (i *importing) bans(t *Target) error {
 	for _, b := range i.old.Bans {
 		old[id{b.Kind, b.Who}] = b
 	}
+	errs := make([]error, len(i.data.Bans))
+	if !i.dry {
+		errs = t.Bans.AddAll(i.data.Bans)
+	}
+	if err := noneTaken(errs); err != nil {
+		return fmt.Errorf("the bans, and what follows, are not imported: %w", err)
+	}
 	p := Part{Name: "bans", Names: []string{}}
-	defer i.done(&p)
-	for _, b := range i.data.Bans {
-		if !i.dry {
-			if err := t.Bans.Add(b); err != nil {
-				return fmt.Errorf("the ban of %s %.100q, and what follows, is not imported: %w", b.Kind, b.Who, err)
-			}
+	for j := range i.data.Bans {
+		b := &i.data.Bans[j]
+		name := fmt.Sprintf("%s %s", b.Kind, b.Who)
+		if errs[j] != nil {
+			i.problem(Problem{"blacklist", name, errs[j].Error()})
+			continue
 		}
 		before, there := old[id{b.Kind, b.Who}]
 		same := before.By == b.By && before.Reason == b.Reason && before.At.Equal(b.At) && before.Until.Equal(b.Until)
-		p.count(fmt.Sprintf("%s %s", b.Kind, b.Who), there, same)
+		p.count(name, there, same)
 	}
+	i.done(&p)
 	return nil
 }
 

@@ -26,7 +26,8 @@ type Rules interface {
 // Bans are those of a node.
 type Bans interface {
 	All() []auth.Ban
-	Add(auth.Ban) error
+	// AddAll is PutAccounts for bans.
+	AddAll([]auth.Ban) []error
 }
 
 // Apps are the logins of the management API; Put adds or replaces one, and
