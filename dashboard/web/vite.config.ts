@@ -17,7 +17,12 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          groups: [{ name: 'react', test: /node_modules\/(react|react-dom|scheduler|@tanstack)\// }],
+          // Libraries by themselves: their files stay the same when a page changes.
+          groups: [
+            { name: 'react', test: /node_modules\/(react|react-dom|scheduler|@tanstack)\// },
+            { name: 'mqtt', test: /node_modules\/mqtt\// },
+            { name: 'uplot', test: /node_modules\/uplot\/.*\.js$/ },
+          ],
         },
       },
     },
