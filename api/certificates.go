@@ -68,8 +68,11 @@ func (h *HTTPS) tls(key string) (*tls.Config, error) {
 // ReloadCertificates reads the files of the https listeners again. Of a
 // listener whose files can't be used, those in use stay.
 func (s *Server) ReloadCertificates() error {
+	s.mu.Lock()
+	opened := slices.Clone(s.listeners)
+	s.mu.Unlock()
 	var errs []error
-	for _, l := range s.listeners {
+	for _, l := range opened {
 		if l.certificates != nil {
 			errs = append(errs, l.certificates.load())
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/store"
 )
 
 // fakes are the managed parts of a node, with bans and caches that are real.
@@ -62,6 +63,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: &f.listeners,
 		On:     func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
 		Traces: f.clients.traces, Zone: f.zone,
+		Reread: func() error { return f.broken }, Store: fakeStore{},
 		ReloadACL: func() error { f.reloads++; return f.broken },
 		Logs:      newFakeLogs(),
 		Backup:    newKept(t, f.control), Exports: backup.Folder(t.TempDir()),
@@ -285,6 +287,14 @@ func (f *fakeScram) Delete(mechanism, username string) error {
 func (f *fakeScram) Lookup(mechanism, username string) (k ScramKeys, ok bool) {
 	k, ok = f.users[[2]string{mechanism, username}]
 	return k, ok
+}
+
+type fakeStore struct{}
+
+func (fakeStore) Path() string { return "data/dunlin.db" }
+
+func (fakeStore) Usage() ([]store.Usage, int64, error) {
+	return []store.Usage{{Name: "alarms", Records: 3, Bytes: 500}, {Name: "apps", Records: 1, Bytes: 90}}, 65536, nil
 }
 
 // fakeKeeper keeps records in memory.

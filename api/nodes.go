@@ -13,7 +13,7 @@ func (s *Server) allRoutes() []Route {
 	for _, some := range [][]Route{
 		s.nodeRoutes(), s.accountRoutes(), s.ruleRoutes(), s.cacheRoutes(), s.banRoutes(), s.scramRoutes(), s.moduleRoutes(),
 		s.healthRoutes(), s.alarmRoutes(), s.exporterRoutes(),
-		s.clientRoutes(), s.tuneRoutes(), s.retainedRoutes(), s.telemetryRoutes(), s.connectionRoutes(), s.subscriptionRoutes(), s.messageRoutes(),
+		s.clientRoutes(), s.tuneRoutes(), s.retainedRoutes(), s.maintainRoutes(), s.telemetryRoutes(), s.connectionRoutes(), s.subscriptionRoutes(), s.messageRoutes(),
 		s.listenerRoutes(), s.figureRoutes(), s.historyRoutes(), s.pluginRoutes(), s.logRoutes(), s.traceRoutes(), s.aclTestRoutes(), s.documentRoutes(), s.dataRoutes(),
 	} {
 		all = append(all, some...)

@@ -50,7 +50,9 @@ type Options struct {
 	History   *metrics.History
 	Zone      func(name string) (string, *broker.Zone, bool) // of a listener; the first one's for an empty name
 	ReloadACL func() error                                   // reads the rule file again
-	Health    func() Health                                  // nil: nothing is wrong
+	Reread    func() error                                   // reads the certificates of all listeners again
+	Store     Store
+	Health    func() Health // nil: nothing is wrong
 	Backends  func() []Backend
 	// On reports whether something is on that EMQ X has as a plugin or module of
 	// this name.
@@ -72,6 +74,7 @@ type Server struct {
 	first    firstLogin
 	exporter *exporter
 
+	mu        sync.Mutex // of listeners, for requests that come while they are opened
 	listeners []*listener
 	conns     map[string]*atomic.Int64 // open ones by the kind of listener; the map is never changed
 	serving   sync.WaitGroup
@@ -200,7 +203,9 @@ func (s *Server) serve(l *listener) {
 		ConnState:                    func(_ net.Conn, to http.ConnState) { follow(s.conns[l.kind()], to) },
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	s.mu.Lock()
 	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
 	s.serving.Go(func() {
 		serve := l.server.Serve
 		if l.certificates != nil {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -41,13 +42,15 @@ func (n *Node) startAPI() error {
 	if err != nil {
 		return err
 	}
-	server, err := api.New(api.Options{
+	var server *api.Server
+	server, err = api.New(api.Options{
 		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.store.Map("apps"), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Backup: n.kept(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Traces: n.trace, Zone: n.zone, Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
-		Pages: dashboard.Handler(),
+		Pages: dashboard.Handler(), Store: n.store,
+		Reread: func() error { return errors.Join(n.Server.ReloadCertificates(), server.ReloadCertificates()) },
 	})
 	if err != nil {
 		return err
@@ -66,11 +69,6 @@ func (c *Config) dashboard(on map[string]bool) api.Dashboard {
 		d.HTTP.Addresses, d.HTTPS.Addresses = nil, nil
 	}
 	return d
-}
-
-// health is for the management API.
-func (n *Node) health() api.Health {
-	return api.Health{Warnings: n.Warnings(), Backends: n.backends()}
 }
 
 // backends are the systems that access control asks.

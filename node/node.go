@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/alarm"
 	"github.com/dunlin-mq/dunlin/api"
@@ -39,6 +40,7 @@ type Node struct {
 	History *metrics.History
 	OTel    *otel.Exporter // nil: off
 
+	started   time.Time
 	log       *slog.Logger
 	trace     *trace.Tracer
 	store     *store.Store
@@ -57,7 +59,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	if err := os.MkdirAll(c.Node.DataDir, 0o750); err != nil {
 		return nil, &DataDirError{c.Node.DataDir, err}
 	}
-	n := &Node{Config: c, Hooks: new(hook.Points), Metrics: new(metrics.Registry), log: log, stop: make(chan struct{})}
+	n := &Node{Config: c, Hooks: new(hook.Points), Metrics: new(metrics.Registry), started: time.Now(), log: log, stop: make(chan struct{})}
 	if err := n.startAccess(); err != nil {
 		return nil, err
 	}

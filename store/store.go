@@ -101,6 +101,38 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Usage is what a map holds.
+type Usage struct {
+	Name    string
+	Records int
+	Bytes   int64 // of keys and values
+}
+
+// Usage is what all maps hold, by name, and the size of the file, in bytes. It
+// goes through all records.
+func (s *Store) Usage() (maps []Usage, size int64, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		size = tx.Size()
+		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			u := Usage{Name: string(name)}
+			err := b.ForEach(func(k, v []byte) error {
+				u.Records++
+				u.Bytes += int64(len(k) + len(v))
+				return nil
+			})
+			maps = append(maps, u)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, 0, s.failed("read", err)
+	}
+	return maps, size, nil
+}
+
+// Path is the file.
+func (s *Store) Path() string { return s.path }
+
 // Map returns the map of a name, empty until something is put into it. A Map
 // costs nothing and needn't be kept.
 func (s *Store) Map(name string) *Map { return &Map{s, []byte(name)} }

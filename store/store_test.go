@@ -196,3 +196,24 @@ func TestKeysThatCannotBe(t *testing.T) {
 	says(t, m.Put(strings.Repeat("k", 32769), nil), path, "key too large")
 	put(t, m, strings.Repeat("k", 32768), "")
 }
+
+func TestUsage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	s := open(t, path)
+	put(t, s.Map("b"), "key", "value")
+	put(t, s.Map("a"), "k", "")
+	put(t, s.Map("a"), "k2", "v")
+	maps, size, err := s.Usage()
+	if want := []Usage{{"a", 2, 4}, {"b", 1, 8}}; err != nil || !slices.Equal(maps, want) || size <= 0 {
+		t.Errorf("%v in %d bytes, %v; want %v", maps, size, err, want)
+	}
+	if s.Path() != path {
+		t.Errorf("it is %s", s.Path())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Usage(); err == nil {
+		t.Error("a store that is closed tells what it holds")
+	}
+}
