@@ -13,7 +13,7 @@ import (
 // processes, which are goroutines here, there is no bound.
 func (s *Server) node(q *request, inBytes bool) any {
 	load, _ := host.ReadLoad()
-	_, files, _ := host.ReadFiles()
+	open, files, _ := host.ReadFiles()
 	r := host.ReadRuntime()
 	total, used := r.Mapped, r.Heap
 	if q.version == V4 {
@@ -24,7 +24,7 @@ func (s *Server) node(q *request, inBytes bool) any {
 		"node": s.o.Node, "node_status": "Running", "version": s.o.Version, "otp_release": runtime.Version(),
 		"uptime":       uptime(time.Since(s.started)),
 		"memory_total": size(total), "memory_used": size(used),
-		"process_available": math.MaxInt32, "process_used": r.Goroutines, "max_fds": files,
+		"process_available": math.MaxInt32, "process_used": r.Goroutines, "max_fds": files, "used_fds": open,
 		"load1": decimals(load.One), "load5": decimals(load.Five), "load15": decimals(load.Fifteen),
 		"connections": s.stat("sessions.count"), "live_connections": s.stat("connections.count"),
 	}

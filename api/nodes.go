@@ -26,7 +26,7 @@ func (s *Server) nodeRoutes() []Route {
 	const (
 		broker = "{node, node_status: 'Running', version, sysdescr, otp_release, uptime, datetime: time}"
 		node   = "{node, name?, node_status: 'Running', version, otp_release, uptime, memory_total: string|int, memory_used: string|int," +
-			" process_available: int, process_used: int, max_fds: int, connections: int, live_connections?: int, load1, load5, load15}"
+			" process_available: int, process_used: int, max_fds: int, used_fds: int, connections: int, live_connections?: int, load1, load5, load15}"
 	)
 	routes := []Route{
 		{Method: "GET", Path: "/", Name: "list_endpoints", Summary: "List the endpoints",

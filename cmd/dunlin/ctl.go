@@ -44,6 +44,8 @@ func ctlCommand(name string) *cobra.Command {
 		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"), saslVerbs(&where), alarmVerbs(&where), logVerbs(&where),
 		dataVerbs(&where),
 	}
+	groups = append(groups, retainerVerbs(&where), mnesiaVerb(&where), pemVerbs(&where), telemetryVerbs(&where), licenseVerbs(&where))
+	groups = append(groups, absentCommands(&where)...)
 	c.AddCommand(groups...)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := printUsage(c, where.json, groups...); err != nil || len(args) == 0 {

@@ -58,7 +58,6 @@ var completionSources = map[string]source{
 	"Identifier": {"/listeners", "identifier", "listeners"},
 	"Plugin":     {"/plugins", "name", "plugins"},
 	"Module":     {"/modules", "name", "modules"},
-	"HandlerId":  {"/log/handlers", "id", ""},
 	"Node":       {"/brokers", "node", ""},
 }
 

@@ -88,7 +88,8 @@ func clusterVerbs(where *place) *cobra.Command {
 
 // vmFigures are what the verbs of vm print: under which name and with which
 // width EMQ X has it, and which member of a node it is. Of Erlang's memory
-// there is the sum; goroutines stand for processes; there are no ports.
+// there is the sum; goroutines stand for processes,
+// file descriptors for ports.
 var vmFigures = []struct {
 	group string
 	width int
@@ -97,7 +98,8 @@ var vmFigures = []struct {
 	{"load", 20, [][2]string{{"cpu/load1", "load1"}, {"cpu/load5", "load5"}, {"cpu/load15", "load15"}}},
 	{"memory", 17, [][2]string{{"memory/total", "memory_total"}, {"memory/used", "memory_used"}}},
 	{"process", 16, [][2]string{{"process/limit", "process_available"}, {"process/count", "process_used"}}},
-	{"io", 21, [][2]string{{"io/max_fds", "max_fds"}}},
+	{"io", 21, [][2]string{{"io/max_fds", "max_fds"}, {"io/active_fds", "used_fds"}}},
+	{"ports", 16, [][2]string{{"ports/count", "used_fds"}, {"ports/limit", "max_fds"}}},
 }
 
 // vmVerbs show the process and the machine it is on.

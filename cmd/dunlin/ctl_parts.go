@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -84,60 +80,4 @@ func switching(kind, verb string) func(*remote, []string) error {
 		}
 		return sentence(fmt.Sprintf("%s %s %s error: %s.", title(verb), kind, name, why))
 	}
-}
-
-// listenerVerbs show where clients connect.
-func listenerVerbs(where *place) *cobra.Command {
-	return verbs(where, "listeners", "Listeners",
-		verb{short: "List the listeners, and how many connections ended for which reason", run: func(r *remote, _ []string) error {
-			var nodes []struct{ Listeners []listenerRow }
-			err := r.get("/listeners", &nodes)
-			for _, n := range nodes {
-				printAll(r, n.Listeners)
-			}
-			return err
-		}})
-}
-
-type listenerRow struct {
-	Identifier    string       `json:"identifier"`
-	ListenOn      string       `json:"listen_on"`
-	Acceptors     int          `json:"acceptors"`
-	MaxConns      int          `json:"max_conns"`
-	CurrentConns  int          `json:"current_conns"`
-	ShutdownCount shutdownText `json:"shutdown_count"`
-}
-
-func (l listenerRow) print(r *remote) {
-	r.printf("%s\n", l.Identifier)
-	for _, line := range []struct {
-		key   string
-		value any
-	}{
-		{"listen_on", l.ListenOn}, {"acceptors", l.Acceptors}, {"max_conns", l.MaxConns}, {"current_conn", l.CurrentConns},
-		{"shutdown_count", l.ShutdownCount},
-	} {
-		r.printf("  %-16s: %v\n", line.key, line.value)
-	}
-}
-
-// shutdownText is the counts as Erlang writes them: [{closed,2},{kicked,1}].
-type shutdownText string
-
-// UnmarshalJSON reads an object; without counts it is an empty array.
-func (s *shutdownText) UnmarshalJSON(text []byte) error {
-	if bytes.HasPrefix(text, []byte("[")) {
-		*s = "[]"
-		return nil
-	}
-	var counts map[string]int64
-	if err := json.Unmarshal(text, &counts); err != nil {
-		return err
-	}
-	var all []string
-	for _, reason := range slices.Sorted(maps.Keys(counts)) {
-		all = append(all, fmt.Sprintf("{%s,%d}", reason, counts[reason]))
-	}
-	*s = shutdownText("[" + strings.Join(all, ",") + "]")
-	return nil
 }
