@@ -33,6 +33,7 @@ type Client struct {
 	online      atomic.Bool // conn isn't nil; changed under mu, read by anybody
 	ended       bool        // the session is gone; only the memory is left
 	cleanStart  bool
+	persistent  bool // counted as such
 	keepAlive   uint16
 	receiveMax  uint16
 }

@@ -67,6 +67,7 @@ func (br *Broker) tells(reason string) bool {
 func (c *Client) finish(b *Batch, d *departure) {
 	br := c.broker
 	c.ended, d.over = true, true
+	c.countPersistent(false)
 	if w := c.sess.Will(); w != nil && !br.stopping.Load() {
 		d.will = w
 	}

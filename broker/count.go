@@ -51,6 +51,7 @@ type counters struct {
 	sessions            *metrics.Stat
 	subscriptions       *metrics.Stat
 	sharedSubscriptions *metrics.Stat
+	persistent          *metrics.Stat
 	sampled             []sampled
 }
 
@@ -96,6 +97,7 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		connections:         r.Stat("connections", "connected clients"),
 		sessions:            r.Stat("sessions", "sessions, of connected and absent clients"),
 		subscriptions:       r.Stat("subscriptions", "subscriptions of all sessions"),
+		persistent:          r.Stat("sessions.persistent", "sessions whose client connected without a clean start; EMQ X 3 has it"),
 		sharedSubscriptions: r.Stat("subscriptions.shared", "subscriptions in shared groups"),
 	}
 	r.Counter("messages.forward", "messages sent to another node") // EMQ X has it, and nothing here raises it yet

@@ -90,12 +90,26 @@ func (c *Client) attach(b *Batch, o *Opening, present bool) {
 	c.online.Store(true)
 	c.sess.SetConfig(&o.Zone.Session)
 	c.broker.count.connections.Add(1)
+	c.countPersistent(!ask.CleanStart)
 	c.cleanStart, c.keepAlive, c.receiveMax, c.connectedAt = ask.CleanStart, ask.KeepAlive, ask.ReceiveMaximum, ask.ConnectedAt
 	c.sess.SetExpiryInterval(ask.ExpiryInterval)
 	c.sess.SetRetry(ask.Client.Version < mqtt.V5)
 	c.sess.SetWill(o.Will)
 	o.Accept(c, present)
 	c.sess.Connected(ask.ReceiveMaximum, b, b.Now())
+}
+
+// countPersistent counts the session as one whose client didn't ask for a clean
+// start, or no more. The client is entered.
+func (c *Client) countPersistent(now bool) {
+	if now != c.persistent {
+		c.persistent = now
+		n := int64(-1)
+		if now {
+			n = 1
+		}
+		c.broker.count.persistent.Add(n)
+	}
 }
 
 // connected is the end of every successful Open.

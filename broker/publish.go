@@ -15,6 +15,9 @@ import (
 // deliveries is how many subscriptions matched.
 func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (code mqtt.ReasonCode, deliveries int) {
 	code, deliveries = br.publish(b, from, &m)
+	if m.Sys {
+		br.publishAlias(b, m)
+	}
 	if h := &br.Hooks.MessageRouted; !h.Empty() {
 		h.Run(&hook.MessageRouted{Message: m, Code: code, Deliveries: deliveries})
 	}

@@ -95,7 +95,8 @@ func (br *Broker) publishNode(b *Batch) {
 	}
 }
 
-// publishSample publishes one stat or metric; stats in EMQ X's two spellings.
+// publishSample publishes one stat or metric: stats in EMQ X's two spellings,
+// metrics under the names of its earlier versions too.
 func (br *Broker) publishSample(b *Batch, s metrics.Sample) {
 	value := strconv.AppendInt(nil, s.Value, 10)
 	slashed := strings.ReplaceAll(s.Name, ".", "/")
@@ -105,6 +106,9 @@ func (br *Broker) publishSample(b *Batch, s metrics.Sample) {
 		return
 	}
 	br.publishSys(b, br.sysPrefix+"metrics/"+slashed, value, 0, false)
+	for _, former := range formerNames[s.Name] {
+		br.publishSys(b, br.sysPrefix+"metrics/"+strings.ReplaceAll(former, ".", "/"), value, 0, false)
+	}
 }
 
 func (br *Broker) publishHeartbeat(b *Batch) {

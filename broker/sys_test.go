@@ -8,6 +8,77 @@ import (
 	"time"
 )
 
+// TestSysAlias: what is published below $SYS/brokers comes below $SYS/broker as
+// well for those who ask there, and once for those who ask for all.
+func TestSysAlias(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(o *Options) { o.Config.Broker.SysInterval = time.Minute })
+		all := r.connect("all").subscribe("$SYS/#", 0)
+		alias := r.connect("alias").subscribe("$SYS/broker/dunlin@host/stats/#", 0).subscribe("$SYS/broker/+/clients/+/connected", 0)
+		both := r.connect("both").subscribe("$share/g/$SYS/broker/+/version", 0)
+		wild := r.connect("wild").subscribe("$SYS/+/dunlin@host/version", 0)
+		time.Sleep(61 * time.Second)
+		topics := func(c *peer) map[string]int {
+			got := make(map[string]int)
+			for _, s := range c.take() {
+				got[s.topic]++
+				if s.retain {
+					t.Errorf("%s is retained", s.topic)
+				}
+			}
+			return got
+		}
+		want := func(got map[string]int, topic string, n int) {
+			t.Helper()
+			if got[topic] != n {
+				t.Errorf("%s came %d times, want %d", topic, got[topic], n)
+			}
+		}
+		got := topics(alias)
+		want(got, "$SYS/broker/dunlin@host/stats/connections/count", 1)
+		want(got, "$SYS/broker/dunlin@host/stats/connections.count", 1)
+		want(got, "$SYS/broker/dunlin@host/clients/both/connected", 1)
+		want(got, "$SYS/broker/dunlin@host/version", 0)
+		want(topics(both), "$SYS/broker/dunlin@host/version", 1)
+		got = topics(wild)
+		want(got, "$SYS/brokers/dunlin@host/version", 1)
+		want(got, "$SYS/broker/dunlin@host/version", 0)
+		for topic, n := range topics(all) {
+			if n != 1 && !strings.HasSuffix(topic, "uptime") && !strings.HasSuffix(topic, "datetime") || strings.HasPrefix(topic, sysAlias) {
+				t.Errorf("who asks for all got %s %d times", topic, n)
+			}
+		}
+		if l := r.Ledger(); l.Balance() != 0 {
+			t.Errorf("the ledger doesn't balance: %+v", l)
+		}
+	})
+}
+
+// TestPersistent counts sessions that were begun or continued without a clean
+// start, until they end.
+func TestPersistent(t *testing.T) {
+	r := newRig(t)
+	f := func(want int64) {
+		t.Helper()
+		if n := r.metric("sessions.persistent.count"); n != want {
+			t.Errorf("%d, want %d", n, want)
+		}
+	}
+	r.connect("a", expiry(60))
+	r.connect("b", clean)
+	f(1)
+	r.connect("b", expiry(60))
+	f(2)
+	a := r.connect("a", expiry(60)) // taken over
+	f(2)
+	a.close("closed")
+	f(2)
+	r.connect("a", clean)
+	f(1)
+	r.Kick(r.batch, "b")
+	f(0)
+}
+
 func TestSysTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(o *Options) {
@@ -50,6 +121,11 @@ func TestSysTopics(t *testing.T) {
 		f("stats/subscriptions/shared/max", "0")
 		f("metrics/client/connected", "2")
 		f("metrics/messages/dropped/await_pubrel_timeout", "0")
+		for now, former := range formerNames {
+			for _, name := range former {
+				f("metrics/"+strings.ReplaceAll(name, ".", "/"), got["metrics/"+strings.ReplaceAll(now, ".", "/")])
+			}
+		}
 		hash.wants() // wildcards in front don't match $SYS [MQTT-4.7.2-1]
 
 		late := r.connect("late").subscribe("$SYS/#", 0)

@@ -18,7 +18,7 @@ const sysPrefix = "$SYS/brokers/dunlin@127.0.0.1/"
 // statistics and counters are names that EMQ X 4.3 publishes and scripts read.
 var (
 	statistics = strings.Fields(`connections live_connections channels sessions topics routes suboptions subscribers subscriptions
-		subscriptions.shared retained delayed`)
+		subscriptions.shared sessions.persistent retained delayed`)
 	counters = strings.Fields(`bytes.received bytes.sent packets.received packets.sent packets.connect.received packets.connack.sent
 		packets.connack.error packets.connack.auth_error packets.publish.received packets.publish.sent packets.publish.error
 		packets.publish.auth_error packets.publish.inuse packets.publish.dropped packets.puback.received packets.puback.sent
