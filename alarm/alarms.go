@@ -32,6 +32,8 @@ type Options struct {
 	Publish func(topic string, payload []byte)
 	// Event is told of an alarm that was raised, or that has ended.
 	Event func(Alarm)
+	// Webhook is told of the same, for others.
+	Webhook func(Alarm)
 }
 
 // Alarms are those of a node. All methods may be called at the same time. What

@@ -2,6 +2,7 @@ package alarm
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/config"
@@ -10,11 +11,13 @@ import (
 // Config is alarm.* and os_mon.*.
 type Config struct {
 	// Actions are what is done when an alarm is raised and when it ends.
-	Actions []string `conf:"alarm.actions" oneof:"log publish event"`
+	Actions []string `conf:"alarm.actions" oneof:"log publish event webhook"`
 	// SizeLimit bounds the history, 0 is no bound, and Validity how long an
 	// alarm stays in it, 0 is for ever.
 	SizeLimit int           `conf:"alarm.size_limit" range:"0.."`
 	Validity  time.Duration `conf:"alarm.validity_period" bare:"s"`
+
+	Webhook WebhookConfig `conf:"alarm.webhook"`
 
 	// How often the machine is looked at; 0 is never.
 	CPUInterval    time.Duration `conf:"os_mon.cpu_check_interval" bare:"s"`
@@ -38,15 +41,21 @@ func (c *Config) SetDefaults() {
 		CPUInterval: time.Minute, MemoryInterval: time.Minute,
 		CPUHigh: 80, CPULow: 60, MemoryHigh: 70, FilesHigh: 80, FilesLow: 60,
 	}
+	c.Webhook.SetDefaults()
 }
 
-// Validate refuses marks between which an alarm would end where it begins.
+// Validate refuses marks between which an alarm would end where it begins, and
+// a webhook that goes nowhere.
 func (c *Config) Validate() error {
+	var nowhere error
+	if slices.Contains(c.Actions, "webhook") && c.Webhook.URL == "" {
+		nowhere = config.Invalid("alarm.actions", "webhook needs alarm.webhook.url")
+	}
 	order := func(key string, low, high config.Percent) error {
 		if low <= high {
 			return nil
 		}
 		return config.Invalid("os_mon."+key+"_low_watermark", "expected at most os_mon.%s_high_watermark = %v, found %v", key, high, low)
 	}
-	return errors.Join(order("cpu", c.CPULow, c.CPUHigh), order("files", c.FilesLow, c.FilesHigh))
+	return errors.Join(nowhere, order("cpu", c.CPULow, c.CPUHigh), order("files", c.FilesLow, c.FilesHigh))
 }

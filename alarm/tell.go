@@ -22,6 +22,9 @@ func (a *Alarms) tell(one *Alarm) {
 	if does("publish") && a.o.Publish != nil {
 		a.publish(one)
 	}
+	if does("webhook") && a.o.Webhook != nil {
+		a.o.Webhook(*one)
+	}
 	if does("event") && a.o.Event != nil {
 		a.o.Event(*one)
 	}

@@ -15,9 +15,16 @@ const lookEvery = 2 * time.Second
 
 // openAlarms makes the alarms with those of earlier runs.
 func (n *Node) openAlarms() (err error) {
-	n.Alarms, err = alarm.New(alarm.Options{
-		Config: n.Config.Alarms, Log: n.log, Keeper: n.store.Map("alarms"), Publish: n.publishSys,
-	})
+	o := alarm.Options{Config: n.Config.Alarms, Log: n.log, Keeper: n.store.Map("alarms"), Publish: n.publishSys}
+	if hook := n.Config.Alarms.Webhook; hook.URL != "" {
+		service, err := n.Config.Webhook.open()
+		if err != nil {
+			return fmt.Errorf("alarm.webhook: %w", err)
+		}
+		n.webhook = alarm.NewWebhook(hook, n.Config.Node.Name, service, n.Metrics, n.log)
+		o.Webhook = n.webhook.Tell
+	}
+	n.Alarms, err = alarm.New(o)
 	if err != nil {
 		return fmt.Errorf("the alarms of earlier runs can't be read: %w", err)
 	}

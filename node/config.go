@@ -39,6 +39,7 @@ type Config struct {
 	Broker   broker.Config    `conf:"."`
 	Plugins  PluginsConfig    `conf:"."`
 	Alarms   alarm.Config     `conf:"."`
+	Webhook  AlarmService     `conf:"alarm.webhook"`
 	OTel     otel.Config      `conf:"opentelemetry"`
 	Retainer retain.Config    `conf:"retainer"`
 
@@ -81,7 +82,7 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 	if err != nil {
 		return nil, report, err
 	}
-	for _, p := range append(append(c.Providers.files(), c.OTel.Exporter.TLS.Files()...), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
+	for _, p := range append(slices.Concat(c.Providers.files(), c.OTel.Exporter.TLS.Files(), c.Webhook.TLS.Files()), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
 		&c.Management.HTTPS.CertFile, &c.Management.HTTPS.KeyFile, &c.Management.HTTPS.CACertFile,
 		&c.Dashboard.HTTPS.CertFile, &c.Dashboard.HTTPS.KeyFile, &c.Dashboard.HTTPS.CACertFile) {
 		*p = c.path(*p)

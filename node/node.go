@@ -42,6 +42,7 @@ type Node struct {
 
 	started   time.Time
 	log       *slog.Logger
+	webhook   *alarm.Webhook // nil: alarm.webhook.url is empty
 	trace     *trace.Tracer
 	store     *store.Store
 	passwords *auth.Passwords
@@ -138,6 +139,9 @@ func (n *Node) stopParts() {
 	}
 	if n.Alarms != nil {
 		n.Alarms.Close()
+	}
+	if n.webhook != nil {
+		n.webhook.Close()
 	}
 	n.Broker.Close()
 	n.closeTraces()

@@ -80,6 +80,22 @@ type Providers struct {
 	} `conf:"auth.ldap"`
 }
 
+// AlarmService is how the service of alarm.webhook.url is reached. It stands here as only this file knows the connectors.
+type AlarmService struct {
+	TLS connector.TLS `conf:"ssl"`
+}
+
+// SetDefaults gives the values of a configuration that says nothing.
+func (s *AlarmService) SetDefaults() { s.TLS.Verify = true }
+
+// open returns a client with one connection: alarms go out one after the other.
+func (s *AlarmService) open() (*http.Client, error) {
+	var c http.Config
+	c.SetDefaults()
+	c.PoolSize, c.TLS = 1, s.TLS
+	return http.New(c)
+}
+
 // AskedKeys are the keys of a provider that asks somebody else. EMQ X has none of them.
 type AskedKeys struct {
 	Enable     Switch `conf:"enable"`
