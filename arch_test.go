@@ -28,7 +28,7 @@ var layers = []struct {
 }{
 	{7, "cmd/dunlin"},
 	{6, "node"},
-	{5, "api dashboard"},
+	{5, "api api/login dashboard"},
 	{4, "server server/netloop gateway cluster rule exhook backup"},
 	{3, "broker"},
 	{2, "session retain auth otel sink rule/sql trace"},

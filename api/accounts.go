@@ -54,7 +54,7 @@ func (a *accounts) routes() []Route {
 		Summary: "Delete a built-in user; who is connected stays connected", handle: a.remove}
 	if a.version == V3 {
 		list.Params, list.Returns, list.handle = nil, "[string]", a.listNames
-		get.Returns, get.handle = "{"+name+", password} | [any]", a.getStored // [] if there is none; the password is its hash
+		get.secret, get.Returns, get.handle = true, "{"+name+", password} | [any]", a.getStored // [] if there is none; the password is its hash
 		add.Returns, add.batch = "", nil
 	}
 	routes := []Route{list, get, add, update, remove}

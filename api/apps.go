@@ -1,185 +1,106 @@
 package api
 
 import (
-	"bufio"
-	"cmp"
-	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"os"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
-	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/api/login"
 )
 
-// App is one login of the interface.
-type App struct {
-	ID      string    `json:"-"`
-	Name    string    `json:"name"`
-	Desc    string    `json:"desc"`
-	Enabled bool      `json:"enabled"`
-	Expires time.Time `json:"expires,omitzero"` // zero: never
-
-	Hash   string `json:"hash"` // the way the secret is stored
-	Stored string `json:"stored"`
-	Salt   string `json:"salt,omitempty"`
-}
-
-// Errors of changing apps.
-var (
-	ErrAppExists = errors.New("an app of this id exists already")
-	errAppID     = errors.New("the id of an app must not be empty nor hold a colon")
-)
-
-// Apps are all logins: in memory, and written to a Keeper. It is safe for
-// concurrent use.
-type Apps struct {
-	keeper    auth.Keeper // nil: memory only
-	hash      auth.Hash
-	passwords *auth.Passwords
-	newSecret string
-	// nobody is an app whose secret nobody has: an unknown id must take as long
-	// as a wrong secret.
-	nobody func() App
-
-	mu   sync.RWMutex
-	apps map[string]App
-}
-
-func openApps(keeper auth.Keeper, passwords *auth.Passwords, hash auth.Hash, newSecret string) (*Apps, error) {
-	a := &Apps{keeper: keeper, hash: hash, passwords: passwords, newSecret: newSecret, apps: make(map[string]App)}
-	a.nobody = sync.OnceValue(func() App {
-		var app App // if nothing can be made, nothing fits it either
-		app.Hash = hash.String()
-		app.Stored, app.Salt, _ = hash.Make([]byte(rand.Text()))
-		return app
-	})
-	if keeper == nil {
-		return a, nil
-	}
-	err := keeper.Each(func(id string, value []byte) error {
-		app := App{ID: id}
-		if err := json.Unmarshal(value, &app); err != nil {
-			return fmt.Errorf("the app %q can't be read: %w", id, err)
-		}
-		a.apps[id] = app
-		return nil
-	})
-	return a, err
-}
-
-// All returns the apps by their ids.
-func (a *Apps) All() []App {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(a.apps), func(x, y App) int { return cmp.Compare(x.ID, y.ID) })
-}
-
-// Add makes an app and returns its secret: the one given, else the configured
-// one for new apps, else a random one. Only its hash is kept.
-func (a *Apps) Add(app App, secret string) (string, error) {
-	if app.ID == "" || strings.Contains(app.ID, ":") {
-		return "", errAppID
-	}
-	if secret = cmp.Or(secret, a.newSecret); secret == "" {
-		secret = rand.Text()
-	}
-	var err error
-	app.Hash = a.hash.String()
-	if app.Stored, app.Salt, err = a.hash.Make([]byte(secret)); err != nil {
-		return "", err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, exists := a.apps[app.ID]; exists {
-		return "", ErrAppExists
-	}
-	if a.keeper != nil {
-		value, err := json.Marshal(app)
-		if err == nil {
-			err = a.keeper.Put(app.ID, value)
-		}
-		if err != nil {
-			return "", err
+// appRoutes are the apps, which log in at the management ports. EMQ X shows
+// their secrets to whoever asks; here nobody has them any more.
+func (s *Server) appRoutes() (all []Route) {
+	name, desc := Param{Name: "name", Type: Text}, Param{Name: "desc", Type: Text}
+	status := Param{Name: "status", Type: Flag, Doc: "whether it may log in"}
+	expired := Param{Name: "expired", Type: Time, Doc: "from when on it may not"}
+	for _, v := range []Versions{V3, V4} {
+		all = append(all,
+			Route{Method: "GET", Path: "/apps", Name: "list_apps", Summary: "List the apps", Returns: "[{app_id, name, desc, status: bool, expired: int|'undefined'}]", handle: s.listApps},
+			Route{Method: "GET", Path: "/apps/:appid", Name: "lookup_app", Summary: "Look up an app; {} if there is none",
+				Returns: "{app_id?, name?, desc?, status?: bool, expired?: int|'undefined'}", handle: s.getApp},
+			Route{Method: "POST", Path: "/apps", Name: "add_app", Summary: "Add an app, whose secret is never told again", Returns: "{secret}", handle: s.addApp(v),
+				Params: []Param{{Name: "app_id", Type: Text, Required: true}, name, desc, status, expired, {Name: "secret", Type: Text, Doc: "a random one"}}},
+			Route{Method: "PUT", Path: "/apps/:appid", Name: "update_app", Summary: "Change an app; what isn't named stays", Params: []Param{name, desc, status, expired}, handle: s.updateApp},
+			Route{Method: "DELETE", Path: "/apps/:appid", Name: "del_app", Summary: "Delete an app", handle: s.deleteApp})
+		for i := range all[len(all)-5:] {
+			r := &all[len(all)-5+i]
+			r.Versions, r.private = v, true
 		}
 	}
-	a.apps[app.ID] = app
-	return secret, nil
+	return all
 }
 
-// addMissing is Add for what a configuration names: an app that is there stays
-// as it is.
-func (a *Apps) addMissing(id, secret string) error {
-	if _, known := a.get(id); known {
-		return nil
+func appRow(app *login.App) object {
+	row := object{"app_id": app.ID, "name": app.Name, "desc": app.Desc, "status": app.Enabled, "expired": undefined}
+	if !app.Expires.IsZero() {
+		row["expired"] = app.Expires.Unix()
 	}
-	_, err := a.Add(App{ID: id, Name: id, Enabled: true}, secret)
-	return err
+	return row
 }
 
-// load makes the apps of a file with lines app_id:secret.
-func (a *Apps) load(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("management.bootstrap_apps_file: %w", err)
+func (s *Server) listApps(*request) (any, error) {
+	rows := []object{}
+	for _, app := range s.apps.All() {
+		rows = append(rows, appRow(&app))
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" {
-			continue
+	return rows, nil
+}
+
+func (s *Server) getApp(q *request) (any, error) {
+	app, ok := s.apps.Get(q.path["appid"])
+	if !ok {
+		return struct{}{}, nil
+	}
+	return appRow(&app), nil
+}
+
+func (s *Server) addApp(v Versions) func(*request) (any, error) {
+	return func(q *request) (any, error) {
+		app := login.App{ID: q.params.text("app_id"), Enabled: true}
+		q.params.change(&app)
+		secret, err := s.apps.Add(q.ctx, app, q.params.text("secret"))
+		switch {
+		case errors.Is(err, login.ErrAppExists) && v == V3:
+			return nil, fail(codeUnknown, "already_existed")
+		case errors.Is(err, login.ErrAppExists):
+			return nil, failWithoutCode("already_existed")
+		case errors.Is(err, login.ErrName):
+			return nil, fail(codeValue, err.Error())
+		case err != nil:
+			return nil, err
 		}
-		id, secret, ok := strings.Cut(line, ":")
-		if !ok || id == "" || secret == "" {
-			return fmt.Errorf("management.bootstrap_apps_file: %s:%d: expected app_id:secret", path, n)
+		return object{"secret": secret}, nil
+	}
+}
+
+func (s *Server) updateApp(q *request) (any, error) {
+	err := s.apps.Update(q.path["appid"], q.params.change)
+	if errors.Is(err, login.ErrNoApp) {
+		return nil, failWithoutCode("not_found")
+	}
+	return nil, err
+}
+
+// change puts what the parameters name into an app.
+func (p params) change(app *login.App) {
+	for name, into := range map[string]*string{"name": &app.Name, "desc": &app.Desc} {
+		if v, named := p[name].(string); named {
+			*into = v
 		}
-		if err := a.addMissing(id, secret); err != nil {
-			return fmt.Errorf("management.bootstrap_apps_file: %s:%d: %w", path, n, err)
-		}
 	}
-	return lines.Err()
-}
-
-func (a *Apps) get(id string) (App, bool) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	app, ok := a.apps[id]
-	return app, ok
-}
-
-// hash is the way the secret is stored; nothing fits one that isn't known.
-func (app *App) hash() auth.Hash {
-	h, _ := auth.ParseHash(app.Hash)
-	return h
-}
-
-func (app *App) valid(now time.Time) bool {
-	return app.Enabled && (app.Expires.IsZero() || !app.Expires.Before(now))
-}
-
-// proven reports, at once, that the secret is right and was found so before.
-func (a *Apps) proven(id, secret string) bool {
-	app, ok := a.get(id)
-	if !ok || !app.valid(time.Now()) {
-		return false
+	if v, named := p["status"].(bool); named {
+		app.Enabled = v
 	}
-	fits, _ := a.passwords.VerifyAtOnce(app.hash(), app.Stored, app.Salt, []byte(secret))
-	return fits
+	if v, named := p["expired"].(time.Time); named {
+		app.Expires = v
+	}
 }
 
-// check takes its time, the same whether the id or the secret is wrong.
-func (a *Apps) check(ctx context.Context, id, secret string) bool {
-	app, known := a.get(id)
-	if !known {
-		app = a.nobody()
+// deleteApp says the same whether there was such an app, as EMQ X does.
+func (s *Server) deleteApp(q *request) (any, error) {
+	err := s.apps.Delete(q.path["appid"])
+	if errors.Is(err, login.ErrNoApp) {
+		err = nil
 	}
-	fits, err := a.passwords.Verify(ctx, app.hash(), app.Stored, app.Salt, []byte(secret))
-	return err == nil && fits && known && app.valid(time.Now())
+	return nil, err
 }

@@ -31,7 +31,7 @@ func BenchmarkWrongLogin(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if s.apps.check(b.Context(), "admin", "guess") {
+		if s.apps.Check(b.Context(), "admin", "guess") {
 			b.Fatal("a guess was right")
 		}
 	}

@@ -36,7 +36,7 @@ func (s *Server) dataRoutes() []Route {
 			},
 			Whole: true, Returns: "{code: int, data: " + report + "} | {message, reason, report?: " + report + "}"},
 		{Method: "GET", Path: "/data/file/:filename", Name: "download", Summary: "Read the file of an export",
-			Whole: true, Returns: "{filename, file}", handle: s.downloadExport},
+			Whole: true, Returns: "{filename, file}", secret: true, handle: s.downloadExport},
 		{Method: "POST", Path: "/data/file", Name: "upload", Summary: "Write the file of an export", content: longest,
 			Params: []Param{filename, {Name: "file", Type: Text, Doc: "the content"}}, Returns: "{node}", handle: s.uploadExport},
 		{Method: "DELETE", Path: "/data/file/:filename", Name: "delete", Summary: "Delete the file of an export",
@@ -51,7 +51,7 @@ func (s *Server) dataRoutes() []Route {
 // target is what is exported and imported, the logins of the interface with it.
 func (s *Server) target() *backup.Target {
 	t := *s.o.Backup
-	t.Apps = s.apps
+	t.Apps, t.Users = s.apps, s.users
 	return &t
 }
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dunlin-mq/dunlin/api/login"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/auth/builtin"
 	"github.com/dunlin-mq/dunlin/backup"
@@ -38,7 +38,7 @@ func sendData(t *testing.T, s *Server, method, path, body string) string {
 // logins work there.
 func TestDataMovesByREST(t *testing.T) {
 	from, f := newServer(t)
-	if _, err := from.apps.Add(App{ID: "grafana", Enabled: true}, "k33p-m3"); err != nil {
+	if _, err := from.apps.Add(t.Context(), login.App{ID: "grafana", Enabled: true}, "k33p-m3"); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.control.Bans().Add(auth.Ban{Kind: auth.BanPeerHost, Who: "10.0.0.0/8"}); err != nil {
@@ -72,35 +72,11 @@ func TestDataMovesByREST(t *testing.T) {
 	if !matches(`{"code":0,"data":{"version":"4.3",...{"name":"bans","added":1,...{"name":"apps","added":1,...}}`, got) {
 		t.Error(got)
 	}
-	if !to.apps.check(t.Context(), "grafana", "k33p-m3") {
+	if !to.apps.Check(t.Context(), "grafana", "k33p-m3") {
 		t.Error("the login doesn't work")
 	}
 	if bans := f.control.Bans().All(); len(bans) != 1 {
 		t.Errorf("%v are banned", bans)
-	}
-}
-
-// TestImportedAppsAreKept, and their secrets as hashes only.
-func TestImportedAppsAreKept(t *testing.T) {
-	var keeper fakeKeeper
-	passwords := auth.NewPasswords()
-	apps, err := openApps(&keeper, passwords, fast(t), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := apps.PutApp(t.Context(), backup.App{ID: "a", Name: "n", Enabled: true, Secret: "s3cret"}); err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Contains(keeper.records["a"], []byte("s3cret")) {
-		t.Errorf("kept as %s", keeper.records["a"])
-	}
-	again, err := OpenApps(&keeper, passwords)
-	if err != nil || !again.check(t.Context(), "a", "s3cret") || again.check(t.Context(), "a", "other") {
-		t.Error("after a restart the login is another", err)
-	}
-	keeper.broken = errDisk
-	if err := apps.PutApp(t.Context(), backup.App{ID: "b", Secret: "x"}); err == nil || len(apps.All()) != 1 {
-		t.Errorf("%v, %d apps, though nothing can be kept", err, len(apps.All()))
 	}
 }
 

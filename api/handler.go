@@ -37,7 +37,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 		s.serveMetrics(w)
 		return
 	case len(path) == 1 && path[0] == "api-docs" && r.Method == http.MethodGet:
-		if d == socket || s.loggedIn(w, r, d) {
+		if _, ok := s.admit(w, r, d, nil); ok {
 			s.serveDocs(w, r)
 		}
 		return
@@ -59,14 +59,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 		return
 	}
 	route, values := s.tree.find(version, r.Method, path[2:])
-	if route != nil && route.local && d != socket {
+	if route != nil && !route.isAt(d) {
 		route = nil
 	}
-	app := "(socket)"
-	if d != socket && (route == nil || !route.open) {
-		if app, ok = s.login(w, r, d); !ok {
-			return
-		}
+	who, ok := s.admit(w, r, d, route)
+	if !ok {
+		return
 	}
 	if route == nil {
 		writeText(w, http.StatusNotFound, "Not found.")
@@ -78,18 +76,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 	}
 	if r.Method != http.MethodGet {
 		// Not the query: there may be passwords in it.
-		s.log.Info("management", "app", app, "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
+		s.log.Info("management", "by", who.name, "from", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
-	q.ctx = ctx
+	q.ctx, q.door, q.caller, q.http, q.answer = ctx, d, who, r, w
 	s.call(w, q)
-}
-
-// loggedIn is login for whom it doesn't matter who it is.
-func (s *Server) loggedIn(w http.ResponseWriter, r *http.Request, d door) bool {
-	_, ok := s.login(w, r, d)
-	return ok
 }
 
 // read gets the parameters; what is wrong with them it answers itself.
@@ -126,8 +118,8 @@ func (s *Server) call(w http.ResponseWriter, q *request) {
 	} else if q.params, err = q.route.check(q.params); err == nil {
 		data, err = q.route.handle(q)
 	}
-	if no, is := errors.AsType[forbidden](err); is {
-		writeText(w, http.StatusForbidden, string(no))
+	if refused, is := errors.AsType[*refusal](err); is {
+		refused.write(w, false)
 		return
 	}
 	if text, is := data.(plain); is {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -52,7 +53,7 @@ func (s *Server) changing(do func(l Listeners, protocol, name string) error) fun
 // mqtt:tcp:external means; so does mqtt:tcp with an address or a port.
 func (s *Server) identify(identifier string) (protocol, name string, err error) {
 	if strings.HasPrefix(identifier, "http") {
-		return "", "", forbidden("http_listener_restart_unsupported")
+		return "", "", &refusal{status: http.StatusForbidden, text: "http_listener_restart_unsupported"}
 	}
 	for _, l := range s.o.MQTT.Listeners() {
 		rest, ok := strings.CutPrefix(identifier, "mqtt:"+l.Protocol+":")

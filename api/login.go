@@ -1,121 +1,201 @@
 package api
 
 import (
-	"math"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
 	"net/http"
-	"net/netip"
-	"strconv"
-	"sync"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/api/login"
+	"github.com/dunlin-mq/dunlin/auth"
 )
 
-// realm is what EMQ X asks browsers to log in to.
-const realm = `Basic Realm="minirest-server"`
+// logins are who may manage.
+type logins struct {
+	apps     *login.Apps
+	users    *login.Users
+	attempts login.Attempts
+	// first are those that the first start made up. Their secrets are known only
+	// until the process ends.
+	firstApp, firstUser firstLogin
+}
 
-// login lets a request with the id and secret of an app pass, and answers any
-// other itself. A secret that was proven before passes at once; others are
-// checked one after another for each address, and an address that was wrong
-// too often has to wait.
-func (s *Server) login(w http.ResponseWriter, r *http.Request, d door) (app string, ok bool) {
-	id, secret, ok := r.BasicAuth()
-	if !ok || d != management {
-		return "", refuse(w)
+type firstLogin struct{ name, secret string }
+
+// openLogins reads the logins and makes those that the configuration wants.
+func (s *Server) openLogins(passwords *auth.Passwords) error {
+	hash, err := auth.ParseHash(cmp.Or(s.o.hash, "bcrypt"))
+	if err != nil {
+		return err
 	}
-	if s.apps.proven(id, secret) {
-		return id, true
+	hasher := login.NewHasher(hash, passwords)
+	if s.apps, err = login.OpenApps(s.o.Apps, hasher, s.o.Config.NewSecret); err == nil {
+		s.users, err = login.OpenUsers(s.o.Users, hasher, login.SessionOptions{Expiry: s.o.Dashboard.SessionExpiry})
 	}
-	tries := s.attempts.of(r.RemoteAddr)
-	tries.mu.Lock()
-	defer tries.mu.Unlock()
-	if wait := tries.wait(time.Now()); wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		writeText(w, http.StatusTooManyRequests, "TOO MANY ATTEMPTS")
-		return "", false
+	if err != nil {
+		return fmt.Errorf("the logins of the management API can't be read: %w", err)
 	}
-	if !s.apps.check(r.Context(), id, secret) {
-		if tries.failed(time.Now()) {
-			s.log.Warn("an address was wrong too often about the login of the management API and has to wait", "address", r.RemoteAddr, "app", id)
+	if err = s.makeApps(); err == nil {
+		err = s.makeUsers()
+	}
+	return err
+}
+
+// makeApps makes the apps that the configuration wants, and a first one if
+// there would be none to log in with.
+func (s *Server) makeApps() error {
+	c, ctx := &s.o.Config, context.Background()
+	if c.BootstrapFile != "" {
+		if err := s.apps.Load(ctx, c.BootstrapFile); err != nil {
+			return fmt.Errorf("management.bootstrap_apps_file: %w", err)
 		}
-		return "", refuse(w)
 	}
-	return id, true
-}
-
-func refuse(w http.ResponseWriter) bool {
-	w.Header().Set("WWW-Authenticate", realm)
-	writeText(w, http.StatusUnauthorized, "UNAUTHORIZED")
-	return false
-}
-
-const (
-	// maxTries wrong logins in a row are let pass to the check; then one more
-	// every tryAgain.
-	maxTries = 10
-	tryAgain = 6 * time.Second
-	// maxTried is how many addresses are kept in mind.
-	maxTried = 10_000
-)
-
-// attempts remembers which addresses were wrong.
-type attempts struct {
-	mu        sync.Mutex
-	byAddress map[netip.Prefix]*tries
-}
-
-// tries is a bucket that wrong logins fill and time empties. Its lock is held
-// while one is checked.
-type tries struct {
-	mu    sync.Mutex
-	clear time.Time // when the bucket is empty again
-}
-
-// of returns the bucket of an address; with IPv6, of the network that one
-// household or machine usually has.
-func (a *attempts) of(remote string) *tries {
-	var from netip.Prefix
-	if peer, err := netip.ParseAddrPort(remote); err == nil {
-		addr, bits := peer.Addr().Unmap().WithZone(""), 32
-		if addr.Is6() {
-			bits = 64
+	switch {
+	case c.DefaultSecret != "":
+		if c.DefaultSecret == "public" {
+			s.log.Warn("management.default_application.secret is the one EMQ X is delivered with, which everybody knows", "app", c.DefaultID)
 		}
-		from = netip.PrefixFrom(addr, bits).Masked()
+		return s.apps.AddMissing(ctx, c.DefaultID, c.DefaultSecret)
+	case len(s.apps.All()) > 0 || len(c.HTTP.Addresses)+len(c.HTTPS.Addresses) == 0:
+		return nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	t := a.byAddress[from]
-	if t == nil {
-		if a.byAddress == nil {
-			a.byAddress = make(map[netip.Prefix]*tries)
+	s.firstApp = firstLogin{c.DefaultID, rand.Text()}
+	return s.apps.AddMissing(ctx, s.firstApp.name, s.firstApp.secret)
+}
+
+// makeUsers makes the user that the configuration wants, and a first one if
+// there would be none to log in with.
+func (s *Server) makeUsers() error {
+	d, ctx := &s.o.Dashboard, context.Background()
+	switch {
+	case d.DefaultPassword != "":
+		if err := s.users.AddMissing(ctx, d.DefaultUser, d.DefaultPassword); err != nil {
+			return err
 		}
-		a.makeRoom()
-		t = new(tries)
-		a.byAddress[from] = t
+		if d.DefaultPassword != "public" {
+			return nil
+		}
+		if _, still := s.users.Check(ctx, d.DefaultUser, d.DefaultPassword); still {
+			s.log.Warn("a user of the dashboard has the password EMQ X is delivered with, which everybody knows", "user", d.DefaultUser)
+		}
+		return nil
+	case len(s.users.All()) > 0 || len(d.HTTP.Addresses)+len(d.HTTPS.Addresses) == 0:
+		return nil
 	}
-	return t
+	s.firstUser = firstLogin{d.DefaultUser, rand.Text()}
+	first := login.User{Name: s.firstUser.name, Role: login.Administrator, MustChange: true}
+	return s.users.Add(ctx, first, s.firstUser.secret)
 }
 
-// makeRoom forgets an address. Which one is left to the map: whoever attacks
-// from ten thousand addresses gains nothing by being forgotten.
-func (a *attempts) makeRoom() {
-	if len(a.byAddress) < maxTried {
-		return
-	}
-	for old := range a.byAddress {
-		delete(a.byAddress, old)
-		return
-	}
+// caller is who sends a request.
+type caller struct {
+	name    string      // an app, a user, or that it came by the socket
+	user    *login.User // nil: an app or the socket, which may do everything
+	session string      // the id, if that was the login
+	expires time.Time   // when the session ends
 }
 
-// wait is how long no login is checked; 0: it can be.
-func (t *tries) wait(now time.Time) time.Duration {
-	return max(0, t.clear.Sub(now.Add((maxTries-1)*tryAgain)))
+// mayAll reports whether the caller may do and see everything.
+func (c *caller) mayAll() bool { return c.user == nil || c.user.Role == login.Administrator }
+
+// admit lets a request pass that may reach its route, and answers any other
+// itself. There is no route for what must not be known to be there or not
+// before a login.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, d door, route *Route) (*caller, bool) {
+	switch {
+	case d == socket:
+		return &caller{name: "(socket)"}, true
+	case route != nil && route.open && route.private == (d == dashboard):
+		return &caller{name: "(nobody)"}, true
+	}
+	who, err := s.whoIs(r, d)
+	if err == nil {
+		err = who.allowed(route)
+	}
+	if err != nil {
+		challenge := d == management || !fromPage(r, route)
+		err.write(w, challenge)
+		return nil, false
+	}
+	return who, true
 }
 
-// failed counts a wrong login and reports whether the next has to wait.
-func (t *tries) failed(now time.Time) bool {
-	if t.clear.Before(now) {
-		t.clear = now
+// fromPage reports whether a script in a page asks, for which a browser must
+// not open its own window for a login.
+func fromPage(r *http.Request, route *Route) bool {
+	_, err := r.Cookie(cookieName)
+	return err == nil || route != nil && route.own
+}
+
+// whoIs finds out who sends a request: at the management ports an app, at
+// those of the dashboard a user, by name and password or by the session that
+// the cookie names.
+func (s *Server) whoIs(r *http.Request, d door) (*caller, *refusal) {
+	name, secret, named := r.BasicAuth()
+	switch {
+	case named && d == management:
+		err := s.try(r, "app "+name, func() bool { return s.apps.Proven(name, secret) },
+			func() bool { return s.apps.Check(r.Context(), name, secret) })
+		return &caller{name: name}, err
+	case named:
+		user, err := s.user(r, name, secret)
+		return &caller{name: name, user: &user}, err
+	case d == dashboard && r.Header.Get("Authorization") == "":
+		return s.inSession(r)
 	}
-	t.clear = t.clear.Add(tryAgain)
-	return t.wait(now) > 0
+	return nil, errLogin
+}
+
+// inSession finds the user of the session that the cookie names.
+func (s *Server) inSession(r *http.Request) (*caller, *refusal) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return nil, errLogin
+	}
+	user, expires, ok := s.users.Session(cookie.Value, time.Now())
+	if !ok {
+		return nil, errLogin
+	}
+	return &caller{user.Name, &user, cookie.Value, expires}, nil
+}
+
+// user is the one with this name and password.
+func (s *Server) user(r *http.Request, name, password string) (user login.User, err *refusal) {
+	known := false
+	err = s.try(r, "user "+name, func() bool { user, known = s.users.Proven(name, password); return known },
+		func() bool { user, known = s.users.Check(r.Context(), name, password); return known })
+	return user, err
+}
+
+// try looks whether a login is right. One that was proven before passes at
+// once, so that whoever is in stays in where others guess.
+func (s *Server) try(r *http.Request, name string, proven, check func() bool) *refusal {
+	if proven() {
+		return nil
+	}
+	outcome := s.attempts.Try(r.RemoteAddr, name, check)
+	switch {
+	case outcome.Right:
+		return nil
+	case outcome.Wait > 0:
+		return tooMany(outcome.Wait)
+	case outcome.Shut:
+		s.log.Warn("an address was wrong too often about the login of the management API and has to wait", "address", r.RemoteAddr, "login", name)
+	}
+	return errLogin
+}
+
+// allowed says whether the caller may have the route, nil if there is none.
+func (c *caller) allowed(route *Route) *refusal {
+	switch {
+	case c.user == nil || route != nil && route.own:
+		return nil
+	case c.user.MustChange:
+		return errMustChange
+	case !c.mayAll() && route != nil && (route.Method != http.MethodGet || route.secret):
+		return errViewer
+	}
+	return nil
 }

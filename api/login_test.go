@@ -1,13 +1,18 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/api/login"
 )
 
 // from makes a request of somebody at an address.
@@ -18,43 +23,56 @@ func from(remote, method, path, body string) *http.Request {
 }
 
 // TestNoRouteWithoutLogin asks for every route of every version, and for some
-// that don't exist.
+// that don't exist, by every door that wants a login.
 func TestNoRouteWithoutLogin(t *testing.T) {
-	s, f := newServer(t)
-	h := s.handler(management)
-	refused := func(r *http.Request) {
-		t.Helper()
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if w.Code != 401 || w.Body.String() != "UNAUTHORIZED" || w.Header().Get("WWW-Authenticate") != `Basic Realm="minirest-server"` {
-			t.Errorf("%s %s: %d %s %v", r.Method, r.URL, w.Code, w.Body, w.Header())
+	s, f := newServer(t, withUsers)
+	body := `{"username":"u","clientid":"c","password":"p","who":"c","as":"clientid","topic":"t","action":"pub","access":"allow","app_id":"x"}`
+	for _, d := range []door{management, dashboard} {
+		h := s.handler(d)
+		refused := func(r *http.Request, challenge bool) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			want := ""
+			if challenge {
+				want = `Basic Realm="minirest-server"`
+			}
+			if w.Code != 401 || w.Body.String() != "UNAUTHORIZED" || w.Header().Get("WWW-Authenticate") != want || w.Header().Get("Set-Cookie") != "" {
+				t.Errorf("%s: %s %s: %d %s %v", d, r.Method, r.URL, w.Code, w.Body, w.Header())
+			}
+		}
+		for i := range s.routes {
+			route := &s.routes[i]
+			if route.open && route.private == (d == dashboard) {
+				continue
+			}
+			for _, v := range strings.Fields(route.Versions.String()) {
+				refused(from("192.0.2.1:1", route.Method, "/api/"+v+route.Path, body), d == management || !route.own)
+			}
+		}
+		refused(from("192.0.2.1:1", "GET", "/api/v4/nothing", ""), true)
+		refused(from("192.0.2.1:1", "OPTIONS", "/api/v4/brokers", ""), true)
+		refused(from("192.0.2.1:1", "GET", "/api-docs", ""), true)
+		for header, value := range map[string]string{"Authorization": "Bearer x", "authorization": "Basic !!!", "Cookie": "dunlin_session="} {
+			r := from("192.0.2.1:1", "GET", "/api/v4/brokers", "")
+			r.Header.Set(header, value)
+			refused(r, header != "Cookie" || d == management)
+		}
+		// The logins of the other door.
+		for name, secret := range map[string]string{"admin": secretOfAdmin, "root": passwordOfRoot} {
+			r := from("192.0.2.1:1", "GET", "/api/v4/brokers", "")
+			if r.SetBasicAuth(name, secret); (name == "root") == (d == management) {
+				refused(r, true)
+			}
 		}
 	}
-	for i := range s.routes {
-		route := &s.routes[i]
-		if route.open {
-			continue
-		}
-		for _, v := range strings.Fields(route.Versions.String()) {
-			body := `{"username":"u","clientid":"c","password":"p","who":"c","as":"clientid","topic":"t","action":"pub","access":"allow"}`
-			refused(from("192.0.2.1:1", route.Method, "/api/"+v+route.Path, body))
-		}
-	}
-	refused(from("192.0.2.1:1", "GET", "/api/v4/nothing", ""))
-	refused(from("192.0.2.1:1", "OPTIONS", "/api/v4/brokers", ""))
-	bearer := from("192.0.2.1:1", "GET", "/api/v4/brokers", "")
-	bearer.Header.Set("Authorization", "Bearer x")
-	refused(bearer)
-	broken := from("192.0.2.1:1", "GET", "/api/v4/brokers", "")
-	broken.Header.Set("Authorization", "Basic !!!")
-	refused(broken)
-	if len(f.all)+len(f.rules)+len(f.control.Bans().All()) > 0 {
+	if len(f.all)+len(f.rules)+len(f.control.Bans().All()) > 0 || len(s.apps.All()) != 1 || len(s.users.All()) != 2 {
 		t.Error("something was changed all the same")
 	}
 }
 
-// login returns the status that a login at an address gets.
-func login(h http.Handler, remote, id, secret string) (int, http.Header) {
+// logIn returns the status that a login by Basic at an address gets.
+func logIn(h http.Handler, remote, id, secret string) (int, http.Header) {
 	r := from(remote, "GET", "/api/v4/brokers", "")
 	r.SetBasicAuth(id, secret)
 	w := httptest.NewRecorder()
@@ -64,18 +82,18 @@ func login(h http.Handler, remote, id, secret string) (int, http.Header) {
 
 func TestLogin(t *testing.T) {
 	s, _ := newServer(t)
-	for _, a := range []App{
+	for _, a := range []login.App{
 		{ID: "off"}, {ID: "over", Enabled: true, Expires: time.Now().Add(-time.Hour)},
 		{ID: "soon", Enabled: true, Expires: time.Now().Add(time.Hour)},
 	} {
-		if _, err := s.apps.Add(a, secretOfAdmin); err != nil {
+		if _, err := s.apps.Add(t.Context(), a, secretOfAdmin); err != nil {
 			t.Fatal(err)
 		}
 	}
 	h := s.handler(management)
 	f := func(id, secret string, want int) {
 		t.Helper()
-		if got, _ := login(h, "192.0.2.1:1", id, secret); got != want {
+		if got, _ := logIn(h, "192.0.2.1:1", id, secret); got != want {
 			t.Errorf("%s with %q: %d, want %d", id, secret, got, want)
 		}
 	}
@@ -90,60 +108,41 @@ func TestLogin(t *testing.T) {
 	f("admin", "public", 401)
 }
 
+// TestGuessingIsLimited at both kinds of port.
 func TestGuessingIsLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
-		h := s.handler(management)
-		if status, _ := login(h, "192.0.2.9:1", "admin", secretOfAdmin); status != 200 {
-			t.Fatal(status)
-		}
-		var last http.Header
-		for i := range maxTries + 5 {
-			want := 401
-			if i >= maxTries {
-				want = 429
+	f := func(d door, name, secret string) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			s, f := newServer(t, withUsers)
+			h := s.handler(d)
+			if status, _ := logIn(h, "192.0.2.9:1", name, secret); status != 200 {
+				t.Fatal(status)
 			}
-			status, header := login(h, fmt.Sprintf("192.0.2.1:%d", i+1), "admin", fmt.Sprint("guess", i))
-			if status != want {
-				t.Fatalf("guess %d: %d, want %d", i+1, status, want)
+			last, guesses := http.Header{}, 0
+			for ; last.Get("Retry-After") == "" && guesses < 100; guesses++ {
+				var status int
+				status, last = logIn(h, fmt.Sprintf("192.0.2.1:%d", guesses+1), name, fmt.Sprint("guess", guesses))
+				if want := map[bool]int{true: 429, false: 401}[last.Get("Retry-After") != ""]; status != want {
+					t.Fatalf("guess %d: %d, want %d", guesses+1, status, want)
+				}
 			}
-			last = header
-		}
-		if last.Get("Retry-After") == "" {
-			t.Error("it isn't said when to come again")
-		}
-		if n := strings.Count(f.log.String(), "wrong too often"); n != 1 || strings.Contains(f.log.String(), "guess") {
-			t.Errorf("the log says: %s", f.log.String())
-		}
-		// Who is known stays in, from there as well; others can still log in.
-		if status, _ := login(h, "192.0.2.1:99", "admin", secretOfAdmin); status != 200 {
-			t.Errorf("a proven login from the same address: %d", status)
-		}
-		if status, _ := login(h, "192.0.2.2:1", "admin", "wrong"); status != 401 {
-			t.Errorf("another address: %d", status)
-		}
-	})
-}
-
-func TestGuessingAtOnceIsLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
-		h := s.handler(management)
-		codes := make(chan int)
-		for i := range 40 {
-			go func() {
-				status, _ := login(h, "192.0.2.1:1", "admin", fmt.Sprint("guess", i))
-				codes <- status
-			}()
-		}
-		count := make(map[int]int)
-		for range 40 {
-			count[<-codes]++
-		}
-		if count[401] > maxTries || count[401]+count[429] != 40 {
-			t.Errorf("40 guesses at once: %v", count)
-		}
-	})
+			if guesses != 11 {
+				t.Errorf("after %d guesses one has to wait", guesses)
+			}
+			if n := strings.Count(f.log.String(), "wrong too often"); n != 1 || strings.Contains(f.log.String(), "guess") {
+				t.Errorf("the log says: %s", f.log.String())
+			}
+			// Who is known stays in, from there as well; others can still log in.
+			if status, _ := logIn(h, "192.0.2.1:99", name, secret); status != 200 {
+				t.Errorf("a proven login from the same address: %d", status)
+			}
+			if status, _ := logIn(h, "192.0.2.2:1", name, "wrong"); status != 401 {
+				t.Errorf("another address: %d", status)
+			}
+		})
+	}
+	f(management, "admin", secretOfAdmin)
+	f(dashboard, "root", passwordOfRoot)
 }
 
 func TestManyAtOnceMayLogIn(t *testing.T) {
@@ -153,7 +152,7 @@ func TestManyAtOnceMayLogIn(t *testing.T) {
 		codes := make(chan int)
 		for range 40 {
 			go func() {
-				status, _ := login(h, "192.0.2.1:1", "admin", secretOfAdmin)
+				status, _ := logIn(h, "192.0.2.1:1", "admin", secretOfAdmin)
 				codes <- status
 			}()
 		}
@@ -165,56 +164,59 @@ func TestManyAtOnceMayLogIn(t *testing.T) {
 	})
 }
 
-func TestTriesComeBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var b tries
-		for i := range maxTries {
-			if wait := b.wait(time.Now()); wait != 0 {
-				t.Fatalf("try %d waits %v", i+1, wait)
-			}
-			if full := b.failed(time.Now()); full != (i == maxTries-1) {
-				t.Fatalf("try %d: full %v", i+1, full)
-			}
+func TestAppsOfTheConfiguration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "apps.txt")
+	if err := os.WriteFile(file, []byte("one:first\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := func(path string) (*Server, error) {
+		o := Options{hash: fastHash}
+		o.Config.SetDefaults()
+		o.Config.BootstrapFile = path
+		return New(o)
+	}
+	s, err := start(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.apps.Check(t.Context(), "one", "first") || len(s.apps.All()) != 1 || s.firstApp.secret != "" {
+		t.Errorf("the file's apps are %+v; there is a first login beside them: %v", s.apps.All(), s.firstApp.secret != "")
+	}
+	if _, err := start(file + ".none"); !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(), "management.bootstrap_apps_file: ") {
+		t.Errorf("no such file: %v", err)
+	}
+	keeper := &fakeKeeper{records: map[string][]byte{"c": []byte("{")}}
+	for _, o := range []Options{{Apps: keeper}, {Users: keeper}} {
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), `"c" can't be read`) {
+			t.Errorf("a damaged record: %v", err)
 		}
-		if wait := b.wait(time.Now()); wait != tryAgain {
-			t.Errorf("then it waits %v, want %v", wait, tryAgain)
-		}
-		time.Sleep(tryAgain)
-		if wait := b.wait(time.Now()); wait != 0 {
-			t.Errorf("after %v it waits %v", tryAgain, wait)
-		}
-		b.failed(time.Now())
-		if wait := b.wait(time.Now()); wait != tryAgain {
-			t.Errorf("one more lets it wait %v, want %v", wait, tryAgain)
-		}
-		time.Sleep(time.Hour)
-		for range maxTries {
-			b.failed(time.Now())
-		}
-		if wait := b.wait(time.Now()); wait != tryAgain {
-			t.Errorf("an hour has saved up tries: %v, want %v", wait, tryAgain)
-		}
-	})
+	}
 }
 
-func TestAddressesThatAreOne(t *testing.T) {
-	var a attempts
-	f := func(one, other string, same bool) {
-		t.Helper()
-		if (a.of(one) == a.of(other)) != same {
-			t.Errorf("%s and %s: want the same bucket %v", one, other, same)
+func TestSecretsEverybodyKnows(t *testing.T) {
+	_, f := newServer(t, func(o *Options) { o.Config.DefaultSecret, o.Dashboard.DefaultPassword = "public", "public" })
+	for _, want := range []string{"management.default_application.secret is the one EMQ X is delivered with", "a user of the dashboard has the password EMQ X is delivered with"} {
+		if !strings.Contains(f.log.String(), want) {
+			t.Errorf("%s: the log says: %s", want, f.log.String())
 		}
 	}
-	f("192.0.2.1:1", "192.0.2.1:2", true)
-	f("192.0.2.1:1", "[::ffff:192.0.2.1]:2", true)
-	f("192.0.2.1:1", "192.0.2.2:1", false)
-	f("[2001:db8::1]:1", "[2001:db8::2:0:0:1]:1", true)
-	f("[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false)
-	f("[fe80::1%eth0]:1", "[fe80::2%eth1]:1", true)
-	for i := range maxTried + 100 {
-		a.of(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255))
+	// Once it has been changed it is nobody's.
+	keeper := new(fakeKeeper)
+	s, _ := newServer(t, func(o *Options) { o.Dashboard.DefaultPassword, o.Users = "public", keeper })
+	if err := s.users.SetPassword(t.Context(), "admin", "another one", false); err != nil {
+		t.Fatal(err)
 	}
-	if n := len(a.byAddress); n > maxTried {
-		t.Errorf("%d addresses are kept, want at most %d", n, maxTried)
+	s, f = newServer(t, func(o *Options) { o.Dashboard.DefaultPassword, o.Users = "public", keeper })
+	if _, ok := s.users.Check(t.Context(), "admin", "another one"); !ok || strings.Contains(f.log.String(), "everybody knows") {
+		t.Errorf("the next start knows him: %v, and says: %s", ok, f.log.String())
+	}
+}
+
+// TestSecretsAreKeptByBcrypt where nothing else is asked for.
+func TestSecretsAreKeptByBcrypt(t *testing.T) {
+	var keeper fakeKeeper
+	_, _ = newServer(t, func(o *Options) { o.hash, o.Apps = "", &keeper })
+	if value := string(keeper.records["admin"]); !strings.Contains(value, `"hash":"bcrypt","stored":"$2`) || strings.Contains(value, secretOfAdmin) {
+		t.Errorf("kept is %s", value)
 	}
 }

@@ -15,6 +15,7 @@ func (s *Server) allRoutes() []Route {
 		s.healthRoutes(), s.alarmRoutes(), s.exporterRoutes(),
 		s.clientRoutes(), s.tuneRoutes(), s.retainedRoutes(), s.maintainRoutes(), s.telemetryRoutes(), s.connectionRoutes(), s.subscriptionRoutes(), s.messageRoutes(),
 		s.listenerRoutes(), s.figureRoutes(), s.historyRoutes(), s.pluginRoutes(), s.logRoutes(), s.traceRoutes(), s.aclTestRoutes(), s.documentRoutes(), s.dataRoutes(),
+		s.sessionRoutes(), s.userRoutes(), s.appRoutes(),
 	} {
 		all = append(all, some...)
 	}
@@ -88,7 +89,7 @@ func (s *Server) eachNode(r Route, name string) []Route {
 func (s *Server) endpoints(q *request) (any, error) {
 	rows := []object{}
 	for i := range s.routes {
-		if r := &s.routes[i]; r.Versions&q.version != 0 {
+		if r := &s.routes[i]; r.Versions&q.version != 0 && r.isAt(q.door) {
 			rows = append(rows, object{"name": r.Name, "method": r.Method, "path": r.Path, "descr": r.Summary})
 		}
 	}

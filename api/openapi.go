@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// sessionCookie is the cookie of a dashboard user.
-const sessionCookie = "dunlin_session"
-
 // openAPI is the description of one version of the interface as a document of
 // OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.1.html. It is made from the
 // table of routes and knows nothing beside it.
@@ -52,7 +49,7 @@ func components() object {
 	return object{
 		"securitySchemes": object{
 			"basic":  object{"type": "http", "scheme": "basic", "description": "the id and secret of an app; on the port of the dashboard the name and password of a user"},
-			"cookie": object{"type": "apiKey", "in": "cookie", "name": sessionCookie, "description": "of a login by POST /auth, on the port of the dashboard"},
+			"cookie": object{"type": "apiKey", "in": "cookie", "name": cookieName, "description": "of a login by POST /auth, on the port of the dashboard"},
 		},
 		"responses": object{
 			"bad":       textResponse("The request is not what HTTP or JSON allow."),
@@ -104,13 +101,14 @@ func (r *Route) group() string {
 
 func (r *Route) operation() object {
 	op := object{"operationId": r.Name, "summary": r.Summary, "tags": []string{r.group()}, "responses": r.responses()}
-	parameters := []object{}
+	parameters, about := []object{}, ""
 	for _, name := range r.pathNames() {
 		parameters = append(parameters, object{"name": name, "in": "path", "required": true, "schema": object{"type": "string", "minLength": 1}})
 	}
 	if r.hasBody() {
 		op["requestBody"] = object{"required": len(r.required()) > 0, "content": object{"application/json": object{"schema": r.bodySchema()}}}
-		op["description"] = "The members of the body may also come in the query."
+		about = "The members of the body may also come in the query."
+		op["description"] = about
 	} else {
 		for i := range r.Params {
 			p := &r.Params[i]
@@ -123,6 +121,9 @@ func (r *Route) operation() object {
 	}
 	if len(parameters) > 0 {
 		op["parameters"] = parameters
+	}
+	if r.private {
+		op["description"] = strings.TrimSpace("Not at the management ports, only at that of the dashboard. " + about)
 	}
 	if r.open {
 		op["security"] = []object{}
@@ -141,7 +142,7 @@ func (p *Param) schema() schema {
 	case Any:
 		return schema{}
 	case Time:
-		return schema{"anyOf": []schema{{"type": "integer", "description": "Unix seconds"}, {"const": never}}}
+		return schema{"anyOf": []schema{{"type": "integer", "description": "Unix seconds"}, {"enum": []string{never, undefined}}}}
 	}
 	s := schema{"type": string(p.Type)}
 	if len(p.OneOf) > 0 {
@@ -253,6 +254,8 @@ func codeMeaning(code int) string {
 		return "another node can't be asked"
 	case codeUnknown:
 		return "anything else"
+	case codeLast:
+		return "the last administrator has to stay one"
 	case codeMissing:
 		return "a parameter is missing"
 	case codeValue:

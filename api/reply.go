@@ -13,6 +13,7 @@ import (
 const (
 	codeRPC     = 101 // another node could not be asked
 	codeUnknown = 102
+	codeLast    = 106 // the last administrator
 	codeMissing = 107 // a parameter
 	codeValue   = 108 // of a parameter
 	codeOffline = 112 // no such client
@@ -33,11 +34,6 @@ func fail(code int, message string) error { return &fault{code, message} }
 
 // failWithoutCode is for the endpoints whose errors EMQ X gives no code.
 func failWithoutCode(message string) error { return &fault{message: message} }
-
-// forbidden is a refusal that EMQ X has as plain text with status 403.
-type forbidden string
-
-func (f forbidden) Error() string { return string(f) }
 
 // object is one of JSON.
 type object = map[string]any

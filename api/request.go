@@ -28,6 +28,11 @@ type request struct {
 	items   []params          // of a body that was an array; nil: it was none
 	content []byte            // the body as it came, if Route.content
 
+	door   door
+	caller *caller
+	http   *http.Request       // its body is read
+	answer http.ResponseWriter // for the headers of an answer that has some of its own
+
 	longest int    // page
 	accept  string // the types of answers that the caller takes
 }
@@ -194,7 +199,7 @@ func (p *Param) value(raw any) (any, error) {
 		}
 		return s, nil
 	case Time:
-		if s == never {
+		if s == never || s == undefined {
 			return time.Time{}, nil
 		}
 		fallthrough

@@ -25,8 +25,11 @@ type Route struct {
 	Fails   []int  // codes of errors beside those that follow from Params and Path
 	Answer  string // what is in data, in words, for routes that don't have Returns yet
 
-	open  bool // needs no login
-	local bool // is there on the socket only
+	local   bool // is there on the socket only
+	open    bool // needs no login: at the management ports, or, if private, at those of the dashboard
+	private bool // is not there at the management ports
+	own     bool // is about the caller's own login: a viewer may have it, and who has to change a password
+	secret  bool // shows what viewers must not see
 	// content lets the handler have the body as it came, up to so many bytes;
 	// Params are then those of the query, or the handler finds them in the body.
 	content int64
@@ -35,6 +38,11 @@ type Route struct {
 	// batch, if not nil, lets the body be an array of objects, each with Params
 	// of its own.
 	batch func(*request, []item) any
+}
+
+// isAt reports whether the route is there for who comes in by a door.
+func (r *Route) isAt(d door) bool {
+	return d == socket || !r.local && (d == dashboard || !r.private)
 }
 
 // item is one object of an array.

@@ -30,7 +30,7 @@ func (s *Server) scramRoutes() []Route {
 		{Method: "DELETE", Path: "/sasl", Name: "delete_sasl", Summary: "Delete a user of SCRAM", Params: []Param{mechanism, username},
 			handle: s.deleteScram},
 		{Method: "GET", Path: "/sasl", Name: "lookup_sasl", Summary: "Look up a user of SCRAM", Params: []Param{mechanism, username},
-			Returns: "{username, stored_key, server_key, salt, iteration_count: int}", handle: s.getScram},
+			Returns: "{username, stored_key, server_key, salt, iteration_count: int}", secret: true, handle: s.getScram},
 	}
 	for i := range routes {
 		routes[i].Versions = V4

@@ -1,14 +1,13 @@
 package api
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +29,8 @@ type Options struct {
 	Version   string
 	DataDir   string // where the command line's socket is; empty: there is none
 	Log       *slog.Logger
-	Apps      auth.Keeper     // nil: logins are gone with the process
+	Apps      auth.Keeper     // the logins of programs; nil: gone with the process
+	Users     auth.Keeper     // those of the dashboard; nil: gone with the process
 	Passwords *auth.Passwords // those of the process; nil: some of its own
 
 	Accounts  Accounts
@@ -63,15 +63,13 @@ type Options struct {
 
 // Server is the interface with its listeners.
 type Server struct {
-	o        Options
-	log      *slog.Logger
+	o   Options
+	log *slog.Logger
+	logins
 	started  time.Time
 	routes   []Route
 	tree     *tree
 	origin   *http.CrossOriginProtection
-	apps     *Apps
-	attempts attempts
-	first    firstLogin
 	exporter *exporter
 
 	mu        sync.Mutex // of listeners, for requests that come while they are opened
@@ -79,10 +77,6 @@ type Server struct {
 	conns     map[string]*atomic.Int64 // open ones by the kind of listener; the map is never changed
 	serving   sync.WaitGroup
 }
-
-// firstLogin is what the first start made up; its secret is known only until
-// the process ends.
-type firstLogin struct{ id, secret string }
 
 // New reads the logins and makes those that the configuration wants. The
 // server listens nowhere yet.
@@ -101,36 +95,7 @@ func New(o Options) (*Server, error) {
 	s.exporter = newExporter(s)
 	s.routes = s.allRoutes()
 	s.tree = newTree(s.routes)
-	hash, err := auth.ParseHash(cmp.Or(o.hash, "bcrypt"))
-	if err != nil {
-		return nil, err
-	}
-	if s.apps, err = openApps(o.Apps, o.Passwords, hash, o.Config.NewSecret); err != nil {
-		return nil, fmt.Errorf("the logins of the management API can't be read: %w", err)
-	}
-	return s, s.makeApps()
-}
-
-// makeApps makes the apps that the configuration wants, and a first one if
-// there would be none to log in with.
-func (s *Server) makeApps() error {
-	c := &s.o.Config
-	if c.BootstrapFile != "" {
-		if err := s.apps.load(c.BootstrapFile); err != nil {
-			return err
-		}
-	}
-	switch {
-	case c.DefaultSecret != "":
-		if c.DefaultSecret == "public" {
-			s.log.Warn("management.default_application.secret is the one EMQ X is delivered with, which everybody knows", "app", c.DefaultID)
-		}
-		return s.apps.addMissing(c.DefaultID, c.DefaultSecret)
-	case len(s.apps.All()) > 0 || len(c.HTTP.Addresses)+len(c.HTTPS.Addresses) == 0:
-		return nil
-	}
-	s.first = firstLogin{c.DefaultID, rand.Text()}
-	return s.apps.addMissing(s.first.id, s.first.secret)
+	return s, s.openLogins(o.Passwords)
 }
 
 // Start opens the listeners. After an error none is open.
@@ -265,14 +230,27 @@ func (s *Server) Listeners() (all []Listener) {
 	return all
 }
 
-// Greeting is what the operator has to be told once, at the start: the login
-// that was made up, which nobody can look up later. It is empty when there is
+// Greeting is what the operator has to be told once, at the start: the logins
+// that were made up, which nobody can look up later. It is empty when there is
 // nothing to tell.
 func (s *Server) Greeting() string {
-	if s.first.secret == "" || len(s.listeners) == 0 {
-		return ""
+	text := ""
+	if l := s.listenerFor(management); l != nil && s.firstApp.secret != "" {
+		text += fmt.Sprintf("The first login of the management API, shown only this once:\n  curl -u %s:%s %s://%s/api/v4/brokers\n",
+			s.firstApp.name, s.firstApp.secret, l.Protocol, l.Addr())
 	}
-	l := s.listeners[0]
-	return fmt.Sprintf("The first login of the management API, shown only this once:\n  curl -u %s:%s %s://%s/api/v4/brokers\n",
-		s.first.id, s.first.secret, l.Protocol, l.Addr())
+	if l := s.listenerFor(dashboard); l != nil && s.firstUser.secret != "" {
+		text += fmt.Sprintf("The first login of the dashboard, shown only this once; its password has to be changed:\n  %s://%s  user %s, password %s\n",
+			l.Protocol, l.Addr(), s.firstUser.name, s.firstUser.secret)
+	}
+	return text
+}
+
+// listenerFor is the first that is open, or nil.
+func (s *Server) listenerFor(d door) *listener {
+	i := slices.IndexFunc(s.listeners, func(l *listener) bool { return l.door == d })
+	if i < 0 {
+		return nil
+	}
+	return s.listeners[i]
 }

@@ -13,6 +13,12 @@ import (
 // aclModule is EMQ X's name of what reads the rule file.
 const aclModule = "emqx_mod_acl_internal"
 
+// The maps of the store that hold who may manage.
+const (
+	appsMap  = "apps"
+	usersMap = "dashboard_users"
+)
+
 // startAccess opens what the node keeps and builds the access control.
 func (n *Node) startAccess() (err error) {
 	c := n.Config
@@ -45,7 +51,7 @@ func (n *Node) startAPI() error {
 	var server *api.Server
 	server, err = api.New(api.Options{
 		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
-		Apps: n.store.Map("apps"), Passwords: n.passwords,
+		Apps: n.store.Map(appsMap), Users: n.store.Map(usersMap), Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Backup: n.kept(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Traces: n.trace, Zone: n.zone, Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },

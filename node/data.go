@@ -4,7 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 
-	"github.com/dunlin-mq/dunlin/api"
+	"github.com/dunlin-mq/dunlin/api/login"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/store"
@@ -37,12 +37,28 @@ func OpenData(c *Config) (*Data, error) {
 	list, err := c.keptAccounts(s, passwords)
 	if err == nil {
 		d.Target = backup.Target{Accounts: list, Rules: list, Bans: d.access.Bans()}
-		d.Apps, err = api.OpenApps(s.Map("apps"), passwords)
+		err = d.openLogins(passwords)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// openLogins opens the logins of the management API and of the dashboard.
+func (d *Data) openLogins(passwords *auth.Passwords) error {
+	hash, err := auth.ParseHash("bcrypt")
+	if err != nil {
+		return err
+	}
+	hasher := login.NewHasher(hash, passwords)
+	apps, err := login.OpenApps(d.store.Map(appsMap), hasher, "")
+	if err != nil {
+		return err
+	}
+	users, err := login.OpenUsers(d.store.Map(usersMap), hasher, login.SessionOptions{})
+	d.Apps, d.Users = apps, users
+	return err
 }
 
 // Data is what a node keeps that does not run.

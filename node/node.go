@@ -6,6 +6,7 @@
 package node
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"sync"
@@ -112,6 +113,11 @@ func (n *Node) Stop() {
 	n.stopParts()
 	close(n.stop)
 	n.tidying.Wait()
+}
+
+// ReloadCertificates reads the certificates of all listeners again. Of those that can't be used the ones in use stay.
+func (n *Node) ReloadCertificates() error {
+	return errors.Join(n.Server.ReloadCertificates(), n.API.ReloadCertificates())
 }
 
 // startServing opens the management API and then the listeners. After an error

@@ -66,13 +66,13 @@ func run(stdout io.Writer, file string, detached bool) error {
 	}
 	defer log.Close()
 	slog.SetDefault(log.Logger) // where package hook tells of functions that panicked
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before anybody can connect: they are told of the stop
 	n, err := node.Start(c, log.Logger)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Dunlin can't start:", err)
 		return err
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	greet(stdout, n, report, file)
 	pid, err := holdPIDFile(c.Node.DataDir)
 	if err != nil {
@@ -97,7 +97,7 @@ func serve(n *node.Node, log *node.Log, signals <-chan os.Signal) {
 			break
 		}
 		log.Reopen()
-		if err := n.Server.ReloadCertificates(); err != nil {
+		if err := n.ReloadCertificates(); err != nil {
 			log.Error("certificates are not reloaded; those in use stay", "err", err)
 		} else {
 			log.Info("certificates are reloaded")
