@@ -2,8 +2,8 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dunlin-mq/dunlin/auth"
 )
@@ -90,50 +90,69 @@ func (p *Part) count(name string, there, same bool) {
 	}
 }
 
-func (i *importing) done(p *Part) {
-	if p.Added+p.Unchanged+p.Replaced > 0 {
-		i.report.Parts = append(i.report.Parts, *p)
+// compared says of a record, by its number, what it is called, and whether one
+// of that name was there before, and the same.
+type compared func(j int) (name string, there, same bool)
+
+// tell reports what became of each record of a part; errs has what kept them
+// out. The error is that all were kept out.
+func (i *importing) tell(kind string, errs []error, record compared) error {
+	if len(errs) == 0 {
+		return nil
 	}
+	p := Part{Name: kind, Names: []string{}}
+	taken := 0
+	for j, err := range errs {
+		name, there, same := record(j)
+		if err != nil {
+			i.problem(Problem{kind, name, err.Error()})
+			continue
+		}
+		taken++
+		p.count(name, there, same)
+	}
+	if taken == 0 {
+		return fmt.Errorf("the %s, and what follows, are not imported: %w", kind, errs[0])
+	}
+	i.report.Parts = append(i.report.Parts, p)
+	return nil
 }
 
-// noneTaken is the error of a change that failed as a whole.
-func noneTaken(errs []error) error {
-	for _, err := range errs {
-		if err == nil {
-			return nil
+// put puts records, unless nothing is to be changed.
+func (i *importing) put(n int, put func() []error) []error {
+	if i.dry || n == 0 {
+		return make([]error, n)
+	}
+	return put()
+}
+
+// putEach is put for those that are put one by one, and only if they differ.
+func (i *importing) putEach(n int, record compared, put func(j int) error) []error {
+	errs := make([]error, n)
+	for j := range errs {
+		if _, _, same := record(j); !i.dry && !same {
+			errs[j] = put(j)
 		}
 	}
-	return errors.Join(errs[:min(1, len(errs))]...)
+	return errs
 }
 
 func (i *importing) accounts(t *Target) error {
+	all := i.data.Accounts
 	if t.Accounts == nil {
-		return i.none("accounts", len(i.data.Accounts))
+		return i.none("accounts", len(all))
 	}
 	old := make(map[auth.Subject]*auth.NewAccount)
 	for j := range i.old.Accounts {
 		old[i.old.Accounts[j].Subject] = &i.old.Accounts[j]
 	}
-	errs := make([]error, len(i.data.Accounts))
-	if !i.dry {
-		errs = t.Accounts.PutAccounts(i.ctx, i.data.Accounts)
-	}
-	if err := noneTaken(errs); err != nil {
-		return fmt.Errorf("no account, nor what follows, is imported: %w", err)
-	}
-	p := Part{Name: "accounts", Names: []string{}}
-	for j := range i.data.Accounts {
-		a := &i.data.Accounts[j]
+	errs := i.put(len(all), func() []error { return t.Accounts.PutAccounts(i.ctx, all) })
+	return i.tell("accounts", errs, func(j int) (string, bool, bool) {
+		a := &all[j]
 		before := old[a.Subject]
-		name := fmt.Sprintf("%s %s", a.Kind, a.Name)
-		if errs[j] != nil {
-			i.problem(Problem{"accounts", name, errs[j].Error()})
-			continue
-		}
-		p.count(name, before != nil, before != nil && before.Superuser == a.Superuser && before.Stored == a.Stored && before.Salt == a.Salt)
-	}
-	i.done(&p)
-	return nil
+		same := before != nil && before.Superuser == a.Superuser && before.Stored == a.Stored && before.Salt == a.Salt
+		return fmt.Sprintf("%s %s", a.Kind, a.Name), before != nil, same
+	})
 }
 
 // ruleID is what a rule replaces another by.
@@ -144,37 +163,26 @@ type ruleID struct {
 }
 
 func (i *importing) rules(t *Target) error {
+	all := i.data.Rules
 	if t.Rules == nil {
-		return i.none("acl_mnesia", len(i.data.Rules))
+		return i.none("acl rules", len(all))
 	}
 	old := make(map[ruleID]bool)
 	for _, r := range i.old.Rules {
 		old[ruleID{r.Subject, r.Topic.String(), r.Action}] = r.Allow
 	}
-	errs := make([]error, len(i.data.Rules))
-	if !i.dry {
-		errs = t.Rules.AddRules(i.data.Rules)
-	}
-	if err := noneTaken(errs); err != nil {
-		return fmt.Errorf("no ACL rule, nor what follows, is imported: %w", err)
-	}
-	p := Part{Name: "acl rules", Names: []string{}}
-	for j, r := range i.data.Rules {
-		name := fmt.Sprintf("%s %s %s %s", r.Kind, r.Name, r.Action, r.Topic)
-		if errs[j] != nil {
-			i.problem(Problem{"acl_mnesia", name, errs[j].Error()})
-			continue
-		}
+	errs := i.put(len(all), func() []error { return t.Rules.AddRules(all) })
+	return i.tell("acl rules", errs, func(j int) (string, bool, bool) {
+		r := &all[j]
 		allow, there := old[ruleID{r.Subject, r.Topic.String(), r.Action}]
-		p.count(name, there, allow == r.Allow)
-	}
-	i.done(&p)
-	return nil
+		return strings.Join(strings.Fields(fmt.Sprintf("%s %s %s %s", r.Kind, r.Name, r.Action, r.Topic)), " "), there, allow == r.Allow
+	})
 }
 
 func (i *importing) bans(t *Target) error {
+	all := i.data.Bans
 	if t.Bans == nil {
-		return i.none("blacklist", len(i.data.Bans))
+		return i.none("bans", len(all))
 	}
 	type id struct {
 		kind auth.BanKind
@@ -184,71 +192,47 @@ func (i *importing) bans(t *Target) error {
 	for _, b := range i.old.Bans {
 		old[id{b.Kind, b.Who}] = b
 	}
-	errs := make([]error, len(i.data.Bans))
-	if !i.dry {
-		errs = t.Bans.AddAll(i.data.Bans)
-	}
-	if err := noneTaken(errs); err != nil {
-		return fmt.Errorf("the bans, and what follows, are not imported: %w", err)
-	}
-	p := Part{Name: "bans", Names: []string{}}
-	for j := range i.data.Bans {
-		b := &i.data.Bans[j]
-		name := fmt.Sprintf("%s %s", b.Kind, b.Who)
-		if errs[j] != nil {
-			i.problem(Problem{"blacklist", name, errs[j].Error()})
-			continue
-		}
+	errs := i.put(len(all), func() []error { return t.Bans.AddAll(all) })
+	return i.tell("bans", errs, func(j int) (string, bool, bool) {
+		b := &all[j]
 		before, there := old[id{b.Kind, b.Who}]
 		same := before.By == b.By && before.Reason == b.Reason && before.At.Equal(b.At) && before.Until.Equal(b.Until)
-		p.count(name, there, same)
-	}
-	i.done(&p)
-	return nil
+		return fmt.Sprintf("%s %s", b.Kind, b.Who), there, same
+	})
 }
 
 func (i *importing) apps(t *Target) error {
+	all := i.data.Apps
 	if t.Apps == nil {
-		return i.none("apps", len(i.data.Apps))
+		return i.none("apps", len(all))
 	}
 	old := make(map[string]App)
 	for _, a := range i.old.Apps {
 		old[a.ID] = a
 	}
-	p := Part{Name: "apps", Names: []string{}}
-	defer i.done(&p)
-	for _, a := range i.data.Apps {
+	record := func(j int) (name string, there, same bool) {
+		a := &all[j]
 		before, there := old[a.ID]
-		same := a.Secret == "" && before.Hashed == a.Hashed && before.Name == a.Name && before.Desc == a.Desc && before.Enabled == a.Enabled && before.Expires.Equal(a.Expires)
-		if !i.dry && !same {
-			if err := t.Apps.PutApp(i.ctx, a); err != nil {
-				return fmt.Errorf("the app %.100q, and what follows, is not imported: %w", a.ID, err)
-			}
-		}
-		p.count(a.ID, there, same)
+		same = a.Secret == "" && before.Hashed == a.Hashed && before.Name == a.Name && before.Desc == a.Desc && before.Enabled == a.Enabled && before.Expires.Equal(a.Expires)
+		return a.ID, there, same
 	}
-	return nil
+	errs := i.putEach(len(all), record, func(j int) error { return t.Apps.PutApp(i.ctx, all[j]) })
+	return i.tell("apps", errs, record)
 }
 
 func (i *importing) users(t *Target) error {
+	all := i.data.Users
 	if t.Users == nil {
-		return i.none("users", len(i.data.Users))
+		return i.none("dashboard users", len(all))
 	}
 	old := make(map[string]User)
 	for _, u := range i.old.Users {
 		old[u.Name] = u
 	}
-	p := Part{Name: "dashboard users", Names: []string{}}
-	defer i.done(&p)
-	for _, u := range i.data.Users {
-		before, there := old[u.Name]
-		same := before.Hashed == u.Hashed && before.Tags == u.Tags
-		if !i.dry && !same {
-			if err := t.Users.PutUser(i.ctx, u); err != nil {
-				return fmt.Errorf("the dashboard user %.100q is not imported: %w", u.Name, err)
-			}
-		}
-		p.count(u.Name, there, same)
+	record := func(j int) (name string, there, same bool) {
+		before, there := old[all[j].Name]
+		return all[j].Name, there, before.Hashed == all[j].Hashed && before.Tags == all[j].Tags
 	}
-	return nil
+	errs := i.putEach(len(all), record, func(j int) error { return t.Users.PutUser(i.ctx, all[j]) })
+	return i.tell("dashboard users", errs, record)
 }

@@ -176,7 +176,7 @@ func TestImportSaysWhatItReplaces(t *testing.T) {
 	}
 	same(t, "replaced", n.imported(t, d, false), `
 accounts: 0 added, 0 unchanged, 2 replaced [clientid usera username alice]
-acl rules: 0 added, 0 unchanged, 4 replaced [all  sub public/# username alice sub %u/# clientid clientida pub t/a clientid clientida sub t/a]
+acl rules: 0 added, 0 unchanged, 4 replaced [all sub public/# username alice sub %u/# clientid clientida pub t/a clientid clientida sub t/a]
 `)
 	if a, _ := n.builtin.Account(d.Accounts[1].Subject); !a.Superuser {
 		t.Error("alice is no superuser")
@@ -209,14 +209,14 @@ func TestRulesBeyondTheLimitAreSkipped(t *testing.T) {
 	n := newNode(t, 1)
 	same(t, "import", n.imported(t, &Data{Rules: read(t, "4.3", "").Rules}, false), `
 acl rules: 3 added, 0 unchanged, 0 replaced []
-acl_mnesia clientid clientida sub t/a: `+auth.ErrTooMany.Error()+"\n")
+acl rules clientid clientida sub t/a: `+auth.ErrTooMany.Error()+"\n")
 }
 
 func TestImportEndsWhereNothingCanBeKept(t *testing.T) {
 	n, d := newNode(t, 0), read(t, "4.3", "")
 	n.kept.broken = errors.New("the disk is full")
 	_, err := n.Import(t.Context(), d, false)
-	if want := "no account, nor what follows, is imported: the disk is full"; err == nil || err.Error() != want {
+	if want := "the accounts, and what follows, are not imported: the disk is full"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if left := listed(n.Export()); left != "" {
@@ -224,7 +224,7 @@ func TestImportEndsWhereNothingCanBeKept(t *testing.T) {
 	}
 	n.kept.broken, n.logins.broken = nil, errors.New("the disk is full")
 	r, err := n.Import(t.Context(), d, false)
-	if want := `the app "grafana", and what follows, is not imported: the disk is full`; err == nil || err.Error() != want {
+	if want := "the apps, and what follows, are not imported: the disk is full"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if len(r.Parts) != 3 {
@@ -242,7 +242,7 @@ func TestPartsThatANodeHasNot(t *testing.T) {
 	for _, l := range r.Left {
 		left = append(left, fmt.Sprint(l.Count, " ", l.Part))
 	}
-	if got := strings.Join(left, ", "); got != "1 rules, 2 accounts, 4 acl_mnesia, 2 blacklist, 1 apps, 2 users" {
+	if got := strings.Join(left, ", "); got != "1 rules, 2 accounts, 4 acl rules, 2 bans, 1 apps, 2 dashboard users" {
 		t.Errorf("left: %s", got)
 	}
 	if d := none.Export(); listed(d) != "" {
