@@ -125,11 +125,16 @@ function options(el: HTMLElement, looks: Look[], { format, height, binary, onCur
       {},
       ...looks.map(([name, color, area]): uPlot.Series => {
         const stroke = colorOf(el, `--chart-${color}`)
-        return { label: name, stroke, width: 1.75, points: { show: false }, spanGaps: false, ...(area && { fill: fade(stroke) }) }
+        return { label: name, stroke, width: 1.75, points: { show: few, size: 5, fill: stroke }, spanGaps: false, ...(area && { fill: fade(stroke) }) }
       }),
     ],
     hooks: { setCursor: [(u) => onCursor(u.cursor.idx ?? null)] },
   }
+}
+
+/** Whether there are too few figures for a line. */
+function few(u: uPlot, series: number): boolean {
+  return (u.data[series] ?? []).filter((v) => v !== null).length < 3
 }
 
 /** The colour at a tenth of its strength. */

@@ -27,7 +27,12 @@ export function Dialog({ title, onClose, children, submit, onSubmit, busy, dange
   const id = useId()
   const ref = useRef<HTMLDialogElement>(null)
   useEffect(() => {
-    if (!ref.current?.open) ref.current?.showModal()
+    const dialog = ref.current
+    if (!dialog || dialog.open) return
+    dialog.showModal()
+    // Where one begins: the first field, or the button that does nothing.
+    const first = dialog.querySelector<HTMLElement>('.dialog-body :is(input, select, textarea):enabled') ?? dialog.querySelector<HTMLElement>('footer button')
+    first?.focus()
   }, [])
   const send = (e: FormEvent) => {
     e.preventDefault()

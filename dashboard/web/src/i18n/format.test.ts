@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { bytes, clock, count, duration, milliseconds, parseLocal, percent, relative, short } from './format'
+import { bytes, clock, count, duration, milliseconds, parseLocal, parseUptime, percent, relative, short } from './format'
 import { setLanguage } from './i18n'
 
 afterEach(() => setLanguage('en'))
@@ -54,4 +54,14 @@ test('local times of EMQ X are read, and written alike', () => {
   expect(clock(ms)).toBe('2020-09-04 10:24:16')
   expect(parseLocal('undefined')).toBeUndefined()
   expect(parseLocal(undefined)).toBeUndefined()
+})
+
+test.each([
+  ['2 days, 4 hours, 21 minutes, 19 seconds', 188_479],
+  ['1 minutes, 5 seconds', 65],
+  ['0 seconds', 0],
+  ['undefined', undefined],
+  [undefined, undefined],
+])('an uptime of %s is %s seconds', (text, want) => {
+  expect(parseUptime(text)).toBe(want)
 })

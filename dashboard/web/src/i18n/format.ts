@@ -117,3 +117,14 @@ export function parseLocal(text: Maybe<string>): number | undefined {
   const [year, month, day, hour, minute, second] = m.slice(1).map(Number) as [number, number, number, number, number, number]
   return new Date(year, month - 1, day, hour, minute, second).getTime()
 }
+
+const unitSeconds: Record<string, number> = { day: 86_400, hour: 3600, minute: 60, second: 1 }
+
+/** Seconds of EMQ X's "1 days, 4 hours, 21 minutes, 19 seconds"; undefined if it isn't one. */
+export function parseUptime(text: Maybe<string>): number | undefined {
+  let seconds: number | undefined
+  for (const [, n, unit = ''] of (text ?? '').matchAll(/(\d+) (day|hour|minute|second)s?/g)) {
+    seconds = (seconds ?? 0) + Number(n) * (unitSeconds[unit] ?? 0)
+  }
+  return seconds
+}

@@ -9,7 +9,7 @@ import { Card, Facts, Grid, Page } from '../../components/Page'
 import { Code, Meter } from '../../components/Small'
 import { Empty, Loaded } from '../../components/States'
 import { Table } from '../../components/Table'
-import { bytes, count } from '../../i18n/format'
+import { bytes, count, duration, parseUptime } from '../../i18n/format'
 import { useText } from '../../i18n/i18n'
 import { State } from '.'
 import { pairs, selected } from './figures'
@@ -44,7 +44,7 @@ function About({ node }: { node: string }) {
                 items={[
                   [t.status, <State key="status" node={n} />],
                   [t.version, `${broker?.sysdescr ?? ''} ${n.version}`],
-                  [t.uptime, n.uptime],
+                  [t.uptime, duration(parseUptime(n.uptime))],
                   [t.connected, count(n.live_connections)],
                   [t.clients, count(n.connections)],
                   [t.load, `${n.load1} · ${n.load5} · ${n.load15}`],

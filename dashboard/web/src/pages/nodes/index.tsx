@@ -6,7 +6,7 @@ import { Card, Page } from '../../components/Page'
 import { Tag } from '../../components/Small'
 import { Loaded } from '../../components/States'
 import { Table, type Column } from '../../components/Table'
-import { bytes, count } from '../../i18n/format'
+import { bytes, count, duration, parseUptime } from '../../i18n/format'
 import { useText } from '../../i18n/i18n'
 import { text } from './text'
 
@@ -18,7 +18,7 @@ export default function Nodes() {
     { id: 'node', head: t.node, sort: (n) => n.node, cell: (n) => <Link to={`/nodes/${encodeURIComponent(n.node)}`}>{n.node}</Link> },
     { id: 'status', head: t.status, cell: (n) => <State node={n} /> },
     { id: 'version', head: t.version, wideOnly: true, cell: (n) => n.version },
-    { id: 'uptime', head: t.uptime, wideOnly: true, cell: (n) => n.uptime },
+    { id: 'uptime', head: t.uptime, wideOnly: true, sort: (n) => parseUptime(n.uptime) ?? 0, cell: (n) => duration(parseUptime(n.uptime)) },
     { id: 'connected', head: t.connected, kind: 'number', sort: (n) => n.live_connections, cell: (n) => count(n.live_connections) },
     { id: 'memory', head: t.memory, kind: 'number', wideOnly: true, cell: (n) => `${bytes(parseSize(n.memory_used))} / ${bytes(parseSize(n.memory_total))}` },
     { id: 'load', head: t.load, kind: 'number', sort: (n) => Number(n.load1), cell: (n) => n.load1 },

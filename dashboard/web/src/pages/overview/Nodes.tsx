@@ -4,7 +4,7 @@ import type { Node } from '../../api/types'
 import { Card, Facts, Grid } from '../../components/Page'
 import { Meter, Tag } from '../../components/Small'
 import { Loaded } from '../../components/States'
-import { bytes, count } from '../../i18n/format'
+import { bytes, count, duration, parseUptime } from '../../i18n/format'
 import { useText } from '../../i18n/i18n'
 import { text } from './text'
 
@@ -30,7 +30,7 @@ function NodeCard({ node: n }: { node: Node }) {
   return (
     <Card title={n.node} actions={<Tag mood={runs ? 'good' : 'bad'}>{runs ? t.running : t.stopped}</Tag>}>
       <p className="muted">
-        Dunlin {n.version} · {t.upSince(n.uptime)}
+        Dunlin {n.version} · {t.upSince(duration(parseUptime(n.uptime)))}
       </p>
       <Facts
         items={[
