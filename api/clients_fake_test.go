@@ -55,7 +55,7 @@ func newClients(t testing.TB, access *auth.Control) *clients {
 }
 
 // do carries out one word about a client, and what follows it: connect ID
-// [username=u] [mount=m/] [v=3] [tls], away ID, subscribe ID FILTER, got ID,
+// [username=u] [mount=m/] [v=3] [tls], away ID, subscribe ID FILTER [qos2], pubrec ID, got ID,
 // which returns what has come, tuned ID, which
 // returns how it was tuned last, and alive ID, which returns whether its
 // connection was ended.
@@ -77,8 +77,15 @@ func (c *clients) do(t testing.TB, line string) string {
 			t.Fatal(err)
 		}
 		o := mqtt.SubscribeFilter{Filter: words[2], SubscribeOptions: mqtt.SubscribeOptions{QoS: 1}}
+		if len(words) == 4 {
+			o.QoS = 2
+		}
 		if code, _ := c.Subscribe(b, conn.client, conn, f, o, 0); code.Failed() {
 			t.Fatal(code)
+		}
+	case "pubrec":
+		if err := conn.client.Pubrec(b, conn, 1, mqtt.Success); err != nil {
+			t.Fatal(err)
 		}
 	case "got":
 		return conn.take()

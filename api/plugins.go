@@ -41,7 +41,9 @@ func modules() []part {
 		{"emqx_mod_delayed", "Delayed messages by $delayed", "", ""},
 		{"emqx_mod_presence", "Messages on $SYS about who comes and goes", "", "module.presence"},
 		{"emqx_mod_rewrite", "Rewriting of topics", "", "module.rewrite"},
+		{"emqx_mod_slow_subs", "Clients that take long over messages", "", "module.slow_subs"},
 		{"emqx_mod_subscription", "Subscriptions that every client gets", "", "module.subscription"},
+		{"emqx_mod_topic_metrics", "Counts of single topics", "", ""},
 	}
 }
 

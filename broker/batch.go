@@ -30,6 +30,8 @@ type Batch struct {
 
 	template mqtt.Template
 	encoded  *mqtt.Message // what template holds
+	counted  *mqtt.Message // what count is of
+	count    *topicCount   // nil: that topic isn't counted
 	options  mqtt.PublishOptions
 	mounted  *mqtt.Message // what stripped was made of
 	stripped mqtt.Message  // mounted without its mountpoint
@@ -74,6 +76,7 @@ func (b *Batch) End() {
 // forget lets go of the message that was sent last, which may be large, and if
 // it was borrowed is another one soon.
 func (b *Batch) forget() {
+	b.counted, b.count = nil, nil
 	if b.encoded != nil {
 		b.template.Reset(nil)
 		b.encoded = nil
@@ -105,12 +108,29 @@ func (b *Batch) Publish(d session.Delivery, id uint16, dup bool) bool {
 		return false
 	}
 	if !dup {
-		b.broker.count.delivered.Inc()
-		if b.watch.runs {
-			b.watch.delivered(d.Msg, d.Retain, c.connectedAt, b.now)
-		}
+		b.delivered(c, d.Msg, d.QoS, d.Retain)
 	}
 	return true
+}
+
+// delivered books what was handed to a connection for the first time.
+func (b *Batch) delivered(c *Client, m *mqtt.Message, qos mqtt.QoS, retained bool) {
+	br := b.broker
+	br.count.delivered.Inc()
+	if b.watch.runs {
+		b.watch.delivered(m, retained, c.connectedAt, b.now)
+	}
+	if br.topics.all.Load() != nil {
+		if b.counted != m {
+			b.counted, b.count = m, br.topics.of(m.Topic)
+		}
+		if b.count != nil {
+			b.count.out(qos)
+		}
+	}
+	if br.slow != nil && qos == 0 && !retained {
+		br.slow.completed(c.info.ClientID, m, c.sess.Created(), b.now, b.now)
+	}
 }
 
 // unmount takes a mountpoint off the topic of a delivery, once for all clients

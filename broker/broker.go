@@ -44,6 +44,8 @@ type Broker struct {
 	count         counters
 	account       account
 	trace         *trace.Tracer
+	topics        topicCounts
+	slow          *slowSubscriptions // nil: off
 
 	index     topic.Index[routeKey, *route]
 	clients   registry
@@ -93,6 +95,8 @@ func New(o Options) *Broker {
 	br.account.open(o.Metrics)
 	br.newSys()
 	br.Change(o.Config.Broker)
+	br.topics.br = br
+	br.slow = br.startSlow()
 	(&sweep{br}).Fire(br.NewBatch(), 0)
 	br.done.Go(br.turn)
 	return br

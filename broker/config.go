@@ -70,6 +70,7 @@ type ModulesConfig struct {
 	Rules         map[string]string       `conf:"rewrite.rule.$id"`
 	PublishRules  map[string]string       `conf:"rewrite.pub.rule.$id"`
 	SubRules      map[string]string       `conf:"rewrite.sub.rule.$id"`
+	Slow          SlowConfig              `conf:"slow_subs"`
 }
 
 // Subscription is one that every client gets when it connects; the topic may
@@ -88,6 +89,7 @@ type Subscription struct {
 func (c *ModulesConfig) SetDefaults() {
 	c.Presence, c.AutoSubscribe, c.Rewrite = true, true, true
 	c.PresenceQoS = 1
+	c.Slow.SetDefaults()
 }
 
 // SetDefaults gives the QoS that EMQ X's schema has.

@@ -65,11 +65,22 @@ func (c *Client) acknowledge(b *Batch, conn Conn, ack acknowledgement, id uint16
 	d, err := ack(c.sess, id, code, b, b.Now())
 	c.feedReplay(b)
 	info := c.info
+	if err == nil && d.QoS == 1 {
+		c.completed(b, &d)
+	}
 	c.leave(b)
 	if err == nil {
 		c.broker.acked(info, d.Msg)
 	}
 	return err
+}
+
+// completed tells the slow subscriptions of a delivery that has come to its
+// end. The client is entered.
+func (c *Client) completed(b *Batch, d *session.Acked) {
+	if slow := c.broker.slow; slow != nil && d.Msg != nil && !d.Retain {
+		slow.completed(c.info.ClientID, d.Msg, c.sess.Created(), d.Sent, b.Now())
+	}
 }
 
 // Pubcomp handles the client's PUBCOMP. The error is as for Puback.
@@ -79,7 +90,10 @@ func (c *Client) Pubcomp(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) e
 	if !c.owns(conn) {
 		return nil
 	}
-	_, err := c.sess.Pubcomp(id, code, b, b.Now())
+	d, err := c.sess.Pubcomp(id, code, b, b.Now())
+	if err == nil {
+		c.completed(b, &d)
+	}
 	c.feedReplay(b)
 	return err
 }

@@ -97,3 +97,19 @@ func (br *Broker) Disconnect(id string) bool {
 	c.conn.End(endKicked)
 	return true
 }
+
+// InflightPage is a part of what was sent to the client and isn't
+// acknowledged, and how much that is in all; see session.Session.InflightPage.
+func (c *Client) InflightPage(from, limit int) (some []session.InFlight, total int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sess.InflightPage(from, limit), c.sess.Inflight()
+}
+
+// QueuePage is a part of what waits for the client, and how much that is in
+// all; see session.Session.QueuePage.
+func (c *Client) QueuePage(from, limit int) (some []session.Waiting, total int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sess.QueuePage(from, limit), c.sess.Queued()
+}

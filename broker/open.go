@@ -94,6 +94,7 @@ func (c *Client) attach(b *Batch, o *Opening, present bool) {
 	c.cleanStart, c.keepAlive, c.receiveMax, c.connectedAt = ask.CleanStart, ask.KeepAlive, ask.ReceiveMaximum, ask.ConnectedAt
 	c.sess.SetExpiryInterval(ask.ExpiryInterval)
 	c.sess.SetRetry(ask.Client.Version < mqtt.V5)
+	c.sess.SetTimed(c.broker.slow != nil)
 	c.sess.SetWill(o.Will)
 	o.Accept(c, present)
 	c.sess.Connected(ask.ReceiveMaximum, b, b.Now())

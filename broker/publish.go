@@ -43,6 +43,10 @@ func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Messag
 		m = e.Message
 		*message = m
 	}
+	count := br.topics.of(m.Topic)
+	if count != nil {
+		count.in(m.QoS)
+	}
 	if isDelayed(m.Topic) {
 		if code, delayed := br.delay(m, b.Now()); delayed {
 			return code, 0
@@ -53,6 +57,9 @@ func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Messag
 	}
 	n := br.route(b, m)
 	if n == 0 {
+		if count != nil {
+			count.dropped()
+		}
 		br.unroutable(m)
 		return mqtt.NoMatchingSubscribers, 0
 	}

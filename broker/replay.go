@@ -60,10 +60,10 @@ func (c *Client) feedReplay(b *Batch) {
 		m, more := r.cursor.Next(b.Now())
 		switch {
 		case m != nil:
-			b.encoded = nil // the cursor lends the same memory for every message
+			b.encoded, b.counted = nil, nil // the cursor lends the same memory for every message
 			c.broker.count.matched.Inc()
 			c.deliver(b, m, r.sub, true)
-			b.encoded = nil
+			b.encoded, b.counted = nil, nil
 		case more:
 			r.waiting = true
 			c.broker.Schedule(r, b.Now())

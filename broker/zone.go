@@ -34,6 +34,11 @@ type Zone struct {
 	// UsernameAsClientID puts the user name in the place of the client id.
 	UsernameAsClientID bool `conf:"use_username_as_clientid"`
 
+	// CongestionAlarm raises an alarm for each connection that doesn't take what
+	// it is sent, and keeps it for CongestionSustain after the last time.
+	CongestionAlarm   config.Flag   `conf:"conn_congestion.alarm"`
+	CongestionSustain time.Duration `conf:"conn_congestion.min_alarm_sustain_duration"`
+
 	// PublishLimit, MessagesIn and BytesIn pause the reading of one
 	// connection, in PUBLISH packets and bytes. The first is the older
 	// spelling of the second; where both are set, both hold.
@@ -90,6 +95,7 @@ func (z *Zone) SetDefaults() {
 	}
 	z.IdleTimeout, z.KeepaliveBackoff = 15*time.Second, 0.75
 	z.SessionExpiryInterval = 2 * time.Hour
+	z.CongestionSustain = time.Minute
 }
 
 // Validate checks what no single value shows.

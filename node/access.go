@@ -27,11 +27,14 @@ func (n *Node) startAccess() (err error) {
 	}
 	n.passwords = auth.NewPasswords()
 	n.Access = auth.New(auth.Options{Config: c.AccessControl, Metrics: n.Metrics, Log: n.log, Bans: n.store.Map("banned")})
-	if err := n.useProviders(); err != nil {
-		n.stopAccess()
-		return err
+	err = n.useProviders()
+	if err == nil {
+		err = c.loadSlowSubs()
 	}
-	return nil
+	if err != nil {
+		n.stopAccess()
+	}
+	return err
 }
 
 // stopAccess is for when nobody asks any more.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -36,6 +37,7 @@ func (n *Node) watchAlarms() {
 	n.Alarms.WatchHost(newUsage())
 	n.Alarms.Watch(lookEvery, n.downBackends)
 	n.Alarms.Watch(lookEvery, n.failingListeners())
+	n.Alarms.Watch(lookEvery, n.congested)
 	if n.OTel != nil {
 		n.Alarms.Watch(lookEvery, n.deafCollector)
 	}
@@ -62,6 +64,22 @@ func (n *Node) downBackends() (down []alarm.Cause, _ error) {
 		}
 	}
 	return down, nil
+}
+
+// congested names the clients that don't take what they are sent.
+func (n *Node) congested() (all []alarm.Cause, _ error) {
+	for _, c := range n.Server.Congested() {
+		t := &c.Traffic
+		all = append(all, alarm.Cause{
+			Name:    "conn_congestion/" + c.Client.ClientID + "/" + cmp.Or(c.Client.Username, "unknown_user"),
+			Message: fmt.Sprintf("connection congested: %d bytes wait to be sent to %s", c.Pending, c.Client.Peer),
+			Details: alarm.Details{
+				"clientid": c.Client.ClientID, "username": c.Client.Username, "peername": c.Client.Peer.String(), "send_pend": c.Pending, "since": c.Since,
+				"recv_cnt": t.Reads, "recv_oct": t.BytesIn, "send_cnt": t.Writes, "send_oct": t.BytesOut,
+			},
+		})
+	}
+	return all, nil
 }
 
 // failingListeners names the listeners that could not accept a connection since

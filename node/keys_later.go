@@ -21,18 +21,6 @@ func later(feature, table string) []config.Known {
 // keysCore are keys of emqx.conf outside of clustering.
 func keysCore() []config.Known {
 	return slices.Concat(
-		later("statistics per connection", `
-			zone.$name.enable_stats                             flag
-			zone.$name.latency_samples                          int 0..
-			module.slow_subs.{threshold,expire_interval,notice_interval} duration
-			module.slow_subs.{top_k_num,notice_batch_size}      int 1..
-			module.slow_subs.notice_qos                         int 0..2
-			module.slow_subs.stats_type                         oneof whole internal response
-		`),
-		later("alarms of connections", `
-			zone.$name.conn_congestion.alarm                    flag
-			zone.$name.conn_congestion.min_alarm_sustain_duration duration
-		`),
 		later("TCP keepalive settings per zone", `
 			zone.$name.tcp_keepalive
 		`),

@@ -71,6 +71,12 @@ func keysRuntime() []config.Known {
 			listener.{ssl,wss}.$name.log_level
 			listener.{ssl,wss}.$name.hibernate_after            duration
 		`),
+		config.NoEffect(config.Runtime, "what single clients send and get is always counted, which costs nothing", `
+			zone.$name.enable_stats                             flag
+		`),
+		config.NoEffect(config.Runtime, "slow subscriptions are found by single messages, not by an average, as in EMQ X since 4.4.0", `
+			zone.$name.latency_samples                          int 0..
+		`),
 		config.NoEffect(config.Runtime, "subscriptions and routes are kept another way", `
 			broker.enable_session_registry                      flag
 			broker.session_locking_strategy                     oneof local one leader quorum all

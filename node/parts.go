@@ -13,6 +13,7 @@ func (n *Node) parts() (map[string]bool, error) {
 		"emqx_psk_file":         n.leaves.keys != nil,
 		"emqx_mod_presence":     modules.Presence,
 		"emqx_mod_rewrite":      modules.Rewrite,
+		slowModule:              modules.Slow.On,
 		"emqx_mod_subscription": modules.AutoSubscribe,
 	}
 	for _, o := range n.Config.Providers.optional(nil, nil) {

@@ -54,6 +54,18 @@ func (c *Config) loadedModules() (names, error) {
 	return readLoaded("modules.loaded_file", c.loadedFile(c.Plugins.ModulesFile, "loaded_modules"), names{"emqx_mod_acl_internal"})
 }
 
+// slowModule is EMQ X's name of what finds slow subscriptions.
+const slowModule = "emqx_mod_slow_subs"
+
+// loadSlowSubs switches the slow subscriptions on if their module is loaded.
+func (c *Config) loadSlowSubs() error {
+	modules, err := c.loadedModules()
+	if modules.has(slowModule) {
+		c.Broker.Modules.Slow.On = true
+	}
+	return err
+}
+
 func (c *Config) loadedFile(configured, name string) string {
 	if configured == "" {
 		return filepath.Join(c.Node.DataDir, name)

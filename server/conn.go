@@ -154,6 +154,9 @@ func (c *conn) Closed(np netloop.Pass, err error) {
 		c.out = nil
 	}
 	c.mu.Unlock()
+	if c.listener.zone.CongestionAlarm {
+		c.listener.server.congestion.remove(c)
+	}
 	c.in = nil
 	if c.access != nil {
 		c.access.suspended = nil // its answers may come for seconds still

@@ -149,6 +149,9 @@ func (c *conn) flush() {
 			c.out.freeze()
 		}
 		c.stalled = broker.Now()
+		if c.listener.zone.CongestionAlarm {
+			c.listener.server.congestion.add(c, c.stalled)
+		}
 		c.link.WantWrite()
 		c.wake(c.stalled + c.listener.sendTimeout)
 	}

@@ -45,9 +45,10 @@ type Server struct {
 	count  *counters
 	trace  *trace.Tracer
 
-	open  atomic.Int64 // connections of all listeners
-	most  atomic.Int64 // MaxClients
-	loops *loops
+	open       atomic.Int64 // connections of all listeners
+	most       atomic.Int64 // MaxClients
+	congestion congestion
+	loops      *loops
 
 	changing sync.Mutex // held while listeners are opened, closed and reloaded; before mu
 	stopped  bool

@@ -1,0 +1,58 @@
+package session
+
+// InFlight is one delivery that was sent and isn't acknowledged.
+type InFlight struct {
+	Delivery        // without message once PUBREC has come
+	ID       uint16 // packet identifier
+	Sent     int64  // for the first time, Unix milliseconds
+	Released bool   // PUBREC has come, PUBREL was sent, and PUBCOMP is waited for
+}
+
+// InflightPage returns the deliveries in flight from the one numbered from on,
+// at most limit of them, in the order in which they were sent. Their messages
+// are shared and must not be changed. It takes as long as the window is large.
+func (s *Session) InflightPage(from, limit int) (some []InFlight) {
+	n := 0
+	for i := range s.flights.slots.n {
+		e := s.flights.slots.at(i)
+		if e.phase == done {
+			continue
+		}
+		if len(some) == limit {
+			break
+		}
+		if n >= from {
+			in := InFlight{e.delivery(), e.id, e.firstSent(), e.phase == awaitPubcomp}
+			if in.Released {
+				in.Msg = nil
+			}
+			some = append(some, in)
+		}
+		n++
+	}
+	return some
+}
+
+// Waiting is one delivery in the mqueue.
+type Waiting struct {
+	Delivery
+	Priority int // of its topic; those of a higher one get more turns
+}
+
+// QueuePage returns the deliveries that wait from the one numbered from on, at
+// most limit of them: the higher priority first, in each the older one. Their
+// messages are shared and must not be changed. It takes as long as the page is.
+func (s *Session) QueuePage(from, limit int) (some []Waiting) {
+	if s.queue == nil {
+		return nil
+	}
+	for i := range s.queue.levels {
+		l := &s.queue.levels[i]
+		n := int(l.waiting.n)
+		for ; from < n && len(some) < limit; from++ {
+			some = append(some, Waiting{*l.waiting.at(uint32(from)), int(l.rank)})
+		}
+		from = max(from-n, 0)
+	}
+	return some
+}
