@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/internal/peers"
 )
 
 // mosquitto starts Debian's broker on free ports with a configuration of its
@@ -24,7 +26,7 @@ func mosquitto(t *testing.T) (plain, secure, ws, pid int) {
 			t.Skip("mosquitto is not installed: apt-get install mosquitto")
 		}
 	}
-	plain, secure, ws = freePort(t), freePort(t), freePort(t)
+	plain, secure, ws = peers.FreePort(t), peers.FreePort(t), peers.FreePort(t)
 	cert, key := certFiles(t)
 	config := filepath.Join(t.TempDir(), "mosquitto.conf")
 	text := fmt.Sprintf("user root\nallow_anonymous true\npersistence false\nlog_type error\nmax_queued_messages 1000\n"+
@@ -63,16 +65,6 @@ func mosquitto(t *testing.T) (plain, secure, ws, pid int) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // TestAgainstMosquitto takes each verb, version, QoS and transport to a broker

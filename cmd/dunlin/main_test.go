@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/internal/peers"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -99,12 +100,7 @@ func start(t *testing.T, env ...string) *process {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprint("127.0.0.1:", peers.FreePort(t))
 }
 
 // dial connects a version 5 client and returns after its CONNACK.

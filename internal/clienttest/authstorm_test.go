@@ -2,7 +2,6 @@ package clienttest
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/internal/peers"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -175,10 +175,5 @@ func besides(t testing.TB, addr string) func() time.Duration {
 // freeAddress is an address that nothing listens on, for a listener that must
 // come back to it.
 func freeAddress(t testing.TB) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return fmt.Sprint("127.0.0.1:", peers.FreePort(t))
 }

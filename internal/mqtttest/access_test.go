@@ -27,11 +27,7 @@ type inProcess struct{}
 
 // Start implements Broker.
 func (inProcess) Start(t testing.TB, settings []string, ws bool) (Node, error) {
-	at, err := freeNode(ws)
-	if err != nil {
-		return Node{}, err
-	}
-	c, _, err := node.LoadConfig("", envSettings(append(at.settings(t.TempDir()), settings...)))
+	c, _, err := node.LoadConfig("", envSettings(append(ownSettings(t.TempDir(), ws), settings...)))
 	if err != nil {
 		return Node{}, err
 	}
@@ -52,6 +48,15 @@ func (inProcess) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 		return Node{}, err
 	}
 	t.Cleanup(n.Stop)
+	var at Node
+	for _, l := range n.Server.Listeners() {
+		switch l.Protocol {
+		case "tcp":
+			at.TCP = l.Addr.String()
+		case "ws":
+			at.WS = l.Addr.String()
+		}
+	}
 	return at, nil
 }
 

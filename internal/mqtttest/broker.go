@@ -48,24 +48,38 @@ func (d *Dunlin) Build(root, dir string) error {
 
 // Start implements Broker.
 func (d *Dunlin) Start(t testing.TB, settings []string, ws bool) (Node, error) {
-	node, err := freeNode(ws)
-	if err != nil {
-		return Node{}, err
-	}
 	cmd := exec.Command(d.bin)
-	cmd.Env = append(foreign(os.Environ()), envSettings(append(node.settings(t.TempDir()), settings...))...)
-	err = start(t, &node, cmd)
+	cmd.Env = append(foreign(os.Environ()), envSettings(append(ownSettings(t.TempDir(), ws), settings...))...)
+	node := Node{}
+	err := start(t, &node, cmd, func(output string) bool {
+		if !strings.Contains(output, "is running now!") {
+			return false
+		}
+		node.TCP, node.WS = addressIn(output, "tcp"), addressIn(output, "ws")
+		return true
+	})
 	return node, err
 }
 
-// settings are the node's addresses and its data directory as a configuration has them.
-func (n Node) settings(dir string) []string {
-	s := []string{"node.data_dir = " + dir, "listener.tcp.external = " + n.TCP, "listener.tcp.external.zone = external",
+// ownSettings are those of a node with a data directory and ports of its own, which the system chooses: a port that was
+// found free before can be somebody else's a moment later.
+func ownSettings(dir string, ws bool) []string {
+	s := []string{"node.data_dir = " + dir, "listener.tcp.external = 127.0.0.1:0", "listener.tcp.external.zone = external",
 		"management.listener.http = off", "dashboard.listener.http = off"}
-	if n.WS != "" {
-		s = append(s, "listener.ws.external = "+n.WS, "listener.ws.external.zone = external")
+	if ws {
+		s = append(s, "listener.ws.external = 127.0.0.1:0", "listener.ws.external.zone = external")
 	}
 	return s
+}
+
+// addressIn finds in what Dunlin prints at its start where its listener "external" of the kind is; "" if it has none.
+func addressIn(output, kind string) string {
+	for line := range strings.Lines(output) {
+		if f := strings.Fields(line); len(f) >= 3 && f[0] == kind && f[1] == "external" {
+			return f[2]
+		}
+	}
+	return ""
 }
 
 // envSettings turns "zone.external.max_inflight = 2" into DUNLIN_ZONE__EXTERNAL__MAX_INFLIGHT=2. The later of two settings
@@ -93,6 +107,7 @@ func (Mosquitto) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
+	answer := func(string) bool { return answers(node.TCP) && (node.WS == "" || answers(node.WS)) }
 	listener := func(addr string) string {
 		host, port, _ := net.SplitHostPort(addr)
 		return "listener " + port + " " + host + "\n"
@@ -105,7 +120,7 @@ func (Mosquitto) Start(t testing.TB, settings []string, ws bool) (Node, error) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return Node{}, err
 	}
-	err = start(t, &node, exec.Command("mosquitto", "-c", conf))
+	err = start(t, &node, exec.Command("mosquitto", "-c", conf), answer)
 	return node, err
 }
 
@@ -116,8 +131,8 @@ func foreign(env []string) []string {
 	})
 }
 
-// start runs the process, waits until it answers and fills in Stop.
-func start(t testing.TB, node *Node, cmd *exec.Cmd) error {
+// start runs the process, waits until it is ready, for which ready may look at what it has printed, and fills in Stop.
+func start(t testing.TB, node *Node, cmd *exec.Cmd, ready func(output string) bool) error {
 	var output lockedBuffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
@@ -147,21 +162,21 @@ func start(t testing.TB, node *Node, cmd *exec.Cmd) error {
 			t.Logf("broker output:\n%s", output.String())
 		}
 	})
-	return awaitReady(*node, exited, &output)
+	return awaitReady(ready, exited, &output)
 }
 
-func awaitReady(node Node, exited <-chan struct{}, output *lockedBuffer) error {
+func awaitReady(ready func(output string) bool, exited <-chan struct{}, output *lockedBuffer) error {
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		select {
 		case <-exited:
 			return fmt.Errorf("the broker ended at start:\n%s", output.String())
 		case <-time.After(10 * time.Millisecond):
 		}
-		if answers(node.TCP) && (node.WS == "" || answers(node.WS)) {
+		if ready(output.String()) {
 			return nil
 		}
 	}
-	return fmt.Errorf("the broker did not answer on %s within 10 s:\n%s", node.TCP, output.String())
+	return fmt.Errorf("the broker is not ready after 10 s:\n%s", output.String())
 }
 
 func answers(addr string) bool {

@@ -65,7 +65,7 @@ func TestStartFails(t *testing.T) {
 	if err != nil || node.TCP == node.WS {
 		t.Fatalf("%+v, %v", node, err)
 	}
-	err = start(t, &node, exec.Command("sh", "-c", "echo no such key; exit 1"))
+	err = start(t, &node, exec.Command("sh", "-c", "echo no such key; exit 1"), func(string) bool { return false })
 	if err == nil || !strings.Contains(err.Error(), "no such key") {
 		t.Errorf("got %v", err)
 	}

@@ -34,7 +34,7 @@ var ldapSchema string
 // passwords, and log in.
 func LDAP(t testing.TB, o LDAPOptions) *Server {
 	t.Helper()
-	port, dir := freePort(t), newDir(t)
+	port, dir := FreePort(t), newDir(t)
 	slapd := program(t, "slapd")
 	schema := write(t, dir, "mqtt.schema", ldapSchema)
 	conf := write(t, dir, "slapd.conf", slapdConf(dir, schema, o))

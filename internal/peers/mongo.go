@@ -17,7 +17,7 @@ const MongoUser, MongoPassword = "root", "mongo secret"
 // all of MongoDB that a package manager has.
 func Mongo(t testing.TB, o MongoOptions) *Server {
 	t.Helper()
-	port, dir := freePort(t), newDir(t)
+	port, dir := FreePort(t), newDir(t)
 	addr := loopback(port)
 	argv := []string{
 		fetched(t, "ferretdb-1.24.0", "ferretdb"), "--handler=sqlite", "--sqlite-url=file:" + dir + "/", "--state-dir=" + dir,

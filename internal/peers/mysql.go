@@ -46,7 +46,7 @@ func MySQL8(t testing.TB) *SQL {
 func startMySQL(t testing.TB, s *SQL, data string, how spec, options ...string) *SQL {
 	t.Helper()
 	client := program(t, "mariadb")
-	dir, port := filepath.Dir(data), freePort(t)
+	dir, port := filepath.Dir(data), FreePort(t)
 	admin := []string{client, "--no-defaults", "--skip-ssl", "--default-character-set=utf8mb4", "--user=root",
 		"--socket=" + filepath.Join(dir, "s")}
 	how.argv = slices.Concat(how.argv, []string{"--no-defaults"}, options, small)

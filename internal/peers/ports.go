@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// freePort returns a port of the loopback interface that nobody listens on. It
+// FreePort returns a port of the loopback interface that nobody listens on. It
 // is below those that systems give to outgoing connections, so that a server
 // gets it again after it was away for a moment. PEERS_PORT asks for a certain one,
 // for a server that is alone.
-func freePort(t testing.TB) int {
+func FreePort(t testing.TB) int {
 	t.Helper()
 	if port, err := strconv.Atoi(os.Getenv("PEERS_PORT")); err == nil {
 		return port

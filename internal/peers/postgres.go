@@ -24,7 +24,7 @@ func Postgres(t testing.TB) *SQL {
 	t.Helper()
 	const bin = "/usr/lib/postgresql/*/bin/"
 	server, initdb, psql := program(t, "postgres", bin+"postgres"), program(t, "initdb", bin+"initdb"), program(t, "psql")
-	s, dir, port := newSQL(t), newDir(t), freePort(t)
+	s, dir, port := newSQL(t), newDir(t), FreePort(t)
 	data := filepath.Join(dir, "data")
 	run(t, command([]string{initdb, "--pgdata=" + data, "--username=postgres", "--pwfile=" + write(t, dir, "password", s.Password),
 		"--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"}, nil, false), "")

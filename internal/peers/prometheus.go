@@ -11,7 +11,7 @@ import (
 // must have absolute paths.
 func Prometheus(t testing.TB, config string) *Server {
 	t.Helper()
-	dir, port := newDir(t), freePort(t)
+	dir, port := newDir(t), FreePort(t)
 	return launch(t, port, dir, spec{
 		name: "prometheus", asUs: true,
 		argv: []string{program(t, "prometheus"), "--config.file=" + write(t, dir, "prometheus.yml", config),

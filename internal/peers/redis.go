@@ -26,7 +26,7 @@ func Redis(t testing.TB, o RedisOptions) *Server {
 // redis starts one Redis with further arguments.
 func redis(t testing.TB, o RedisOptions, dir string, args ...string) *Server {
 	t.Helper()
-	port := freePort(t)
+	port := FreePort(t)
 	argv := []string{program(t, "redis-server"), "--bind", "127.0.0.1", "--save", "", "--dir", dir}
 	if o.Password != "" {
 		argv = append(argv, "--requirepass", o.Password, "--masterauth", o.Password)
@@ -64,7 +64,7 @@ func RedisSentinel(t testing.TB, password string) *Sentinels {
 	await(t, "the replica follows", func() bool {
 		return strings.Contains(redisCLI(t, s.Replica, password, "info", "replication"), "master_link_status:up")
 	})
-	dir, port := newDir(t), freePort(t)
+	dir, port := newDir(t), FreePort(t)
 	conf := write(t, dir, "sentinel.conf", strings.Join([]string{
 		"port " + strconv.Itoa(port),
 		"bind 127.0.0.1",
@@ -94,7 +94,7 @@ func RedisCluster(t testing.TB, o RedisOptions) []*Server {
 	const slots = 16384
 	nodes := make([]*Server, 3)
 	for i := range nodes {
-		nodes[i] = redis(t, o, newDir(t), "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)))
+		nodes[i] = redis(t, o, newDir(t), "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(FreePort(t)))
 		first, next := i*slots/len(nodes), (i+1)*slots/len(nodes)
 		redisCLI(t, nodes[i], o.Password, "cluster", "addslotsrange", strconv.Itoa(first), strconv.Itoa(next-1))
 	}

@@ -259,7 +259,7 @@ func (q *querierSuite) ownTimeout(t *testing.T) {
 
 func (q *querierSuite) notThere(t *testing.T) {
 	l := q.login()
-	l.Server = loopback(freePort(t))
+	l.Server = loopback(FreePort(t))
 	db := q.connect(t, l) // Open doesn't connect
 	if err := refuses(t, db, patience, easy); !errors.Is(err, connector.ErrNotConnected) || !strings.Contains(err.Error(), l.Server) {
 		t.Errorf("nobody listens: %v, want ErrNotConnected with the address", err)
