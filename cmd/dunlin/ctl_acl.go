@@ -11,6 +11,7 @@ import (
 // aclVerbs manage the built-in ACL rules, what connections remember of them,
 // and the rule file.
 func aclVerbs(where *place) *cobra.Command {
+	var test aclTestFlags
 	return verbs(where, "acl", "ACL rules and caches",
 		verb{use: "list [clientid|username|_all]", short: "List the built-in rules", run: listRules},
 		verb{use: "show <clientid|username> <Name>", short: "List the rules for one name", run: func(r *remote, args []string) error {
@@ -25,6 +26,7 @@ func aclVerbs(where *place) *cobra.Command {
 		verb{use: "add <clientid|username|_all> [<Name>] <Topic> <pub|sub|pubsub> <allow|deny>", short: "Add a rule, for all without a name", run: addRule},
 		verb{use: "delete <clientid|username|_all> [<Name>] <Topic>", alias: "del", short: "Delete the rules for a topic", run: deleteRule},
 		verb{use: "cache-clean <all|node|ClientId> [<Node>]", short: "Empty the ACL caches of all, of a node, of a client", run: cleanCache},
+		verb{use: "test <ClientId> <publish|subscribe> <Topic>", short: "Ask whether a client may, and which rule says so", flags: test.declare, run: test.run},
 		verb{use: "reload", short: "Read the rule file again", run: func(r *remote, _ []string) error {
 			if err := r.call("PUT", "/modules/emqx_mod_acl_internal/reload", nil, nil); err != nil {
 				return err

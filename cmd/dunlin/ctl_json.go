@@ -27,10 +27,10 @@ func (r *remote) joined() (*answer, error) {
 		return done(r.shown)
 	}
 	if len(r.answers) == 0 {
-		return &answer{Code: new(int)}, nil
+		return &answer{Code: json.RawMessage(success)}, nil
 	}
 	last := r.answers[len(r.answers)-1]
-	if len(r.answers) == 1 || last.Code == nil || *last.Code != 0 {
+	if len(r.answers) == 1 || !last.ok() {
 		return last, nil
 	}
 	var each, rows []json.RawMessage
@@ -50,7 +50,7 @@ func (r *remote) joined() (*answer, error) {
 func done(data any) (*answer, error) {
 	var text bytes.Buffer
 	err := writeJSON(&text, data)
-	return &answer{Code: new(int), Data: bytes.TrimSpace(text.Bytes())}, err
+	return &answer{Code: json.RawMessage(success), Data: bytes.TrimSpace(text.Bytes())}, err
 }
 
 // writeJSON writes a value in one line, with < and > as they are.

@@ -122,12 +122,17 @@ func (r *remote) get(path string, into any) error { return r.call("GET", path, n
 
 // answer is the shape of all answers.
 type answer struct {
-	Code    *int            `json:"code,omitempty"`
+	Code    json.RawMessage `json:"code,omitempty"` // a number, or a word of EMQ X 4.4
 	Message string          `json:"message,omitempty"`
 	Reason  string          `json:"reason,omitempty"` // more of Message
 	Data    json.RawMessage `json:"data,omitempty"`
 	Meta    *meta           `json:"meta,omitempty"`
 }
+
+func (a *answer) ok() bool { return string(a.Code) == success }
+
+// success is the code of what was done.
+const success = "0"
 
 type meta struct {
 	Count int `json:"count"`
@@ -136,7 +141,7 @@ type meta struct {
 // take reads an answer, and keeps it for --json.
 func (r *remote) take(a *answer, into any) error {
 	r.answers = append(r.answers, a)
-	if a.Code == nil || *a.Code != 0 {
+	if !a.ok() {
 		return refusal(a.Message)
 	}
 	if into == nil {
@@ -205,7 +210,7 @@ func (r *remote) listInto(path string, rows any) error {
 			return err
 		}
 		var some []json.RawMessage
-		if a.Code != nil && *a.Code == 0 {
+		if a.ok() {
 			if err := json.Unmarshal(a.Data, &some); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/dunlin-mq/dunlin/auth/scram"
 	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/trace"
 )
 
 // managed is a node as the command line sees it: the interface over its
@@ -66,10 +68,19 @@ func startManaged(t *testing.T, change ...func(*api.Options)) *managed {
 	if err != nil {
 		t.Fatal(err)
 	}
+	traces, err := trace.New(trace.Options{Dir: filepath.Join(m.dataDir, "trace"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := traces.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	o := api.Options{
 		Node: "dunlin@127.0.0.1", Version: "1.2.3", DataDir: m.dataDir, Passwords: passwords,
 		Accounts: users, Rules: users, Bans: control.Bans(), Caches: m, Drainer: control, Scram: scrams, Alarms: alarms,
-		ReloadACL: func() error { return m.reload }, Logs: openTestLog(t),
+		ReloadACL: func() error { return m.reload }, Logs: openTestLog(t), Traces: traces,
 		Backup: &backup.Target{Accounts: users, Rules: users, Bans: control.Bans()}, Exports: backup.Folder(filepath.Join(m.dataDir, "backup")),
 	}
 	o.Config.SetDefaults()
