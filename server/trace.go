@@ -85,8 +85,12 @@ func (c *conn) traceAuthenticated(info *hook.ClientInfo, by string, o *auth.Outc
 	if by == "" {
 		by = "nobody"
 	}
-	w.Write(line(info, level, "authentication", slog.String("username", trace.User(info.Username)), slog.String("by", by),
-		slog.String("code", o.Code.String()), slog.Bool("superuser", o.Superuser)))
+	l := line(info, level, "authentication", slog.String("username", trace.User(info.Username)), slog.String("by", by),
+		slog.String("code", o.Code.String()))
+	if o.Superuser {
+		l.More = append(l.More, slog.Bool("superuser", true))
+	}
+	w.Write(l)
 }
 
 // traceUnasked tells of a topic that the ACL is not asked about.

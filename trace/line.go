@@ -25,7 +25,7 @@ type Line struct {
 	// Payload is that of a message; nil: there is none to be written. It is used
 	// during the call only.
 	Payload []byte
-	More    []slog.Attr
+	More    []slog.Attr // texts that are empty are left out
 }
 
 // Write has every trace write the line, in its own form. It never waits.
@@ -57,7 +57,11 @@ func (r *recorder) write(now time.Time, l *Line) {
 	if l.Payload != nil {
 		record.AddAttrs(slog.String("payload", r.spec.payload(l.Payload)))
 	}
-	record.AddAttrs(l.More...)
+	for _, a := range l.More {
+		if a.Value.Kind() != slog.KindString || a.Value.String() != "" {
+			record.AddAttrs(a)
+		}
+	}
 	// A queue takes every line, so there is no error but that of an attribute.
 	if err := r.lines.Handle(context.Background(), record); err != nil {
 		r.log.Error("a line of a trace can't be made", "trace", r.title, "event", l.Event, "err", err)
