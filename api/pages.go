@@ -10,24 +10,21 @@ import (
 //go:embed nopages.html
 var noPages []byte
 
-// policy is what pages may load and do: what comes from this server, and
-// connections to the WebSocket listeners, whose ports and hosts the user
-// chooses. Components set styles of single elements.
-const policy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
-	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+// policy is what that page may load: nothing but the styles in it.
+const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // servePages answers with the pages, which need no login: what they show comes
 // from the interface.
 func (s *Server) servePages(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Frame-Options", "DENY") // for browsers that don't know frame-ancestors
-	h.Set("Referrer-Policy", "same-origin")
 	if s.o.Pages != nil {
-		h.Del("Cache-Control") // the pages' own business
+		h.Del("Cache-Control") // the pages' own business, as what they may load
 		s.o.Pages.ServeHTTP(w, r)
 		return
 	}
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Frame-Options", "DENY") // for browsers that don't know frame-ancestors
+	h.Set("Referrer-Policy", "same-origin")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		h.Set("Allow", "GET, HEAD")
 		writeText(w, http.StatusMethodNotAllowed, "Method Not Allowed")

@@ -46,8 +46,7 @@ func TestPages(t *testing.T) {
 }
 
 // TestPagesOfTheDashboard is about those that are built in: all paths but the
-// interface's are theirs, with the headers that keep a browser from doing what
-// they don't ask for.
+// interface's are theirs, and what a browser may do with them is theirs to say.
 func TestPagesOfTheDashboard(t *testing.T) {
 	var asked []string
 	pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,17 +59,9 @@ func TestPagesOfTheDashboard(t *testing.T) {
 		if w.Code != 200 || w.Body.String() != "a page" {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
-		for name, want := range map[string]string{
-			"Content-Security-Policy": "frame-ancestors 'none'", "X-Frame-Options": "DENY",
-			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
-		} {
-			if got := w.Header().Get(name); !strings.Contains(got, want) {
-				t.Errorf("%s: %s is %q, want %s", path, name, got, want)
-			}
+		if h := w.Header(); h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "" || h.Get("Content-Security-Policy") != "" {
+			t.Errorf("%s: %v", path, h)
 		}
-	}
-	if script := strings.Contains(policy, "script-src"); script || strings.Contains(policy, "unsafe-eval") {
-		t.Error("scripts from elsewhere, or from text, may run")
 	}
 	n := len(asked)
 	for _, path := range []string{"/api", "/api/", "/api/v4/brokers", "/status"} {
