@@ -61,7 +61,9 @@ func startWatched(t *testing.T) string {
 	}
 	conf := filepath.Join(dir, "dunlin.conf")
 	text := "node.data_dir = " + dir + "\nlistener.tcp.external = 127.0.0.1:0\nmanagement.listener.http = 127.0.0.1:0\ndashboard.listener.http = off\n" +
-		"allow_anonymous = true\nlistener.tcp.internal = off\nlistener.ssl.external = off\nlistener.ws.external = off\nlistener.wss.external = off\n"
+		"allow_anonymous = true\nlistener.tcp.internal = off\nlistener.ssl.external = off\nlistener.ws.external = off\nlistener.wss.external = off\n" +
+		// What needs somebody else is on, so that its figures are there, and nobody is there for it.
+		"opentelemetry.metrics.enable = on\nopentelemetry.traces.enable = on\nopentelemetry.exporter.endpoint = 127.0.0.1:1\nalarm.webhook.url = http://127.0.0.1:1\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +316,7 @@ func TestSeriesIn(t *testing.T) {
 }
 
 // byRule are the names that the page gives by rule; all others must stand there themselves.
-var byRule = regexp.MustCompile(`^(emqx|scrape|dunlin_(acl|auth|bytes|client|connect_|connections|delayed|deliveries|messages|packets|retained|routes|session|subscri))`)
+var byRule = regexp.MustCompile(`^(emqx|scrape|dunlin_(acl|alarms_webhook|auth|bytes|client|connect_|connections|delayed|deliveries|messages?|opentelemetry|packets|retained|routes|session|subscri))`)
 
 // describesNames demands that the page for users has the name of every series, and names no other.
 func describesNames(t *testing.T, known map[string]bool) {
