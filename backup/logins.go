@@ -81,7 +81,7 @@ func (r *reader) users() error {
 		if err != nil {
 			return err // can't be: nobody waits for such a hash
 		}
-		r.data.Users = append(r.data.Users, User{Name: string(u.Username), Tags: u.Tags.orNothing(), Hashed: h, Known: known})
+		r.data.Users = append(r.data.Users, User{Name: string(u.Username), Tags: u.Tags.orNothing(), Hashed: h, MustChange: known})
 		return nil
 	})
 }

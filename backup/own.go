@@ -43,6 +43,7 @@ type ownApp struct {
 type ownUser struct {
 	Username string `json:"username"`
 	Tags     string `json:"tags"`
+	Change   bool   `json:"change_password,omitempty"`
 	ownHash
 }
 
@@ -101,7 +102,7 @@ func (r *reader) own() error {
 				err = checkName(u.Username)
 			}
 			if err == nil {
-				r.data.Users = append(r.data.Users, User{Name: u.Username, Tags: u.Tags, Hashed: h})
+				r.data.Users = append(r.data.Users, User{Name: u.Username, Tags: u.Tags, MustChange: u.Change, Hashed: h})
 			}
 			return err
 		}),

@@ -45,8 +45,9 @@ type App struct {
 type User struct {
 	Name, Tags string
 	Hashed
-	// Known is set if the password is the one EMQ X is delivered with.
-	Known bool
+	// MustChange is set if he has to change the password, as everybody knows it
+	// or somebody else has chosen it.
+	MustChange bool
 }
 
 // Hashed is what is kept of a password.

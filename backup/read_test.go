@@ -57,7 +57,7 @@ func listed(d *Data) string {
 		fmt.Fprintf(&b, "app %s %q %q %v %d %s%s\n", a.ID, a.Name, a.Desc, a.Enabled, unix(a.Expires), a.Secret, a.Hash)
 	}
 	for _, u := range d.Users {
-		fmt.Fprintf(&b, "user %s %s by %s, known %v\n", u.Name, u.Tags, u.Hash, u.Known)
+		fmt.Fprintf(&b, "user %s %s by %s, must change %v\n", u.Name, u.Tags, u.Hash, u.MustChange)
 	}
 	for _, l := range d.Left {
 		fmt.Fprintf(&b, "left: %d %s\n", l.Count, l.Part)
@@ -86,7 +86,7 @@ clientid old-client by salt,sha256
 username old user by salt,sha256
 username m by sha256, superuser
 peerhost 192.0.2.7 banned by "user" for "" from 1653360665 to 4102444800
-user admin administrator by salt,md5, known true
+user admin administrator by salt,md5, must change true
 `+delivered)
 	same(t, "4.1", listed(read(t, "4.1", `{"auth.mnesia.as":"clientid"}`)), `
 clientid c1 by salt,sha
@@ -105,7 +105,7 @@ username m by sha256, superuser
 username m: sub Topic/A true
 username m: pub Topic/A true
 clientid noisy banned by "user" for "" from 1653360665
-user eve viewer by salt,sha256, known false
+user eve viewer by salt,sha256, must change false
 `)
 	same(t, "4.2 Enterprise", listed(read(t, "4.2-enterprise", "")), `
 clientid usera by salt,sha256, of 1653365382492
@@ -124,8 +124,8 @@ clientid clientida: sub t/a false
 username mallory banned by "user" for "" from 1653360665 to 4102444800
 peerhost 2001:db8::7 banned by "user" for "" from 1653360665
 app grafana "Grafana" "" true 4102444800 k33p-m3
-user admin administrator by salt,md5, known true
-user eve viewer by salt,sha256, known false
+user admin administrator by salt,md5, must change true
+user eve viewer by salt,sha256, must change false
 left: 1 rules
 blacklist[2] past: the ban ended at 2022-05-24 02:56:05
 `+delivered)

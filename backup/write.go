@@ -165,7 +165,7 @@ func (x *export) logins(apps []App, users []User) {
 		u := &users[i]
 		value := emqxUserValue(u.Hashed)
 		if value == "" {
-			x.OwnUsers = append(x.OwnUsers, ownUser{u.Name, u.Tags, newOwnHash(u.Hashed)})
+			x.OwnUsers = append(x.OwnUsers, ownUser{u.Name, u.Tags, u.MustChange, newOwnHash(u.Hashed)})
 			continue
 		}
 		x.Users = append(x.Users, map[string]any{"username": u.Name, "password": value, "tags": u.Tags})

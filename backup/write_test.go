@@ -50,7 +50,7 @@ func TestReadsWhatItWrites(t *testing.T) {
 	}
 	d.Bans = append(d.Bans, auth.Ban{Kind: auth.BanPeerHost, Who: "10.0.0.0/8", At: someTime}, auth.Ban{Kind: auth.BanClientID, Who: "c", By: "me", Reason: "noise", At: someTime})
 	d.Apps = []App{{ID: "a", Name: "n", Desc: "d", Enabled: true, Hashed: made(t, "bcrypt", "x")}, {ID: "b", Expires: someTime, Hashed: made(t, "salt,sha256", "x")}}
-	d.Users = append(d.Users, User{Name: "z", Tags: "administrator", Hashed: made(t, "bcrypt", "x")})
+	d.Users = append(d.Users, User{Name: "z", Tags: "administrator", Hashed: made(t, "bcrypt", "x"), MustChange: true})
 	d.Left, d.Problems = nil, nil
 	text, notes, err := Write(d, someTime)
 	if err != nil {

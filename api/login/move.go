@@ -35,20 +35,19 @@ func (a *Apps) PutApp(ctx context.Context, from backup.App) error {
 // StoredUsers are the users with what is kept of their passwords, for an export.
 func (u *Users) StoredUsers() (all []backup.User) {
 	for _, user := range u.All() {
-		all = append(all, backup.User{Name: user.Name, Tags: string(user.Role), Hashed: user.hashed()})
+		all = append(all, backup.User{Name: user.Name, Tags: string(user.Role), MustChange: user.MustChange, Hashed: user.hashed()})
 	}
 	return all
 }
 
 // PutUser adds a user of an export, or puts him in the place of the one of his
 // name, whose sessions end. In EMQ X everybody may do everything, whatever the
-// tags say, but for viewers. Who has the password EMQ X is delivered with has
-// to change it. The error may be ErrLast.
+// tags say, but for viewers. The error may be ErrLast.
 func (u *Users) PutUser(_ context.Context, from backup.User) error {
 	if err := checkName(from.Name); err != nil {
 		return err
 	}
-	user := User{Name: from.Name, Role: Administrator, MustChange: from.Known, Secret: secretOf(from.Hashed)}
+	user := User{Name: from.Name, Role: Administrator, MustChange: from.MustChange, Secret: secretOf(from.Hashed)}
 	if from.Tags == string(Viewer) {
 		user.Role = Viewer
 	}

@@ -61,7 +61,7 @@ func TestImportedUsersAreKept(t *testing.T) {
 	ctx := t.Context()
 	u := openUsers(t, &keeper)
 	for _, user := range []backup.User{
-		{Name: "admin", Tags: "administrator", Hashed: ofEMQX(t, "public"), Known: true},
+		{Name: "admin", Tags: "administrator", Hashed: ofEMQX(t, "public"), MustChange: true},
 		{Name: "ops", Tags: "the night shift", Hashed: ofEMQX(t, "hush")}, {Name: "guest", Tags: "viewer", Hashed: ofEMQX(t, "hush")},
 	} {
 		if err := u.PutUser(ctx, user); err != nil {
