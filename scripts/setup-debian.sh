@@ -14,6 +14,7 @@ haproxy        haproxy            PROXY protocol tests
 node           nodejs             client tests over WebSocket
 npm            npm                client tests over WebSocket, the build of the dashboard
 chromium       chromium           tests of the dashboard
+/usr/share/bash-completion/bash_completion  bash-completion  completion of command lines
 curl           curl               the examples in docs/
 ip             iproute2           the examples in docs/, in a network namespace of their own
 unshare        util-linux         the examples in docs/, in a network namespace of their own
