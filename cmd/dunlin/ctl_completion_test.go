@@ -74,11 +74,8 @@ func TestCompletionInBash(t *testing.T) {
 	}
 	dir := startAnswering(t, completionAnswers)
 	bin := t.TempDir()
-	if text, err := exec.Command("go", "build", "-o", filepath.Join(bin, "dunlin"), ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	for _, name := range []string{"emqx", "emqx_ctl"} {
-		if err := os.Symlink("dunlin", filepath.Join(bin, name)); err != nil {
+	for _, name := range []string{"dunlin", "emqx", "emqx_ctl"} {
+		if err := os.Symlink(program, filepath.Join(bin, name)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -82,7 +82,9 @@ func foregroundCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "foreground", Aliases: []string{"console"}, Short: "Run the broker in the foreground, as without a verb",
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
-		RunE: func(c *cobra.Command, _ []string) error { return run(c.OutOrStdout(), file, detached) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return run(voice{c.OutOrStdout(), c.Root().Name() == "emqx"}, file, detached)
+		},
 	}
 	configFlag(c, &file)
 	c.Flags().BoolVar(&detached, detachedFlag, false, "write the log to its file instead of the console")

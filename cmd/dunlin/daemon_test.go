@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -231,4 +232,39 @@ func TestNames(t *testing.T) {
 	f("The configuration is valid.\n", 0, "dunlin", "check_conf")
 	f("# bash completion", 0, "dunlin", "completion", "bash")
 	f("kick\t", 0, "dunlin", "__complete", "ctl", "clients", "")
+}
+
+// TestConsoleOfEMQX has the lines of its console, from the start to the end.
+func TestConsoleOfEMQX(t *testing.T) {
+	i := install(t)
+	c := exec.Command(filepath.Join(i.dir, "emqx"), "console")
+	c.Env, c.Dir = i.env, i.dir
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Process.Kill()
+	lines := bufio.NewScanner(out)
+	f := func(want string) {
+		t.Helper()
+		for lines.Scan() {
+			if lines.Text() == want {
+				return
+			}
+		}
+		t.Fatalf("no line %q", want)
+	}
+	f("Starting emqx on node dunlin@127.0.0.1")
+	f("Start mqtt:tcp:external listener on " + i.addr + " successfully.")
+	f("Dunlin " + node.Version + " is running now!")
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	f("Stop mqtt:tcp:external listener on " + i.addr + " successfully.")
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
 }

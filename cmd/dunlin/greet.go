@@ -7,10 +7,22 @@ import (
 
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/node"
+	"github.com/dunlin-mq/dunlin/server"
 )
 
+// voice is how the broker speaks to who started it.
+type voice struct {
+	out  io.Writer
+	emqx bool // as EMQ X's console does, whose lines are looked for by scripts
+}
+
 // greet says what runs: the listeners, what is refused, and how to change it.
-func greet(w io.Writer, n *node.Node, report *config.Report, file string) {
+func (v voice) greet(n *node.Node, report *config.Report, file string) {
+	w := v.out
+	if v.emqx {
+		v.greetAsEMQX(n)
+		return
+	}
 	from := "compiled-in defaults"
 	if file != "" {
 		from = file
@@ -45,4 +57,40 @@ func greet(w io.Writer, n *node.Node, report *config.Report, file string) {
 		fmt.Fprintf(w, "%d settings have no effect here; `dunlin check-config` lists them.\n", len(report.NoEffect))
 	}
 	fmt.Fprintf(w, "Dunlin %s is running now!\n", node.Version)
+}
+
+// greetAsEMQX has a line for each listener, as version 4.3 has. The warnings
+// and a first login are there as well: nothing else shows them.
+func (v voice) greetAsEMQX(n *node.Node) {
+	fmt.Fprintf(v.out, "Starting emqx on node %s\n", n.Config.Node.Name)
+	for _, l := range n.API.Listeners() {
+		if l.For != "" {
+			fmt.Fprintf(v.out, "Start %s:%s listener on %v successfully.\n", l.Protocol, l.For, l.Addr)
+		}
+	}
+	for _, l := range n.Server.Listeners() {
+		fmt.Fprintf(v.out, "Start mqtt:%s:%s listener on %v successfully.\n", l.Protocol, l.Name, l.Addr)
+	}
+	fmt.Fprint(v.out, n.API.Greeting())
+	for _, warning := range n.Warnings() {
+		fmt.Fprintln(v.out, "WARNING:", warning)
+	}
+	fmt.Fprintf(v.out, "%s is running now!\n", edition)
+}
+
+// stopping says that the end has begun.
+func (v voice) stopping() {
+	if !v.emqx {
+		fmt.Fprintln(v.out, "Stopping: clients are told to reconnect elsewhere.")
+	}
+}
+
+// stopped says that the listeners are closed.
+func (v voice) stopped(listeners []server.ListenerStatus) {
+	if !v.emqx {
+		return
+	}
+	for _, l := range listeners {
+		fmt.Fprintf(v.out, "Stop mqtt:%s:%s listener on %v successfully.\n", l.Protocol, l.Name, l.Addr)
+	}
 }

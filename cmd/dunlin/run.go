@@ -25,7 +25,7 @@ func runCommand() *cobra.Command {
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE:          func(c *cobra.Command, _ []string) error { return run(c.OutOrStdout(), file, false) },
+		RunE:          func(c *cobra.Command, _ []string) error { return run(voice{out: c.OutOrStdout()}, file, false) },
 	}
 	configFlag(c, &file)
 	return c
@@ -50,8 +50,8 @@ func load(stderr io.Writer, file string) (*node.Config, *config.Report, error) {
 }
 
 // run is the broker from its start to its end. One that is detached has no
-// console to write its log to.
-func run(stdout io.Writer, file string, detached bool) error {
+// console to write its log to; what it says beside the log is in the words of v.
+func run(v voice, file string, detached bool) error {
 	c, report, err := load(os.Stderr, file)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func run(stdout io.Writer, file string, detached bool) error {
 		fmt.Fprintln(os.Stderr, "Dunlin can't start:", err)
 		return err
 	}
-	greet(stdout, n, report, file)
+	v.greet(n, report, file)
 	pid, err := holdPIDFile(c.Node.DataDir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -82,8 +82,10 @@ func run(stdout io.Writer, file string, detached bool) error {
 	}
 	defer pid.Close()
 	serve(n, log, signals)
-	fmt.Fprintln(stdout, "Stopping: clients are told to reconnect elsewhere.")
+	v.stopping()
+	listeners := n.Server.Listeners()
 	n.Stop()
+	v.stopped(listeners)
 	if err := os.Remove(pid.Name()); err != nil {
 		log.Warn("the file with the process number is not removed", "err", err)
 	}
