@@ -42,7 +42,7 @@ func ctlCommand(name string) *cobra.Command {
 		routeVerbs(&where, "topics"), subscriptionVerbs(&where), pluginVerbs(&where), moduleVerbs(&where), listenerVerbs(&where),
 		vmVerbs(&where), aclVerbs(&where), bannedVerbs(&where), accountVerbs(&where, "users", "user", "auth_username", "username"),
 		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"), saslVerbs(&where), alarmVerbs(&where), logVerbs(&where),
-		traceVerbs(&where), namedTraceVerbs(&where),
+		accountingVerbs(&where), traceVerbs(&where), namedTraceVerbs(&where),
 		dataVerbs(&where),
 	}
 	groups = append(groups, retainerVerbs(&where), mnesiaVerb(&where), pemVerbs(&where), telemetryVerbs(&where), licenseVerbs(&where))
