@@ -122,8 +122,7 @@ func (g *group) dispatch(b *Batch, m *mqtt.Message) {
 	for {
 		members := *g.members.Load()
 		if len(members) == 0 { // the last one has just left
-			b.broker.count.drop(session.SessionEnded)
-			b.broker.traceDropped(m, session.SessionEnded.String())
+			b.broker.dropOrphan(m)
 			return
 		}
 		first, bound := g.choose(members, m)

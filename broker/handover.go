@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 	"github.com/dunlin-mq/dunlin/topic"
 )
@@ -73,10 +74,17 @@ func (br *Broker) redispatch(b *Batch, held []session.Delivery) {
 		if g := br.groups.of(d.Sub); g != nil {
 			g.dispatch(b, d.Msg)
 		} else { // the others have left in the meantime
-			br.count.drop(session.SessionEnded)
-			br.traceDropped(d.Msg, session.SessionEnded.String())
+			br.dropOrphan(d.Msg)
 		}
 	}
+}
+
+// dropOrphan books a message of a shared group whose last member has left; it
+// was on its way to no client in particular.
+func (br *Broker) dropOrphan(m *mqtt.Message) {
+	br.count.drop(session.SessionEnded)
+	br.account.ofDropped[session.SessionEnded].add("", m.Topic)
+	br.traceDropped(m, session.SessionEnded.String())
 }
 
 // has reports whether sub is a subscription to g.

@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
 )
 
 // crowd is a rig full of clients that do at random what clients do, each kind
@@ -20,11 +22,18 @@ type crowd struct {
 	mu        sync.Mutex
 	published map[string][]string // by first level of the topic
 	acked     map[string]bool     // payloads acknowledged by members of the shared group
+	lost      map[string]uint64   // deliveries dropped, by client and reason, as the hook told
 }
 
 func newCrowd(t *testing.T, strategy Strategy) *crowd {
-	c := &crowd{rig: newRig(t, withStrategy(strategy)), published: make(map[string][]string), acked: make(map[string]bool)}
+	c := &crowd{rig: newRig(t, withStrategy(strategy)), published: make(map[string][]string), acked: make(map[string]bool), lost: make(map[string]uint64)}
 	c.zone.Session.MaxMqueueLen = 0
+	c.Hooks.DeliveryDropped.Add("test", 0, func(e *hook.DeliveryDropped) hook.Verdict {
+		c.mu.Lock()
+		c.lost[e.Client.ClientID+" "+e.Reason]++
+		c.mu.Unlock()
+		return hook.Continue
+	})
 	c.Hooks.MessageAcked.Add("test", 0, func(e *hook.MessageAcked) hook.Verdict {
 		if strings.HasPrefix(e.Message.Topic, "shared/") {
 			c.mu.Lock()
@@ -268,6 +277,7 @@ func TestCrowd(t *testing.T) {
 				a.checkPlain(c.published["plain"])
 			}
 			c.books(len(faithful) + len(members))
+			c.sums()
 			lost := 0
 			for _, payload := range c.published["shared"] {
 				if !c.acked[payload] {
@@ -278,6 +288,47 @@ func TestCrowd(t *testing.T) {
 				t.Errorf("%d of %d shared messages were never acknowledged", lost, len(c.published["shared"]))
 			}
 		})
+	}
+}
+
+// sums checks the figures of single clients and of single reasons against the
+// ledger: what the hook was told for each reason is what was counted, and the
+// ones who lost most are in the lists; and the living clients, who lost nothing
+// by their sessions' ends, have the same figures in their sessions.
+func (c *crowd) sums() {
+	c.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.Account(sketchSize)
+	byReason := make(map[string]uint64)
+	for key, n := range c.lost {
+		client, reason, _ := strings.Cut(key, " ")
+		byReason[reason] += n
+		i := slices.IndexFunc(a.Losers[reason].Clients, func(t Tallied) bool { return t.Name == client })
+		if i < 0 || a.Losers[reason].Clients[i].Count != n { // fewer clients than the sketch holds: it is exact
+			c.Errorf("%s lost %d by %s, the list has %v", client, n, reason, a.Losers[reason].Clients)
+		}
+	}
+	for reason, n := range a.Ledger.Dropped {
+		topics := uint64(0)
+		for _, t := range a.Losers[reason].Topics {
+			topics += t.Count
+		}
+		if topics != n {
+			c.Errorf("%d were dropped by %s, of single topics %d", n, reason, topics)
+		}
+		orphans := reason == session.SessionEnded.String() // of groups without a member, which no client lost
+		if told := byReason[reason]; told != n && !(orphans && told < n) {
+			c.Errorf("%d were dropped by %s, the hook was told of %d", n, reason, told)
+		}
+	}
+	for id, client := range c.ByID() {
+		f := client.Figures()
+		for why := session.NoLocal; why <= session.SessionEnded; why++ {
+			if n := c.lost[id+" "+why.String()]; f.Dropped[why] != n {
+				c.Errorf("the session of %s has %d dropped by %s, the hook was told of %d", id, f.Dropped[why], why, n)
+			}
+		}
 	}
 }
 
