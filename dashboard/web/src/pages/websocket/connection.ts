@@ -71,6 +71,7 @@ function options(s: Settings): IClientOptions {
     reconnectPeriod: 0,
     connectTimeout: 10_000,
     resubscribe: false,
+    timerVariant: 'native', // another would be a worker from a blob, which the Content-Security-Policy forbids
     ...(s.username && { username: s.username }),
     ...(s.password && { password: s.password }),
     ...(s.version === 5 && !s.clean && { properties: { sessionExpiryInterval: 3600 } }),

@@ -1,0 +1,67 @@
+// Users, rules, bans, and what the whole chain says.
+import assert from 'node:assert/strict'
+import { scenario } from './harness.mjs'
+
+const settings = { 'zone.external.enable_acl': 'on' }
+
+await scenario({ settings }, async ({ page, login, open, client, api, until, see, shot }) => {
+  await login()
+  await open('Access control')
+  const dialog = page.getByRole('dialog')
+  const rows = page.locator('tbody tr')
+
+  await page.getByRole('button', { name: 'Add' }).click()
+  await dialog.getByLabel('User name').fill('ann')
+  await dialog.getByLabel('Password', { exact: true }).fill('secret')
+  await dialog.getByRole('button', { name: 'Add' }).click()
+  await page.getByRole('cell', { name: 'ann', exact: true }).waitFor()
+  const ann = await client('ann-1', { username: 'ann', password: 'secret' })
+  await page.getByRole('button', { name: 'Change password: ann' }).click()
+  await dialog.getByLabel('New password').fill('another')
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.waitFor({ state: 'hidden' })
+  await assert.rejects(client('ann-2', { username: 'ann', password: 'secret' }))
+
+  await page.getByRole('tab', { name: 'Rules' }).click()
+  await page.getByRole('button', { name: 'Add a rule' }).click()
+  await dialog.getByLabel('User name').fill('ann')
+  await dialog.getByLabel('Topic filter').fill('secret/#')
+  await dialog.getByLabel('Access').selectOption('deny')
+  await dialog.getByRole('button', { name: 'Add' }).click()
+  await page.getByRole('cell', { name: 'secret/#', exact: true }).first().waitFor()
+  await assert.rejects(ann.subscribeAsync('secret/1'), /Not authorized/)
+  await shot('rules')
+
+  await page.getByRole('tab', { name: 'May it?' }).click()
+  await page.getByLabel('Client id').fill('ann-1')
+  await page.getByLabel('User name').fill('ann')
+  await page.getByLabel('Topic', { exact: true }).fill('secret/1')
+  await page.getByRole('button', { name: 'Ask' }).click()
+  await see('ann-1 may not publish to secret/1.')
+  await page.getByLabel('Topic', { exact: true }).fill('open/1')
+  await page.getByRole('button', { name: 'Ask' }).click()
+  await see('ann-1 may publish to open/1.')
+  await shot('test')
+
+  await page.getByRole('tab', { name: 'Bans' }).click()
+  await page.getByRole('button', { name: 'Ban a client' }).click()
+  await dialog.getByLabel('Is a').selectOption('IP address')
+  await dialog.getByLabel('Who').fill('nonsense')
+  await dialog.getByRole('button', { name: 'Ban' }).click()
+  await dialog.getByRole('alert').waitFor()
+  await dialog.getByLabel('Is a').selectOption('Client id')
+  await dialog.getByLabel('Who').fill('noisy')
+  await dialog.getByLabel('How long').selectOption('for ever')
+  await dialog.getByRole('button', { name: 'Ban' }).click()
+  await page.getByRole('cell', { name: 'noisy', exact: true }).waitFor()
+  await assert.rejects(client('noisy', { username: 'ann', password: 'another' }))
+  await page.getByRole('button', { name: 'End the ban: noisy' }).click()
+  await see('Nobody is banned.')
+  await client('noisy', { username: 'ann', password: 'another' })
+
+  await page.getByRole('tab', { name: 'Users' }).click()
+  await page.getByRole('button', { name: 'Delete: ann' }).click()
+  await dialog.getByRole('button', { name: 'Delete' }).click()
+  await until('no user is left', async () => (await api('GET', '/auth_username')).data.length === 0)
+  assert.equal(await rows.filter({ hasText: 'ann' }).count(), 0)
+})
