@@ -166,3 +166,39 @@ func TestConfig(t *testing.T) {
 	f("OS_MON__FILES_LOW_WATERMARK=90%", "os_mon.files_low_watermark")
 	f("OS_MON__CPU_HIGH_WATERMARK=100% OS_MON__CPU_LOW_WATERMARK=0% OS_MON__CPU_CHECK_INTERVAL=10s", "")
 }
+
+// TestChangeMarks: the marks hold from the next look on.
+func TestChangeMarks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c Config
+		r := newRig(t, nil, func(of *Config) { c = *of })
+		h := &fakeHost{cpu: 70}
+		r.WatchHost(h)
+		defer r.Close()
+		f := func(active string) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if got := names(r.Active()); got != active {
+				t.Errorf("active are %q, want %q", got, active)
+			}
+		}
+		f("")
+		c.CPUHigh, c.CPULow = 65, 50
+		r.Change(c)
+		f(HighCPU)
+		c.CPUHigh, c.CPULow = 90, 60
+		r.Change(c)
+		f(HighCPU) // 70 is above the low mark
+		c.CPULow = 75
+		r.Change(c)
+		f("")
+		c.Actions = nil
+		before := r.log.Len()
+		r.Change(c)
+		r.Activate("quiet", "quiet", nil)
+		if r.log.Len() != before {
+			t.Error("an action that was taken away is done")
+		}
+	})
+}

@@ -66,6 +66,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		Reread: func() error { return f.broken }, Store: fakeStore{},
 		ReloadACL: func() error { f.reloads++; return f.broken },
 		Logs:      newFakeLogs(),
+		Configs:   newFakeConfigs(),
 		Backup:    newKept(t, f.control), Exports: backup.Folder(t.TempDir()),
 		History: newFakeHistory(),
 		hash:    fastHash,

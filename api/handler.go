@@ -86,7 +86,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 
 // read gets the parameters; what is wrong with them it answers itself.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, route *Route, values []string) (*request, bool) {
-	q := &request{version: version, route: route, longest: s.o.Config.MaxRowLimit, accept: r.Header.Get("Accept")}
+	q := &request{version: version, route: route, longest: int(s.longest.Load()), accept: r.Header.Get("Accept")}
 	var err error
 	if route.content > 0 {
 		q.params, q.content, err = readContent(w, r, route.content)

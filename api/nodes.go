@@ -14,7 +14,7 @@ func (s *Server) allRoutes() []Route {
 		s.nodeRoutes(), s.accountRoutes(), s.ruleRoutes(), s.cacheRoutes(), s.banRoutes(), s.scramRoutes(), s.moduleRoutes(),
 		s.healthRoutes(), s.alarmRoutes(), s.exporterRoutes(),
 		s.clientRoutes(), s.tuneRoutes(), s.retainedRoutes(), s.maintainRoutes(), s.telemetryRoutes(), s.connectionRoutes(), s.subscriptionRoutes(), s.messageRoutes(),
-		s.listenerRoutes(), s.figureRoutes(), s.historyRoutes(), s.pluginRoutes(), s.logRoutes(), s.traceRoutes(), s.aclTestRoutes(), s.documentRoutes(), s.dataRoutes(),
+		s.listenerRoutes(), s.figureRoutes(), s.historyRoutes(), s.pluginRoutes(), s.logRoutes(), s.configRoutes(), s.traceRoutes(), s.aclTestRoutes(), s.documentRoutes(), s.dataRoutes(),
 		s.sessionRoutes(), s.userRoutes(), s.appRoutes(),
 		s.pendingRoutes(), s.accountingRoutes(), s.topicMetricRoutes(), s.slowRoutes(),
 	} {

@@ -106,7 +106,7 @@ func (r *Route) operation() object {
 		parameters = append(parameters, object{"name": name, "in": "path", "required": true, "schema": object{"type": "string", "minLength": 1}})
 	}
 	if r.hasBody() {
-		op["requestBody"] = object{"required": len(r.required()) > 0, "content": object{"application/json": object{"schema": r.bodySchema()}}}
+		op["requestBody"] = object{"required": len(r.required()) > 0 || r.Free, "content": object{"application/json": object{"schema": r.bodySchema()}}}
 		about = "The members of the body may also come in the query."
 		op["description"] = about
 	} else {
@@ -133,7 +133,7 @@ func (r *Route) operation() object {
 
 // hasBody reports whether the parameters are described as a body.
 func (r *Route) hasBody() bool {
-	return len(r.Params) > 0 && (r.Method == http.MethodPost || r.Method == http.MethodPut)
+	return (len(r.Params) > 0 || r.Free || r.content > 0) && (r.Method == http.MethodPost || r.Method == http.MethodPut)
 }
 
 // schema is what the parameter takes.
@@ -163,6 +163,9 @@ func (r *Route) bodySchema() schema {
 	one := schema{"type": "object", "properties": members, "additionalProperties": !r.Strict}
 	if required := r.required(); len(required) > 0 {
 		one["required"] = required
+	}
+	if r.Free {
+		one["minProperties"], one["additionalProperties"] = 1, schema{"type": []string{"string", "number", "boolean"}}
 	}
 	if r.batch == nil {
 		return one

@@ -145,6 +145,13 @@ func (r *Route) check(came params) (params, error) {
 			checked[p.Name] = ""
 		}
 	}
+	if r.Free {
+		for name, raw := range came {
+			if _, is := checked[name]; !is {
+				checked[name] = raw
+			}
+		}
+	}
 	if r.Strict {
 		return checked, r.checkNames(came)
 	}

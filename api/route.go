@@ -18,6 +18,8 @@ type Route struct {
 	// Strict refuses parameters that are not in Params: without one that was
 	// misspelled, the route would do more than was meant.
 	Strict bool
+	// Free lets a handler have parameters that are not in Params, as they came.
+	Free bool
 	// Returns is what is in data, in the notation of answer.go; empty: nothing.
 	Returns string
 	Whole   bool   // Returns is the whole answer, which has no code and data

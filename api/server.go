@@ -44,6 +44,7 @@ type Options struct {
 	Alarms    Alarms
 	Logs      Logs
 	Traces    *trace.Tracer
+	Configs   Configs
 	Broker    *broker.Broker // clients, subscriptions, messages
 	MQTT      Listeners
 	Metrics   *metrics.Registry
@@ -67,6 +68,7 @@ type Server struct {
 	log *slog.Logger
 	logins
 	started  time.Time
+	longest  atomic.Int64 // page
 	routes   []Route
 	tree     *tree
 	origin   *http.CrossOriginProtection
@@ -92,11 +94,15 @@ func New(o Options) (*Server, error) {
 	for _, d := range []door{management, dashboard} {
 		s.conns["http:"+string(d)], s.conns["https:"+string(d)] = new(atomic.Int64), new(atomic.Int64)
 	}
+	s.longest.Store(int64(o.Config.MaxRowLimit))
 	s.exporter = newExporter(s)
 	s.routes = s.allRoutes()
 	s.tree = newTree(s.routes)
 	return s, s.openLogins(o.Passwords)
 }
+
+// SetMaxRowLimit sets the longest page, for requests that come from now on.
+func (s *Server) SetMaxRowLimit(rows int) { s.longest.Store(int64(rows)) }
 
 // Start opens the listeners. After an error none is open.
 func (s *Server) Start() error {

@@ -61,9 +61,7 @@ type Source struct {
 // Load reads all layers of src into dst, a pointer to a struct, and reports where each value came from. The error
 // joins every problem found, each an *Error where it concerns a key. dst is not usable after an error.
 func Load(dst any, src Source, known []Known) (*Report, error) {
-	layers, err := Read(src)
-	report, bindErr := layers.Bind(dst, src.Overrides, known)
-	return report, join([]error{err, bindErr})
+	return Read(src).Bind(dst, src.Overrides, known)
 }
 
 // Layers are the settings of a Source as they were when it was read. They can be bound again and again with other
@@ -71,11 +69,11 @@ func Load(dst any, src Source, known []Known) (*Report, error) {
 type Layers struct {
 	src         Source
 	base, upper []Setting // upper: files and environment
+	err         error     // what could not be read
 }
 
-// Read reads all layers of src but its overrides. The Layers are there after an error as well, without what could not
-// be read.
-func Read(src Source) (*Layers, error) {
+// Read reads all layers of src but its overrides. What can't be read is part of the error of Bind.
+func Read(src Source) *Layers {
 	l := &Layers{src: src}
 	var errs []error
 	collect := func(s []Setting, err error) []Setting {
@@ -90,7 +88,8 @@ func Read(src Source) (*Layers, error) {
 	}
 	l.upper = append(l.upper, Environ(src.Env)...)
 	l.base = collect(parseBase(src.Base))
-	return l, join(errs)
+	l.err = join(errs)
+	return l
 }
 
 // Bind is Load for what was read, with overrides on top.
@@ -98,7 +97,7 @@ func (l *Layers) Bind(dst any, overrides []Setting, known []Known) (*Report, err
 	upper := slices.Concat(l.upper, overrides)
 	settings, err := expand(append(selectBase(l.base, upper, l.src), upper...))
 	report, bindErr := Bind(dst, settings, known)
-	return report, join([]error{err, bindErr})
+	return report, join([]error{l.err, err, bindErr})
 }
 
 // Files returns the main file and the plugin files src names, as they would be read: for messages and watchers.

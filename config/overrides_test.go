@@ -56,16 +56,12 @@ func bindOverrides(t *testing.T, file, text string) (*testConfig, *Report, []Set
 	if file != "" {
 		src.File = write(t, dir, "emqx.conf", file)
 	}
-	layers, err := Read(src)
-	if err != nil {
-		t.Fatal(err)
-	}
 	overrides, err := Parse(strings.NewReader(text), "o")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var c *testConfig
-	report, taken, err := layers.BindOverrides(func() any { c = new(testConfig); return c }, overrides.Settings, testKnown())
+	report, taken, err := Read(src).BindOverrides(func() any { c = new(testConfig); return c }, overrides.Settings, testKnown())
 	return c, report, taken, err
 }
 

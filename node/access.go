@@ -58,7 +58,7 @@ func (n *Node) startAPI() error {
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Backup: n.kept(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Traces: n.trace, Zone: n.zone, Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
-		Pages: dashboard.Handler(), Store: n.store,
+		Pages: dashboard.Handler(), Store: n.store, Configs: n.configs(),
 		Reread: func() error { return errors.Join(n.Server.ReloadCertificates(), server.ReloadCertificates()) },
 	})
 	if err != nil {
@@ -69,6 +69,15 @@ func (n *Node) startAPI() error {
 	}
 	n.API = server
 	return nil
+}
+
+// configs is the node if its configuration can change while it runs: one that
+// LoadConfig has made.
+func (n *Node) configs() api.Configs {
+	if n.Config.sources == nil {
+		return nil
+	}
+	return n
 }
 
 // dashboard is where it listens: nowhere if EMQ X would not have loaded it.
@@ -91,20 +100,21 @@ func (n *Node) backends() (all []api.Backend) {
 // Warnings are what an operator should know about who can get in, a sentence each.
 func (n *Node) Warnings() []string {
 	var all []string
+	c := n.inForce()
 	for _, l := range n.Server.Listeners() {
-		if !l.Addr.Addr().Unmap().IsLoopback() && n.Config.Zone(l.Zone).AllowAnonymous == auth.AnonymousAllowed {
+		if !l.Addr.Addr().Unmap().IsLoopback() && c.Zone(l.Zone).AllowAnonymous == auth.AnonymousAllowed {
 			all = append(all, fmt.Sprintf("other machines can connect to listener.%s.%s without a password (allow_anonymous = true). To refuse them: DUNLIN_ALLOW_ANONYMOUS=false", l.Protocol, l.Name))
 		}
 	}
 	all = append(all, n.unasked()...)
-	return append(all, n.Config.idle...)
+	return append(all, c.idle...)
 }
 
 // unasked is what keeps nobody out, as no listener asks for it: zones do so only if they say it, as in EMQ X.
 func (n *Node) unasked() (all []string) {
-	acl, bans := false, false
+	acl, bans, c := false, false, n.inForce()
 	for _, l := range n.Server.Listeners() {
-		z := n.Config.Zone(l.Zone)
+		z := c.Zone(l.Zone)
 		acl, bans = acl || z.EnableACL, bans || z.EnableBan
 		flapping := fmt.Sprintf("zone.%s.enable_flapping_detect keeps nobody out without zone.%[1]s.enable_ban = on", l.Zone)
 		if z.EnableFlapping && !z.EnableBan && !slices.Contains(all, flapping) {

@@ -45,6 +45,8 @@ type Config struct {
 
 	root string   // where relative paths start; "" is the working directory
 	idle []string // warnings of what is configured and not on
+
+	sources *sources // nil: it can't change while the node runs
 }
 
 // NodeConfig is node.*.
@@ -60,8 +62,8 @@ type NodeConfig struct {
 //go:embed default.conf
 var DefaultConfig []byte
 
-// LoadConfig reads a configuration file, or emqx.conf in a folder, the plugin files in the folder `plugins` beside it and
-// the environment (as os.Environ gives it). Without a file the DefaultConfig counts; with one, only its listeners do, and these only as
+// LoadConfig reads a configuration file, or emqx.conf in a folder, the plugin files in the folder `plugins` beside it,
+// the environment (as os.Environ gives it), and what was changed while an earlier node ran: overrides.conf in the data directory. Without a file the DefaultConfig counts; with one, only its listeners do, and these only as
 // long as neither file nor environment names a listener. The error joins everything that is wrong; the report is also
 // there when the error is not nil.
 func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
@@ -77,11 +79,16 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 	if file != "" {
 		src.PluginDir = filepath.Join(filepath.Dir(file), "plugins")
 	}
-	c := &Config{root: config.Root(file)}
-	report, err := config.Load(c, src, slices.Concat(keysRuntime(), keysLater()))
+	s := &sources{root: config.Root(file), layers: config.Read(src)}
+	c, report, err := s.bind(nil, false)
 	if err != nil {
 		return nil, report, err
 	}
+	return c.withOverrides()
+}
+
+// finish is for what binding leaves to be done.
+func (c *Config) finish(report *config.Report) {
 	for _, p := range append(slices.Concat(c.Providers.files(), c.OTel.Exporter.TLS.Files(), c.Webhook.TLS.Files()), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
 		&c.Management.HTTPS.CertFile, &c.Management.HTTPS.KeyFile, &c.Management.HTTPS.CACertFile,
 		&c.Dashboard.HTTPS.CertFile, &c.Dashboard.HTTPS.KeyFile, &c.Dashboard.HTTPS.CACertFile) {
@@ -90,7 +97,6 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 	c.reportOldTLS(report)
 	c.leaveOutQueries(report)
 	c.noteIdle(report)
-	return c, report, nil
 }
 
 // SetDefaults gives the values of a configuration that says nothing.

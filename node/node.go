@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/alarm"
@@ -50,6 +51,13 @@ type Node struct {
 	leaves    leaves
 	stop      chan struct{}
 	tidying   sync.WaitGroup
+
+	changing sync.Mutex             // of the configuration
+	current  atomic.Pointer[Config] // Config is that of the start
+	zones    struct {
+		sync.Mutex
+		all map[string]*broker.Zone // the last one of each name
+	}
 }
 
 // Start builds a node and opens its listeners. After an error nothing is left
@@ -62,6 +70,10 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, &DataDirError{c.Node.DataDir, err}
 	}
 	n := &Node{Config: c, Hooks: new(hook.Points), Metrics: new(metrics.Registry), started: time.Now(), log: log, stop: make(chan struct{})}
+	n.zones.all = make(map[string]*broker.Zone)
+	n.current.Store(c)
+	n.changing.Lock() // until all that may have to take a change is there
+	defer n.changing.Unlock()
 	if err := n.startAccess(); err != nil {
 		return nil, err
 	}
@@ -77,7 +89,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	var err error
 	n.Server, err = server.New(server.Options{
 		Broker: n.Broker, Hooks: n.Hooks, Metrics: n.Metrics, Log: log,
-		Listeners: c.Listeners(), Zone: c.zones(), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients, Trace: n.trace,
+		Listeners: c.Listeners(), Zone: n.zoneOf(c), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients, Trace: n.trace,
 	})
 	if err == nil {
 		err = n.startServing()
@@ -90,19 +102,6 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	n.tidying.Go(func() { tidy(n.stop) })
 	n.tidying.Go(func() { sampleHistory(n.History, n.stop) })
 	return n, nil
-}
-
-// zones finds each listener's zone, one Zone for each name.
-func (c *Config) zones() func(*server.Named) (string, *broker.Zone) {
-	zones := make(map[string]*broker.Zone)
-	return func(l *server.Named) (string, *broker.Zone) {
-		name := c.ZoneOf(l)
-		if zones[name] == nil {
-			z := c.Zone(name)
-			zones[name] = &z
-		}
-		return name, zones[name]
-	}
 }
 
 // Stop ends all connections, telling version 5 clients that the server shuts

@@ -28,7 +28,7 @@ func (n *Node) openTraces() (err error) {
 func (n *Node) zone(name string) (string, *broker.Zone, bool) {
 	for _, l := range n.Server.Listeners() {
 		if name == "" || l.Zone == name {
-			z := n.Config.Zone(l.Zone)
+			z := n.inForce().Zone(l.Zone)
 			return l.Zone, &z, true
 		}
 	}

@@ -232,3 +232,28 @@ func TestConcurrent(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestChange: limits hold for what is stored from then on.
+func TestChange(t *testing.T) {
+	s := New(Config{MaxMessages: 2, MaxPayload: 4})
+	put := func(topic, payload string, want bool) {
+		t.Helper()
+		if err := s.Put(&mqtt.Message{Topic: topic, Payload: []byte(payload)}, 1000); (err == nil) != want {
+			t.Errorf("%s=%s: %v, want stored = %v", topic, payload, err, want)
+		}
+	}
+	put("a", "1", true)
+	put("b", "1", true)
+	put("c", "1", false)
+	s.Change(Config{MaxMessages: 1, MaxPayload: 10, Expiry: time.Second, StopPublishClearMsg: true})
+	if s.Len() != 2 || !s.StopPublishClearMsg() {
+		t.Errorf("%d are stored, StopPublishClearMsg %v", s.Len(), s.StopPublishClearMsg())
+	}
+	put("b", "12345", true)
+	put("c", "1", false)
+	for now, want := range map[int64]int{1999: 2, 2001: 1} { // a is of the time without expiry
+		if got := len(s.Match("#", now)); got != want {
+			t.Errorf("at %d there are %d, want %d", now, got, want)
+		}
+	}
+}

@@ -27,6 +27,9 @@ func checkCommand(valid func(file string) string) *cobra.Command {
 			for _, i := range report.NoEffect {
 				fmt.Fprintf(out, "no effect: %s = %s (%s): %s\n", i.Key, i.Value, i.Origin, i.Reason)
 			}
+			for _, why := range report.Refused {
+				fmt.Fprintln(out, why)
+			}
 			for _, u := range report.Unknown {
 				fmt.Fprintf(out, "ignored: %s is no key of this program\n", u.Origin)
 			}

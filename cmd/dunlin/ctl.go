@@ -45,6 +45,7 @@ func ctlCommand(name string) *cobra.Command {
 		accountingVerbs(&where), traceVerbs(&where), namedTraceVerbs(&where),
 		dataVerbs(&where),
 	}
+	groups = append(groups, confVerbs(&where))
 	groups = append(groups, retainerVerbs(&where), mnesiaVerb(&where), pemVerbs(&where), telemetryVerbs(&where), licenseVerbs(&where))
 	groups = append(groups, absentCommands(&where)...)
 	c.AddCommand(groups...)

@@ -204,8 +204,12 @@ func (r *remote) list(path string) (rows []map[string]any, err error) {
 // listInto is list for rows of a type.
 func (r *remote) listInto(path string, rows any) error {
 	all := []json.RawMessage{}
+	and := "?"
+	if strings.Contains(path, and) {
+		and = "&"
+	}
 	for page := 1; ; page++ {
-		a, err := r.ask("GET", fmt.Sprintf("%s?_page=%d&_limit=%d", path, page, rowsPerPage), nil)
+		a, err := r.ask("GET", fmt.Sprintf("%s%s_page=%d&_limit=%d", path, and, page, rowsPerPage), nil)
 		if err != nil {
 			return err
 		}
