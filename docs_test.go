@@ -35,7 +35,7 @@ const (
 	// docsDeadline bounds one command, and the wait for what a background command has to print.
 	docsDeadline = 20 * time.Second
 	// docsSettle is how long a background command that prints nothing is given to begin, for example to subscribe.
-	docsSettle = time.Second
+	docsSettle = 2 * time.Second
 )
 
 func TestDocs(t *testing.T) {
@@ -338,18 +338,32 @@ func (s *shell) foreground(st step) {
 	}
 }
 
-// start leaves a command running and waits until it has begun: until the first line the page shows is there.
+// start leaves a command running and waits until it has begun.
 func (s *shell) start(st step) {
 	s.t.Helper()
 	r := running{st, filepath.Join(s.dir, fmt.Sprintf("background%d.log", len(s.background)))}
 	s.background = append(s.background, r)
 	s.send("{ %s\n} >%s 2>&1 </dev/null &\n", st.command, r.log)
-	first, _, _ := strings.Cut(st.output, "\n")
-	for end := time.Now().Add(docsSettle); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if first != "" && outputMatches(first+"\n...\n", r.printed()) {
+	begun, patience := st.begun()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if begun(r.printed()) {
 			return
 		}
 	}
+}
+
+var runsBroker = regexp.MustCompile(`(^|[ /])dunlin( (--config|-c) \S+)?$`)
+
+// begun tells by what a background command has printed that it has begun, and how long to wait for that. A broker says so
+// itself; others print the first line that the page shows, or, as subscribers do, nothing before they are needed.
+func (st step) begun() (by func(printed string) bool, patience time.Duration) {
+	if runsBroker.MatchString(st.command) {
+		return func(printed string) bool {
+			return strings.Contains(printed, "is running now!") || strings.Contains(printed, "can't start")
+		}, docsDeadline
+	}
+	first, _, _ := strings.Cut(st.output, "\n")
+	return func(printed string) bool { return first != "" && outputMatches(first+"\n...\n", printed) }, docsSettle
 }
 
 // checkBackground waits until each background command has printed what the page shows.
