@@ -47,6 +47,7 @@ func ctlCommand(name string) *cobra.Command {
 	}
 	groups = append(groups, confVerbs(&where))
 	groups = append(groups, retainerVerbs(&where), mnesiaVerb(&where), pemVerbs(&where), telemetryVerbs(&where), licenseVerbs(&where))
+	groups = append(groups, adminVerbs(&where), mgmtVerbs(&where))
 	groups = append(groups, absentCommands(&where)...)
 	c.AddCommand(groups...)
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -59,6 +59,8 @@ var completionSources = map[string]source{
 	"Plugin":     {"/plugins", "name", "plugins"},
 	"Module":     {"/modules", "name", "modules"},
 	"Node":       {"/brokers", "node", ""},
+	"AppId":      {"/apps", "app_id", ""},
+	"User":       {"/users", "username", ""},
 }
 
 // names asks the broker.
