@@ -40,8 +40,9 @@ func appRow(app *login.App) object {
 
 func (s *Server) listApps(*request) (any, error) {
 	rows := []object{}
-	for _, app := range s.apps.All() {
-		rows = append(rows, appRow(&app))
+	all := s.apps.All()
+	for i := range all {
+		rows = append(rows, appRow(&all[i]))
 	}
 	return rows, nil
 }

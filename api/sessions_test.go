@@ -168,7 +168,7 @@ func TestCookieOverTLS(t *testing.T) {
 	if !b.cookie.Secure {
 		t.Error("behind a proxy with TLS the cookie may go over http")
 	}
-	r := httptest.NewRequest("POST", "https://node/api/v4/auth", strings.NewReader(auth))
+	r := httptest.NewRequest(http.MethodPost, "https://node/api/v4/auth", strings.NewReader(auth))
 	w := httptest.NewRecorder()
 	b.h.ServeHTTP(w, r)
 	if all := w.Result().Cookies(); len(all) != 1 || !all[0].Secure {
@@ -188,7 +188,7 @@ func TestViewersCannotWrite(t *testing.T) {
 			path := "/api/" + v + route.Path
 			switch {
 			case route.own, route.local:
-			case route.Method != "GET" || route.secret:
+			case route.Method != http.MethodGet || route.secret:
 				viewer.want(route.Method, path, body, 403, "Only an administrator may do that")
 				asked++
 			default:
@@ -215,9 +215,9 @@ func TestRoutesThatShowSecrets(t *testing.T) {
 	for i := range s.routes {
 		r := &s.routes[i]
 		shows := strings.Contains(r.Returns, "password") && !strings.Contains(r.Returns, "change_password") ||
-			strings.Contains(r.Returns, "secret") && !strings.Contains(r.Returns, "secret: bool") && r.Method == "GET" || strings.Contains(r.Returns, "key}") || strings.Contains(r.Returns, "stored_key") ||
+			strings.Contains(r.Returns, "secret") && !strings.Contains(r.Returns, "secret: bool") && r.Method == http.MethodGet || strings.Contains(r.Returns, "key}") || strings.Contains(r.Returns, "stored_key") ||
 			strings.Contains(r.Returns, "{filename, file}")
-		if r.Method == "GET" && shows != r.secret {
+		if r.Method == http.MethodGet && shows != r.secret {
 			t.Errorf("%s %s answers %s: secret %v", r.Method, r.Path, r.Returns, r.secret)
 		}
 	}
@@ -298,7 +298,7 @@ func TestOtherSitesMayNotUseACookie(t *testing.T) {
 		}
 	}
 	for i := range s.routes {
-		if r := &s.routes[i]; r.Method != "GET" {
+		if r := &s.routes[i]; r.Method != http.MethodGet {
 			path := "/api/" + strings.Fields(r.Versions.String())[0] + r.Path
 			f(r.Method, path, 403, "Sec-Fetch-Site", "cross-site")
 			f(r.Method, path, 403, "Sec-Fetch-Site", "same-site")

@@ -8,7 +8,9 @@ import (
 
 // StoredApps are the apps with what is kept of their secrets, for an export.
 func (a *Apps) StoredApps() (all []backup.App) {
-	for _, app := range a.All() {
+	kept := a.All()
+	for i := range kept {
+		app := &kept[i]
 		all = append(all, backup.App{
 			ID: app.ID, Name: app.Name, Desc: app.Desc, Enabled: app.Enabled, Expires: app.Expires, Hashed: app.hashed(),
 		})
