@@ -216,8 +216,6 @@ func (r *Route) answerSchema() schema {
 		if data = strings.TrimPrefix(data, " |"); data != "" {
 			members["data"] = answerSchema(data)
 		}
-	case r.Answer != "":
-		members["data"] = schema{"description": r.Answer}
 	}
 	if slices.ContainsFunc(r.Params, func(p Param) bool { return p.Name == "_page" }) {
 		members["meta"] = schema{"$ref": "#/components/schemas/meta"}

@@ -25,7 +25,6 @@ type Route struct {
 	Whole   bool   // Returns is the whole answer, which has no code and data
 	Media   string // the type of answers that are not JSON; empty: there are none
 	Fails   []int  // codes of errors beside those that follow from Params and Path
-	Answer  string // what is in data, in words, for routes that don't have Returns yet
 
 	local   bool // is there on the socket only
 	open    bool // needs no login: at the management ports, or, if private, at those of the dashboard
