@@ -119,6 +119,9 @@ func (c *conn) traceReceived(a *trace.Active, packet mqtt.Packet) {
 	var w trace.Watch
 	switch k := packet.(type) {
 	case *mqtt.Connect:
+		if c.client != nil { // a second one
+			c.traceConnect(k)
+		}
 		return
 	case *mqtt.Publish:
 		l.Topic, l.Payload = c.mountedTopic(k), k.Payload

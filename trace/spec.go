@@ -136,8 +136,12 @@ func (s *Spec) checkCondition() error {
 	switch s.Type {
 	case ClientID:
 	case Topic:
-		if err := topic.ValidFilter(s.Value); err != nil {
+		f, err := topic.Parse(s.Value)
+		if err != nil {
 			return Invalid("topic is no topic filter: " + err.Error())
+		}
+		if f.Bare != s.Value {
+			return Invalid("topic must be what messages are published to: " + f.Bare)
 		}
 		if s.Value == "$SYS" || strings.HasPrefix(s.Value, "$SYS/") {
 			return Invalid("$SYS topics are not traced")

@@ -260,6 +260,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	f("type=", Spec{Name: "a"})
 	f("required", Spec{Name: "a", Type: ClientID})
 	f("no topic filter", Spec{Name: "a", Type: Topic, Value: "a/#/b"})
+	f("published to: a/#", Spec{Name: "a", Type: Topic, Value: "$share/g/a/#"})
 	f("$SYS", Spec{Name: "a", Type: Topic, Value: "$SYS/#"})
 	f("neither an address", Spec{Name: "a", Type: IPAddress, Value: "host"})
 	f("neither an address", Spec{Name: "a", Type: IPAddress, Value: "192.0.2.0/33"})
@@ -430,6 +431,11 @@ func TestTraceOnAFullDisk(t *testing.T) {
 	r.queue.Reopen() // and finds the device
 	for range 50 {
 		k.publishes("c1", "t", "1")
+	}
+	for end := time.Now().Add(20 * time.Second); r.queue.Lost() < 50 || !strings.Contains(k.log.String(), "can't be written"); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d lines are lost", r.queue.Lost())
+		}
 	}
 	if err := k.StopFile(ClientID, "c1"); err != nil {
 		t.Fatal(err)
