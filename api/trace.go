@@ -116,8 +116,10 @@ func (s *Server) onOwnNode(handle func(*request) (any, error)) func(*request) (a
 
 func (s *Server) listTraces(*request) (any, error) {
 	rows := []object{}
-	for _, t := range s.o.Traces.List() {
-		row := traceRow(&t)
+	all := s.o.Traces.List()
+	for i := range all {
+		t := &all[i]
+		row := traceRow(t)
 		row["name"], row["status"] = t.Name, t.Status
 		row[t.Type] = t.Value
 		row["start_at"], row["end_at"] = t.Start.Local().Format(time.RFC3339), t.End.Local().Format(time.RFC3339)

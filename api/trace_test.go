@@ -28,7 +28,7 @@ func TestFileTracesAreForTheSocket(t *testing.T) {
 			t.Errorf("%s without a login: %s", method, got)
 		}
 	}
-	if got := ask(s.handler(socket), httptest.NewRequest("POST", "/api/v4/log/traces", strings.NewReader(body))); got != `{"code":0}` {
+	if got := ask(s.handler(socket), httptest.NewRequest(http.MethodPost, "/api/v4/log/traces", strings.NewReader(body))); got != `{"code":0}` {
 		t.Error(got)
 	}
 	if _, err := os.Stat(path); err != nil {
@@ -40,7 +40,7 @@ func TestFileTracesAreForTheSocket(t *testing.T) {
 func TestATraceIsDownloaded(t *testing.T) {
 	s, f := newServer(t)
 	h := s.handler(socket)
-	if got := ask(h, httptest.NewRequest("POST", "/api/v4/trace", strings.NewReader(`{"name":"a","type":"clientid","clientid":"c1"}`))); got != `{"code":0}` {
+	if got := ask(h, httptest.NewRequest(http.MethodPost, "/api/v4/trace", strings.NewReader(`{"name":"a","type":"clientid","clientid":"c1"}`))); got != `{"code":0}` {
 		t.Fatal(got)
 	}
 	f.clients.do(t, "connect c1")
@@ -48,7 +48,7 @@ func TestATraceIsDownloaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/api/v4/trace/a/download", http.NoBody))
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v4/trace/a/download", http.NoBody))
 	if w.Header().Get("Content-Disposition") != `attachment; filename="a.zip"` || w.Header().Get("Content-Type") != "application/zip" {
 		t.Error(w.Header())
 	}

@@ -24,8 +24,10 @@ func (s *Server) fileTraceRoutes() []Route {
 
 func (s *Server) listFileTraces(*request) (any, error) {
 	rows := []object{}
-	for _, t := range s.o.Traces.Files() {
-		row := traceRow(&t)
+	all := s.o.Traces.Files()
+	for i := range all {
+		t := &all[i]
+		row := traceRow(t)
 		row["value"], row["destination"] = t.Value, t.File
 		rows = append(rows, row)
 	}

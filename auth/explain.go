@@ -27,7 +27,7 @@ type Asked struct {
 // the backends, no longer than until their Timeouts are over or ctx ends.
 func (c *Control) Explain(ctx context.Context, p *Policy, r *Request) (Explanation, error) {
 	switch {
-	case !bool(p.EnableACL):
+	case !p.EnableACL:
 		return Explanation{By: "enable_acl"}, nil
 	case r.Client.Superuser:
 		return Explanation{By: "superuser"}, nil

@@ -30,7 +30,8 @@ type news struct {
 }
 
 func tell(all []news) {
-	for _, n := range all {
+	for i := range all {
+		n := &all[i]
 		for _, f := range n.to {
 			f(n.a, n.err)
 		}

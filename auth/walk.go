@@ -43,7 +43,7 @@ type result struct {
 	missed bool // somebody could not be asked and was passed over
 }
 
-func (r result) lasting() bool { return r.asked && !r.missed && r.err == nil }
+func (res *result) lasting() bool { return res.asked && !res.missed && res.err == nil }
 
 // walk is one question on its way through a chain.
 type walk struct {

@@ -40,11 +40,11 @@ func (f *File) Open() error {
 }
 
 func (f *File) openFile() (*os.File, error) {
-	const append = os.O_APPEND | os.O_CREATE | os.O_WRONLY
+	const flags = os.O_APPEND | os.O_CREATE | os.O_WRONLY
 	if f.Root != nil {
-		return f.Root.OpenFile(f.Path, append, f.Mode)
+		return f.Root.OpenFile(f.Path, flags, f.Mode)
 	}
-	return os.OpenFile(f.Path, append, f.Mode)
+	return os.OpenFile(f.Path, flags, f.Mode)
 }
 
 func (f *File) rename(from, to string) error {

@@ -42,7 +42,7 @@ func (c *conn) permit(p *pass, filters []mqtt.SubscribeFilter, codes []mqtt.Reas
 			open = append(open, i)
 		}
 		codes[i] = code
-		if a := c.listener.server.trace.Active(); a != nil && (!bool(z.EnableACL) || c.info.Superuser) {
+		if a := c.listener.server.trace.Active(); a != nil && (!z.EnableACL || c.info.Superuser) {
 			c.traceUnasked(a, auth.Subscribe, bare(filters[i].Filter))
 		}
 	}

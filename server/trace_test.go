@@ -65,7 +65,7 @@ func (ts *testServer) bring(packets ...[]byte) {
 			return // it is closed already
 		}
 	}
-	io.Copy(io.Discard, nc) //nolint:errcheck // a reset is an end too
+	io.Copy(io.Discard, nc) // a reset is an end too
 }
 
 func TestTraceTellsWhatIsWrong(t *testing.T) {
