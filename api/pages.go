@@ -10,8 +10,8 @@ import (
 //go:embed nopages.html
 var noPages []byte
 
-// policy is what that page may load: nothing but the styles in it.
-const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy is what that page may load: nothing.
+const policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // servePages answers with the pages, which need no login: what they show comes
 // from the interface.

@@ -94,6 +94,7 @@ async function startBroker(settings, firstLogin) {
     url: `http://${address('http +dashboard')}`,
     tcp: `mqtt://${address('tcp +external')}`,
     ws: `ws://${address('ws +external')}/mqtt`,
+    management: `http://${address('http +management')}`, // unless it is off, as it is without a setting
     user: first?.[1] ?? 'admin',
     password: first?.[2] ?? password,
     output: () => output,

@@ -30,7 +30,7 @@ export function Shell({ children }: { children: ReactNode }) {
         {t.skip}
       </a>
       <aside className="sidebar">
-        <Link to="/" className="home" aria-label={t.toOverview}>
+        <Link to="/" className="home">
           <Logo />
         </Link>
         <Navigation path={path} />

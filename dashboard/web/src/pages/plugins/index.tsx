@@ -21,13 +21,13 @@ export default function Plugins() {
   const kind: Kind = params.get('tab') === 'modules' ? 'modules' : 'plugins'
   const search = params.get('q') ?? ''
   const onlyOn = params.get('on') === '1'
-  const answer = useGet<Record<string, unknown>[]>(`/${kind}`)
+  const answer = useGet<{ node: string; [kind: string]: unknown }[]>(`/${kind}`)
   const [how, setHow] = useState<{ name: string; answer: string }>()
   // The server says which key switches it.
   const ask = useAct(
     async (p: Part) => {
       try {
-        await put(path`/${kind}/${p.name}/${p.active ? 'unload' : 'load'}`)
+        await put(path`/nodes/${p.node}/${kind}/${p.name}/${p.active ? 'unload' : 'load'}`)
         return { name: p.name, answer: t.switched }
       } catch (e) {
         return { name: p.name, answer: explain(e) }

@@ -1,15 +1,18 @@
 import { expect, test } from 'vitest'
 import { parts, wanted, type Part } from './parts'
 
-const redis: Part = { name: 'emqx_auth_redis', description: 'Authentication by Redis', active: false }
-const retainer: Part = { name: 'emqx_retainer', description: 'Retained messages', active: true }
+const redis: Part = { name: 'emqx_auth_redis', description: 'Authentication by Redis', active: false, node: 'a' }
+const retainer: Part = { name: 'emqx_retainer', description: 'Retained messages', active: true, node: 'a' }
 
 test('a plugin that is on anywhere is on', () => {
   const nodes = [
     { node: 'a', plugins: [redis, retainer] },
     { node: 'b', plugins: [{ ...redis, active: true }, retainer] },
   ]
-  expect(parts(nodes, 'plugins')).toEqual([{ ...redis, active: true }, retainer])
+  expect(parts(nodes, 'plugins')).toEqual([
+    { ...redis, active: true, node: 'b' },
+    { ...retainer, node: 'b' },
+  ])
   expect(parts(nodes, 'modules')).toEqual([])
 })
 

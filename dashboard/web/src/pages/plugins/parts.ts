@@ -6,14 +6,16 @@ export interface Part {
   description: string
   active: boolean
   type?: string
+  /** The one it was told of by. */
+  node: string
 }
 
 /** Those of all nodes, each once; on if it is on anywhere. */
-export function parts(nodes: readonly Record<string, unknown>[], kind: Kind): Part[] {
+export function parts(nodes: readonly { node: string; [kind: string]: unknown }[], kind: Kind): Part[] {
   const byName = new Map<string, Part>()
   for (const node of nodes) {
     for (const p of (node[kind] as Part[] | undefined) ?? []) {
-      byName.set(p.name, { ...p, active: p.active || (byName.get(p.name)?.active ?? false) })
+      byName.set(p.name, { ...p, node: node.node, active: p.active || (byName.get(p.name)?.active ?? false) })
     }
   }
   return [...byName.values()]
