@@ -85,3 +85,11 @@ test('what is sent is JSON, with the cookie of the login', async () => {
     expect.objectContaining({ method: 'POST', body: '{"topic":"t"}', credentials: 'same-origin' }),
   )
 })
+
+test('EMQ X’s words become sentences', () => {
+  expect(explain(new CallError('exitsted', 200))).toBe('There is one of this name already.')
+  expect(explain(new CallError('invalid_topic_name', 200))).toBe('That is no topic that can be used here.')
+  expect(explain(new CallError('the disk is full', 200, 102))).toBe('the disk is full')
+  expect(explain(new CallError('', 403))).toContain('administrator')
+  expect(explain(new Error('broken'))).toBe('broken')
+})

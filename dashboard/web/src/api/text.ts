@@ -20,14 +20,29 @@ const text = dictionary({
   broken: ['The broker made a mistake. Its log says which.', '服务器内部错误，详情见日志。'],
   wrongLogin: ['User name or password is wrong.', '用户名或密码错误。'],
   notThere: ['It isn’t there any more.', '它已不存在。'],
+  exists: ['There is one of this name already.', '同名项已存在。'],
+  badTopic: ['That is no topic that can be used here.', '此处不能使用该主题。'],
 })
+
+/** What EMQ X says in a word. */
+const words: Record<string, 'notThere' | 'exists' | 'badTopic' | 'wrongLogin'> = {
+  not_found: 'notThere',
+  channel_not_found: 'notThere',
+  existed: 'exists',
+  exitsted: 'exists', // so in EMQ X
+  already_existed: 'exists',
+  'Username Already Exist': 'exists',
+  bad_topic: 'badTopic',
+  invalid_topic_name: 'badTopic',
+  'Username/Password error': 'wrongLogin',
+}
 
 /** One clear sentence about what went wrong with a call. */
 export function explain(error: unknown): string {
   const t = texts(text)
   if (!(error instanceof CallError)) return error instanceof Error ? error.message : String(error)
-  if (error.message === 'not_found' || error.message === 'channel_not_found') return t.notThere
-  if (error.message === 'Username/Password error') return t.wrongLogin
+  const known = words[error.message]
+  if (known) return t[known]
   switch (error.status) {
     case 0:
       return t.unreachable

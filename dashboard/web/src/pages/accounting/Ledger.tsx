@@ -30,6 +30,8 @@ interface Accounts {
   messages_dropped: Record<string, number>
   /** 0: nothing is lost. */
   balance: number
+  /** Since when the tops are counted, Unix milliseconds. */
+  top_since: number
   top: Record<string, Top>
 }
 
@@ -63,7 +65,7 @@ function Books({ accounts: a }: { accounts: Accounts }) {
           <Reasons caption={t.whyMessages} counts={a.messages_dropped} unit={t.messages} top={a.top} onWho={setWho} />
         </Card>
       </Grid>
-      {who !== undefined && <Who reason={who} top={top ?? { clients: [], topics: [] }} onClose={() => setWho(undefined)} />}
+      {who !== undefined && <Who reason={who} top={top ?? { clients: [], topics: [] }} since={a.top_since} onClose={() => setWho(undefined)} />}
       {forgetting && <Forget onClose={() => setForgetting(false)} />}
     </>
   )
@@ -150,11 +152,13 @@ function Reasons({ caption, counts, unit, top, onWho }: ReasonsProps) {
   return <Table caption={caption} columns={columns} rows={rows} rowKey={([reason]) => reason} empty={<Empty icon="check">{t.noneDropped}</Empty>} />
 }
 
-function Who({ reason, top, onClose }: { reason: string; top: Top; onClose: () => void }) {
+function Who({ reason, top, since, onClose }: { reason: string; top: Top; since: number; onClose: () => void }) {
   const t = useText(text)
   return (
     <Dialog title={t.whoTitle(reason)} wide onClose={onClose}>
-      <p className="muted">{t.whoLead}</p>
+      <p className="muted">
+        {t.whoLead} <Time ms={since} exact />
+      </p>
       {top.clients.length + top.topics.length === 0 && <Empty>{t.noTop}</Empty>}
       <Grid of="thirds">
         {top.clients.length > 0 && (

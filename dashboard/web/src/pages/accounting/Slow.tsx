@@ -26,6 +26,7 @@ export function Slow() {
   const t = useText(text)
   const [clearing, setClearing] = useState(false)
   const slow = useGet<SlowSubscriber[]>('/slow_subscriptions', { refresh: every.list })
+  const off = slow.error?.message === 'module_not_loaded'
   const columns: Column<SlowSubscriber>[] = [
     { id: 'client', head: t.client, sort: (r) => r.clientid, cell: (r) => <Link to={`/clients/${encodeURIComponent(r.clientid)}`}>{r.clientid}</Link> },
     { id: 'topic', head: t.topic, sort: (r) => r.topic, cell: (r) => <Code>{r.topic}</Code> },
@@ -43,9 +44,13 @@ export function Slow() {
         </Button>
       }
     >
-      <Loaded query={slow}>
-        {({ data }) => <Table caption={t.slowLead} rows={data} rowKey={(r) => `${r.clientid} ${r.topic}`} columns={columns} empty={<Empty icon="check">{t.noSlow}</Empty>} />}
-      </Loaded>
+      {off ? (
+        <Empty icon="plugins">{t.slowOff}</Empty>
+      ) : (
+        <Loaded query={slow}>
+          {({ data }) => <Table caption={t.slowLead} rows={data} rowKey={(r) => `${r.clientid} ${r.topic}`} columns={columns} empty={<Empty icon="check">{t.noSlow}</Empty>} />}
+        </Loaded>
+      )}
       {clearing && (
         <Confirm title={t.slow} submit={t.clear} act={() => del('/slow_subscriptions')} done={t.cleared} stale={['/slow_subscriptions']} onClose={() => setClearing(false)}>
           {t.clearSlowAsk}

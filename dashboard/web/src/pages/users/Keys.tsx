@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { CallError, del, path, post, put } from '../../api/client'
+import { del, path, post, put } from '../../api/client'
 import { useGet } from '../../api/hooks'
 import { Button } from '../../components/Button'
 import { ActDialog, Confirm, Dialog } from '../../components/Dialog'
@@ -101,11 +101,7 @@ function Edit({ existing, onAdded, onClose }: { existing?: Key; onAdded?: (id: s
   const save = async () => {
     const fields = { name, desc, status, expired: fromDay(day) }
     if (existing) return { secret: '', ...(await put(path`/apps/${app_id}`, fields)) }
-    try {
-      return (await post<{ secret: string }>('/apps', { ...fields, app_id, ...(secret && { secret }) })).data
-    } catch (e) {
-      throw e instanceof CallError && e.message === 'already_existed' ? new CallError(t.exists, e.status) : e
-    }
+    return (await post<{ secret: string }>('/apps', { ...fields, app_id, ...(secret && { secret }) })).data
   }
   return (
     <ActDialog

@@ -21,9 +21,9 @@ interface User {
 
 type Doing = { what: 'add' } | { what: 'edit' | 'delete'; user: User }
 
-/** EMQ X's words for these errors are terse. */
+/** What EMQ X says of its user admin holds for the last administrator. */
 async function clearly<T>(call: Promise<T>): Promise<T> {
-  const said: Record<string, string> = { 'Username Already Exist': texts(text).exists, 'Cannot delete admin': texts(text).lastAdmin }
+  const said: Record<string, string> = { 'Cannot delete admin': texts(text).lastAdmin }
   try {
     return await call
   } catch (e) {

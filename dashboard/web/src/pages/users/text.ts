@@ -54,6 +54,5 @@ export const text = dictionary({
   deleteKeyAsk: ['Programs that use this key are refused from now on.', '使用此密钥的程序将立即被拒绝。'],
   keyDeleted: ['The key is deleted.', '密钥已删除。'],
   expiryHint: ['Empty: it never expires.', '留空则永不过期。'],
-  exists: ['There is one of this name already.', '同名项已存在。'],
   lastAdmin: ['The last administrator has to stay.', '必须保留最后一位管理员。'],
 })
