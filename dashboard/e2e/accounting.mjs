@@ -32,7 +32,7 @@ await scenario({ settings }, async ({ page, login, open, client, until, see, sho
   await page.getByRole('button', { name: 'Forget the tops' }).click()
   await dialog.getByRole('button', { name: 'Forget the tops' }).click()
   await see('The lists begin anew.')
-  assert.equal(await page.getByRole('button', { name: 'Who' }).count(), 0)
+  await until('nobody is named', async () => (await page.getByRole('button', { name: 'Who' }).count()) === 0)
 
   await page.getByRole('tab', { name: 'Slow subscribers' }).click()
   await see('No subscriber is slow.')

@@ -20,6 +20,7 @@ await scenario({}, async ({ page, login, open, client, api, until, see, shot }) 
 
   await open('Plugins')
   await page.getByLabel('Find by name or purpose').fill('mysql')
+  await page.getByRole('row', { name: /emqx_retainer/ }).waitFor({ state: 'detached' })
   await page.getByRole('row', { name: /emqx_auth_mysql/ }).getByRole('button', { name: 'How to switch on' }).click()
   await see('auth.mysql.enable')
   await page.keyboard.press('Escape')

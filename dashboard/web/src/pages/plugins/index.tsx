@@ -64,7 +64,7 @@ export default function Plugins() {
       <Tabs
         label={t.title}
         value={kind}
-        onChange={(to) => setParams({ tab: to === 'plugins' ? undefined : to })}
+        onChange={(to) => setParams({ tab: to === 'plugins' ? undefined : to, q: undefined })}
         options={[
           ['plugins', t.plugins],
           ['modules', t.modules],
