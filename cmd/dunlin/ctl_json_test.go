@@ -100,10 +100,10 @@ func wordsFor(t *testing.T, dir, use string) (words []string) {
 		first, _, several := strings.Cut(name[1], "|")
 		value, ok := ctlWords[name[1]]
 		switch {
+		case first == "File" || first == "LogFile":
+			value = filepath.Join(dir, "file")
 		case several:
 			value = first
-		case name[1] == "File" || name[1] == "LogFile":
-			value = filepath.Join(dir, "file")
 		case !ok:
 			t.Fatalf("%s: ctlWords has nothing for <%s>", use, name[1])
 		}
