@@ -21,7 +21,7 @@ var ctlWords = map[string]string{
 	"Username": "u", "Password": "a long password", "NewPassword": "a longer password", "User": "u", "Tags": "viewer", "AppId": "app", "AppSecret": "s",
 	"Status": "true", "status": "true", "Desc": "d", "Salt": "salt", "IterationCount": "4096",
 	"RuleId": "r", "ActionId": "a", "ResourceType": "t", "ResourceId": "r", "Type": "t", "Sql": "select", "Actions": "[]", "Mod": "m", "Attr": "memory", "N": "3",
-	"IP": "127.0.0.1", "Value": "v", "Seconds": "10",
+	"IP": "127.0.0.1", "Value": "4m", "Seconds": "10", "Key": "retainer.expiry_interval",
 }
 
 // TestJSONOfAllVerbs demands that every verb there is prints one object with
