@@ -68,7 +68,9 @@ func (n *Node) downBackends() (down []alarm.Cause, _ error) {
 
 // congested names the clients that don't take what they are sent.
 func (n *Node) congested() (all []alarm.Cause, _ error) {
-	for _, c := range n.Server.Congested() {
+	congested := n.Server.Congested()
+	for i := range congested {
+		c := &congested[i]
 		t := &c.Traffic
 		all = append(all, alarm.Cause{
 			Name:    "conn_congestion/" + c.Client.ClientID + "/" + cmp.Or(c.Client.Username, "unknown_user"),

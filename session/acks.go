@@ -24,9 +24,9 @@ func (s *Session) Puback(id uint16, _ mqtt.ReasonCode, out Sender, now int64) (A
 }
 
 // Pubrec handles the first acknowledgement of a QoS 2 delivery: a failed code
-// ends the flow, any other is answered with PUBREL [MQTT-4.3.3-4]. The
-// The errors are those of Puback; an unknown identifier is answered too, with 0x92, and a repeated PUBREC with
-// another PUBREL.
+// ends the flow, any other is answered with PUBREL [MQTT-4.3.3-4]. Acked and
+// the errors are as for Puback; an unknown identifier is answered too, with
+// 0x92, and a repeated PUBREC with another PUBREL.
 func (s *Session) Pubrec(id uint16, code mqtt.ReasonCode, out Sender, now int64) (Acked, error) {
 	pos, fault := s.flights.expect(id, awaitPubrec)
 	if fault == mqtt.PacketIdentifierNotFound {
