@@ -168,7 +168,8 @@ func (i *importing) rules(t *Target) error {
 		return i.none("acl rules", len(all))
 	}
 	old := make(map[ruleID]bool)
-	for _, r := range i.old.Rules {
+	for j := range i.old.Rules {
+		r := &i.old.Rules[j]
 		old[ruleID{r.Subject, r.Topic.String(), r.Action}] = r.Allow
 	}
 	errs := i.put(len(all), func() []error { return t.Rules.AddRules(all) })
@@ -207,8 +208,8 @@ func (i *importing) apps(t *Target) error {
 		return i.none("apps", len(all))
 	}
 	old := make(map[string]App)
-	for _, a := range i.old.Apps {
-		old[a.ID] = a
+	for j := range i.old.Apps {
+		old[i.old.Apps[j].ID] = i.old.Apps[j]
 	}
 	record := func(j int) (name string, there, same bool) {
 		a := &all[j]

@@ -33,10 +33,10 @@ func (r *reader) apps() error {
 		if err := checkAppID(string(a.ID)); err != nil {
 			return err
 		}
-		switch {
-		case a.Secret == "":
+		switch a.Secret {
+		case "":
 			return errors.New("expected a secret")
-		case a.Secret == deliveredSecret:
+		case deliveredSecret:
 			return errors.New("its secret is the one EMQ X is delivered with, which everybody knows: add the app with one of your own")
 		}
 		r.data.Apps = append(r.data.Apps, App{
@@ -92,7 +92,7 @@ func readUserPassword(text string) (h Hashed, err error) {
 	if err != nil {
 		return h, errors.New("expected the password in base64")
 	}
-	name := ""
+	var name string
 	switch len(value) - saltBytes {
 	case md5.Size:
 		name = "salt,md5"

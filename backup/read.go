@@ -104,7 +104,8 @@ func Read(text, env []byte) (*Data, error) {
 			return nil, err
 		}
 	}
-	return r.data, r.rest()
+	r.rest()
+	return r.data, nil
 }
 
 // open takes apart the object. Who saved the answer of REST's download has the
@@ -239,7 +240,7 @@ var leftOut = map[string]string{
 }
 
 // rest counts what is left.
-func (r *reader) rest() error {
+func (r *reader) rest() {
 	for _, part := range slices.Sorted(maps.Keys(r.parts)) {
 		reason, known := leftOut[part]
 		if !known {
@@ -254,5 +255,4 @@ func (r *reader) rest() error {
 			r.data.Left = append(r.data.Left, Left{part, n, reason})
 		}
 	}
-	return nil
 }

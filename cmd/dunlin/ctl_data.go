@@ -129,10 +129,10 @@ func wordOf(err error) string {
 
 // importFailed is EMQ X's sentence, with the reason it leaves to its log.
 func importFailed(path string, a *answer) error {
-	switch {
-	case a.Message == "unsupported_version":
+	switch a.Message {
+	case "unsupported_version":
 		return sentence("The emqx data import failed: Unsupported version.\n" + a.Reason)
-	case a.Message == "import_failed":
+	case "import_failed":
 		return sentence("The emqx data import failed.\n" + a.Reason)
 	}
 	return sentence(fmt.Sprintf("The emqx data import failed: %s while reading %s.", a.Message, path))
