@@ -1,12 +1,14 @@
 package host
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -106,6 +108,22 @@ func TestThisProcess(t *testing.T) {
 	}
 	if after.CPU < before.CPU+0.01 {
 		t.Errorf("%v s of work in 50 ms", after.CPU-before.CPU)
+	}
+}
+
+// TestTrimProgram: what was given back comes again when it is needed.
+func TestTrimProgram(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("it is for Linux only")
+	}
+	for range 2 {
+		looked, err := TrimProgram()
+		if err != nil || looked < 1<<20 {
+			t.Errorf("%d bytes of the program, %v", looked, err)
+		}
+		if s := fmt.Sprint(strings.ToUpper("still "), 42); s != "STILL 42" {
+			t.Error(s)
+		}
 	}
 }
 

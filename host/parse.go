@@ -188,3 +188,31 @@ func numbers(text string, to []uint64) error {
 	}
 	return nil
 }
+
+// parseMaps reads /proc/self/smaps and returns where a file lies in the address
+// space as it is on the disk: nothing can be written there, and nothing has been,
+// as what links a program does to the tables that it closes then.
+func parseMaps(maps []byte, file string) (ranges [][2]uintptr, err error) {
+	var last [2]uintptr // zero: of no use
+	for line := range bytes.Lines(maps) {
+		f := bytes.Fields(line)
+		switch {
+		case len(f) == 3 && string(f[0]) == "Anonymous:": // Anonymous:    0 kB
+			if string(f[1]) == "0" && last[1] > 0 {
+				ranges = append(ranges, last)
+			}
+		case len(f) < 5 || len(f[1]) != 4 || f[1][3] != 'p' && f[1][3] != 's':
+		case len(f) != 6 || string(f[5]) != file || string(f[1]) != "r-xp" && string(f[1]) != "r--p":
+			last = [2]uintptr{}
+		default: // 00400000-0142f000 r-xp 00000000 fe:00 123 /usr/bin/dunlin
+			from, to, _ := bytes.Cut(f[0], []byte("-"))
+			a, wrong := strconv.ParseUint(string(from), 16, 64)
+			b, alsoWrong := strconv.ParseUint(string(to), 16, 64)
+			if wrong != nil || alsoWrong != nil || a >= b {
+				return nil, fmt.Errorf("/proc/self/smaps: %q is no range of addresses", f[0])
+			}
+			last = [2]uintptr{uintptr(a), uintptr(b)}
+		}
+	}
+	return ranges, nil
+}

@@ -97,6 +97,24 @@ func TestParsePairs(t *testing.T) {
 }
 
 // FuzzParse feeds every parser: none may panic, and none may read more out of a text than it holds.
+func TestParseMaps(t *testing.T) {
+	parse := func(text []byte) ([][2]uintptr, error) { return parseMaps(text, "/usr/bin/dunlin") }
+	const untouched = "Size: 2048 kB\nAnonymous:             0 kB\nVmFlags: rd ex mr mw me\n"
+	const text = "00400000-00600000 r-xp 00000000 fe:00 123                /usr/bin/dunlin\n" + untouched +
+		"00600000-00a00000 r--p 00200000 fe:00 123                /usr/bin/dunlin\n" + untouched +
+		"00a00000-00a10000 r--p 00600000 fe:00 123                /usr/bin/dunlin\nAnonymous:             4 kB\n" + // written to before
+		"00a10000-00b00000 rw-p 00600000 fe:00 123                /usr/bin/dunlin\n" + untouched +
+		"00b00000-00c00000 r--s 00600000 fe:00 123                /usr/bin/dunlin\n" + untouched +
+		"c000000000-c000400000 rw-p 00000000 00:00 0 \n" + untouched +
+		"7f0000000000-7f0000001000 r-xp 00000000 fe:00 9          /usr/lib/libc.so.6\n" + untouched +
+		"7f0000002000-7f0000003000 r-xp 00000000 fe:00 124        /usr/bin/dunlin (deleted)\n" + untouched
+	check(t, text, "[[4194304 6291456] [6291456 10485760]]", parse)
+	check(t, "", "[]", parse)
+	check(t, "Anonymous: 0 kB\n", "[]", parse)
+	check(t, "x-y r-xp 00000000 fe:00 123 /usr/bin/dunlin\n", "!no range of addresses", parse)
+	check(t, "2000-1000 r-xp 00000000 fe:00 123 /usr/bin/dunlin\n", "!no range of addresses", parse)
+}
+
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{statText, memoryText, processText, devText, snmpText, "0.5 1 2", "read_bytes: 5\n", ")", "cpu\ncpu", "Tcp:\nTcp: 1 2"} {
 		f.Add([]byte(text))
@@ -113,5 +131,6 @@ func FuzzParse(f *testing.F) {
 		_, _ = parseProcess(text, 0, 4096)
 		_, _ = parsePairs(text, "Tcp", "RetransSegs")
 		_ = parseIO(text, new(Process))
+		_, _ = parseMaps(text, "dunlin")
 	})
 }

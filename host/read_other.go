@@ -25,5 +25,8 @@ func ReadFileSystem(string) (FileSystem, error) { return FileSystem{}, errors.Er
 // ReadProcess is for Linux only.
 func ReadProcess() (Process, error) { return Process{}, errors.ErrUnsupported }
 
+// TrimProgram is for Linux only.
+func TrimProgram() (uint64, error) { return 0, errors.ErrUnsupported }
+
 // ReadFiles is for Linux only.
 func ReadFiles() (open, most uint64, err error) { return 0, 0, errors.ErrUnsupported }

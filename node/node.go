@@ -99,6 +99,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n.watchAlarms()
+	trimProgram(log)
 	n.tidying.Go(func() { tidy(n.stop) })
 	n.tidying.Go(func() { sampleHistory(n.History, n.stop) })
 	return n, nil
