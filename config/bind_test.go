@@ -239,6 +239,7 @@ func TestSecretKeys(t *testing.T) {
 	for key, want := range map[string]bool{
 		"node.cookie": true, "auth.mysql.password": true, "auth.jwt.secret": true, "auth.ldap.bind_password": true,
 		"management.application.default_secret": true, "stomp.default_user.passcode": true,
+		"opentelemetry.exporter.headers.authorization": true, "headers.x": true, "auth.http.headers": false,
 		"auth.mysql.password_hash": false, "node.name": false, "password.x": false,
 	} {
 		if isSecret(key) != want {
