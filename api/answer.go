@@ -225,8 +225,8 @@ func (n *notation) membersAt(depth int) (schema, error) {
 }
 
 func (n *notation) memberAt(depth int, of, members schema, required *[]string) (err error) {
-	any, name := n.skip("*"), ""
-	if !any {
+	anyName, name := n.skip("*"), ""
+	if !anyName {
 		if name = n.word(); name == "" {
 			return n.expected("a name")
 		}
@@ -239,7 +239,7 @@ func (n *notation) memberAt(depth int, of, members schema, required *[]string) (
 		}
 	}
 	switch _, twice := members[name]; {
-	case any:
+	case anyName:
 		of["additionalProperties"] = value
 	case twice:
 		return fmt.Errorf("the member %q is there twice", name)

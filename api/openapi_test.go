@@ -113,7 +113,7 @@ func (d *document) checkOperation(t *testing.T, where, path string, operation ob
 		p := p.(object)
 		if p["in"] == "path" {
 			inPath = append(inPath, p["name"].(string))
-			if p["required"] != true {
+			if required, _ := p["required"].(bool); !required {
 				t.Errorf("%s: %v isn't required, but is a part of the path", where, p["name"])
 			}
 		}

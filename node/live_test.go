@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func (p *peer) next() []byte {
 	if _, err := io.ReadFull(p.in, body); err != nil {
 		return nil
 	}
-	return append(head, body...)
+	return slices.Concat(head, body)
 }
 
 // TestLiveTerms changes what holds for clients, and looks whether it does.

@@ -101,7 +101,7 @@ func (c *conn) traceUnasked(a *trace.Active, action auth.Action, name string) {
 	}
 	by := "an answer of the last second"
 	switch {
-	case !c.listener.zone.EnableACL:
+	case !c.listener.policy().EnableACL:
 		by = "enable_acl"
 	case c.info.Superuser:
 		by = "superuser"
