@@ -43,11 +43,9 @@ func ctlCommand(name string) *cobra.Command {
 		vmVerbs(&where), aclVerbs(&where), bannedVerbs(&where), accountVerbs(&where, "users", "user", "auth_username", "username"),
 		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"), saslVerbs(&where), alarmVerbs(&where), logVerbs(&where),
 		accountingVerbs(&where), traceVerbs(&where), namedTraceVerbs(&where),
-		dataVerbs(&where),
+		dataVerbs(&where), confVerbs(&where), retainerVerbs(&where), mnesiaVerb(&where), pemVerbs(&where),
+		telemetryVerbs(&where), licenseVerbs(&where), adminVerbs(&where), mgmtVerbs(&where),
 	}
-	groups = append(groups, confVerbs(&where))
-	groups = append(groups, retainerVerbs(&where), mnesiaVerb(&where), pemVerbs(&where), telemetryVerbs(&where), licenseVerbs(&where))
-	groups = append(groups, adminVerbs(&where), mgmtVerbs(&where))
 	groups = append(groups, absentCommands(&where)...)
 	c.AddCommand(groups...)
 	c.RunE = func(c *cobra.Command, args []string) error {
