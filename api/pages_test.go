@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -89,7 +90,8 @@ func TestDashboardListener(t *testing.T) {
 		t.Errorf("an app logs in to the dashboard: %d", status)
 	}
 	rows := ask(s.handler(socket), from("@", "GET", "/api/v4/nodes/dunlin@host/listeners", ""))
-	if !strings.Contains(rows, `"protocol":"http:dashboard"`) || !strings.Contains(rows, `"max_conns":512,"current_conns":1`) {
+	// One connection, or two if the first was not free again in time.
+	if !regexp.MustCompile(`"protocol":"http:dashboard".*"max_conns":512,"current_conns":[12],`).MatchString(rows) {
 		t.Errorf("the listeners are %s", rows)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/api"
@@ -96,6 +97,13 @@ func TestDashboardIsSwitched(t *testing.T) {
 		if open != want {
 			t.Errorf("%v: open %v, want %v", env, open, want)
 		}
+	}
+	const idle = "dashboard.listener.http (DUNLIN_DASHBOARD__LISTENER__HTTP) has no effect: emqx_dashboard is not among what is to be loaded"
+	if c := configured(t, "DUNLIN_LOADED_PLUGINS=emqx_management"); !slices.Contains(c.idle, idle) {
+		t.Errorf("configured and not loaded, the warnings are %q", c.idle)
+	}
+	if c := configured(t); slices.Contains(c.idle, idle) {
+		t.Error("it is said to have no effect")
 	}
 	f(true)
 	f(true, "DUNLIN_LOADED_PLUGINS=emqx_dashboard,emqx_management")

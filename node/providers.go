@@ -253,6 +253,9 @@ func (c *Config) noteIdle(report *config.Report) {
 	if err != nil {
 		return // the start says it
 	}
+	if loaded != nil && !loaded.has("emqx_dashboard") {
+		c.noteNoDashboard(report)
+	}
 	known := names{"emqx_auth_mnesia", "emqx_auth_username", "emqx_auth_clientid"} // always on
 	for _, o := range c.Providers.optional(nil, nil) {
 		known = append(known, o.plugin)
@@ -270,6 +273,16 @@ func (c *Config) noteIdle(report *config.Report) {
 	for _, name := range loaded {
 		if strings.HasPrefix(name, "emqx_auth_") && !known.has(name) {
 			c.idle = append(c.idle, fmt.Sprintf("the plugin %s is to be loaded and is not known: it checks nobody", name))
+		}
+	}
+}
+
+// noteNoDashboard notes that the dashboard is configured and not loaded.
+func (c *Config) noteNoDashboard(report *config.Report) {
+	for _, v := range report.Values {
+		if strings.HasPrefix(v.Key, "dashboard.listener.") && v.Origin.Source != "" && !inPlugins(v.Origin) && v.Value != "off" {
+			c.idle = append(c.idle, fmt.Sprintf("%s (%s) has no effect: emqx_dashboard is not among what is to be loaded", v.Key, v.Origin))
+			return
 		}
 	}
 }
