@@ -88,10 +88,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, route *Route, values []string) (*request, bool) {
 	q := &request{version: version, route: route, longest: int(s.longest.Load()), accept: r.Header.Get("Accept")}
 	var err error
-	if route.content > 0 {
+	switch {
+	case route.content > 0:
 		q.params, q.content, err = readContent(w, r, route.content)
-	} else {
-		q.params, q.items, err = readParams(w, r)
+	case route.open:
+		q.params, q.items, err = readParams(w, r, maxOpenBody)
+	default:
+		q.params, q.items, err = readParams(w, r, maxBody)
 	}
 	tooLong := new(http.MaxBytesError)
 	switch {

@@ -169,13 +169,9 @@ func (s *Server) user(r *http.Request, name, password string) (user login.User, 
 	return user, err
 }
 
-// try looks whether a login is right. One that was proven before passes at
-// once, so that whoever is in stays in where others guess.
+// try looks whether a login is right.
 func (s *Server) try(r *http.Request, name string, proven, check func() bool) *refusal {
-	if proven() {
-		return nil
-	}
-	outcome := s.attempts.Try(r.RemoteAddr, name, check)
+	outcome := s.attempts.Try(r.RemoteAddr, name, proven, check)
 	switch {
 	case outcome.Right:
 		return nil

@@ -132,9 +132,12 @@ func TestGuessingIsLimited(t *testing.T) {
 			if n := strings.Count(f.log.String(), "wrong too often"); n != 1 || strings.Contains(f.log.String(), "guess") {
 				t.Errorf("the log says: %s", f.log.String())
 			}
-			// Who is known stays in, from there as well; others can still log in.
-			if status, _ := logIn(h, "192.0.2.1:99", name, secret); status != 200 {
-				t.Errorf("a proven login from the same address: %d", status)
+			// The guesser isn't told when he is right; others can still log in.
+			if status, _ := logIn(h, "192.0.2.1:99", name, secret); status != 429 {
+				t.Errorf("a right guess from the same address: %d", status)
+			}
+			if status, _ := logIn(h, "192.0.2.9:1", name, secret); status != 200 {
+				t.Errorf("who is in: %d", status)
 			}
 			if status, _ := logIn(h, "192.0.2.2:1", name, "wrong"); status != 401 {
 				t.Errorf("another address: %d", status)

@@ -15,8 +15,12 @@ import (
 	"time"
 )
 
-// maxBody bounds a request's body, in bytes.
-const maxBody = 4 << 20
+// maxBody bounds a request's body, in bytes, and maxOpenBody that of somebody
+// who has not logged in.
+const (
+	maxBody     = 4 << 20
+	maxOpenBody = 16 << 10
+)
 
 // request is one call of a Route.
 type request struct {
@@ -70,13 +74,13 @@ func (p params) time(name string) (t time.Time, ok bool) {
 // errNotJSON is a body of something else.
 var errNotJSON = errors.New("the body is not JSON")
 
-// readParams reads the query, then the body, which wins where both name a
-// parameter. items is not nil if the body is an array.
-func readParams(w http.ResponseWriter, r *http.Request) (all params, items []params, err error) {
+// readParams reads the query, then the body of at most so many bytes, which wins
+// where both name a parameter. items is not nil if the body is an array.
+func readParams(w http.ResponseWriter, r *http.Request, longest int64) (all params, items []params, err error) {
 	if all, err = readQuery(r); err != nil {
 		return nil, nil, err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longest))
 	if err != nil {
 		return nil, nil, err
 	}

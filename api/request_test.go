@@ -56,7 +56,7 @@ func TestCheck(t *testing.T) {
 
 func TestBodyWinsOverQuery(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "/?a=1&b=2&a=3", strings.NewReader(`{"b":"body","c":null}`))
-	all, items, err := readParams(httptest.NewRecorder(), r)
+	all, items, err := readParams(httptest.NewRecorder(), r, maxBody)
 	if err != nil || items != nil || all.text("a") != "1" || all.text("b") != "body" || len(all) != 3 {
 		t.Errorf("%v %v %v", all, items, err)
 	}

@@ -26,6 +26,17 @@ func TestBodyThatIsTooLong(t *testing.T) {
 	}
 }
 
+// TestStrangersAreBrief: what nobody has proven to be is no reason to read
+// megabytes.
+func TestStrangersAreBrief(t *testing.T) {
+	s, _ := newServer(t, withUsers)
+	h := s.handler(dashboard)
+	long := `{"username":"` + strings.Repeat("x", maxOpenBody) + `","password":"x"}`
+	if got := ask(h, from("192.0.2.1:1", "POST", "/api/v4/auth", long)); got != "413 Request Entity Too Large" {
+		t.Errorf("got %.100s", got)
+	}
+}
+
 func TestPathsLeadNowhereElse(t *testing.T) {
 	_, _, url := startServer(t)
 	for path, want := range map[string]int{

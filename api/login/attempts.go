@@ -1,6 +1,7 @@
 package login
 
 import (
+	"crypto/sha256"
 	"net/netip"
 	"sync"
 	"time"
@@ -17,7 +18,7 @@ const (
 	// that strangers can't keep an administrator out.
 	maxOfName    = 100
 	whileGuessed = 10 * time.Minute
-	// maxTried is how many addresses, and how many names, are kept in mind.
+	// maxTried is how many addresses, names, and pairs of both, are kept in mind.
 	maxTried = 10_000
 )
 
@@ -26,7 +27,14 @@ const (
 type Attempts struct {
 	mu        sync.Mutex
 	byAddress map[netip.Prefix]*bucket
-	byName    map[string]*bucket
+	byName    map[digest]*bucket // a name may be as long as a request
+	in        map[visit]struct{} // was right, and not wrong since
+}
+
+// visit is an address with the name it logs in with.
+type visit struct {
+	from netip.Prefix
+	name digest
 }
 
 // bucket is filled by wrong logins and emptied by time.
@@ -43,9 +51,16 @@ type Outcome struct {
 }
 
 // Try lets check look at a login unless the address, host and port, has to
-// wait. Those of one address are checked one after another.
-func (a *Attempts) Try(address, name string, check func() bool) Outcome {
-	from, about := a.of(address, name)
+// wait. Those of one address are checked one after another. Whoever is in stays
+// in where others guess: as long as an address was right about a name, and not
+// wrong since, proven is asked first, which tells at once what check found right
+// before. Everywhere else it would answer as many guesses as anybody likes.
+func (a *Attempts) Try(address, name string, proven, check func() bool) Outcome {
+	v := visit{network(address), sha256.Sum256([]byte(name))}
+	from, in := a.enter(v, proven)
+	if in {
+		return Outcome{Right: true}
+	}
 	from.mu.Lock()
 	defer from.mu.Unlock()
 	now := time.Now()
@@ -53,42 +68,69 @@ func (a *Attempts) Try(address, name string, check func() bool) Outcome {
 		return Outcome{Wait: wait}
 	}
 	if check() {
+		a.letIn(v)
 		return Outcome{Right: true}
 	}
 	now = time.Now()
 	from.fill(now)
-	if about.guessed(now) {
+	if a.about(v.name).guessed(now) {
 		from.shut(now)
 	}
 	return Outcome{Shut: from.wait(now, maxTries) > 0}
 }
 
-// of returns the buckets of an address and of a name.
-func (a *Attempts) of(address, name string) (from, about *bucket) {
+// enter reports whether somebody is in and proves it again, or else returns the
+// bucket of the address. Only one can be wrong about that: then nobody is in.
+func (a *Attempts) enter(v visit, proven func() bool) (from *bucket, in bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.byAddress == nil {
-		a.byAddress, a.byName = make(map[netip.Prefix]*bucket), make(map[string]*bucket)
+		a.byAddress, a.byName, a.in = make(map[netip.Prefix]*bucket), make(map[digest]*bucket), make(map[visit]struct{})
 	}
-	return bucketOf(a.byAddress, network(address)), bucketOf(a.byName, name)
+	if _, in = a.in[v]; in {
+		if proven() {
+			return nil, true
+		}
+		delete(a.in, v)
+	}
+	return bucketOf(a.byAddress, v.from), false
 }
 
-// bucketOf makes room, if it must, by forgetting another. Which one is left to
-// the map: whoever attacks from ten thousand addresses gains nothing by being
-// forgotten.
+func (a *Attempts) letIn(v visit) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	makeRoom(a.in)
+	a.in[v] = struct{}{}
+}
+
+// about is the bucket of a name. There is none before a guess was checked:
+// whoever has to wait must not have other names forgotten.
+func (a *Attempts) about(name digest) *bucket {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return bucketOf(a.byName, name)
+}
+
 func bucketOf[K comparable](all map[K]*bucket, key K) *bucket {
 	if b := all[key]; b != nil {
 		return b
 	}
-	if len(all) >= maxTried {
-		for old := range all {
-			delete(all, old)
-			break
-		}
-	}
+	makeRoom(all)
 	b := new(bucket)
 	all[key] = b
 	return b
+}
+
+// makeRoom forgets another, if it must. Which one is left to the map: whoever
+// attacks from ten thousand addresses gains nothing by being forgotten.
+func makeRoom[K comparable, V any](all map[K]V) {
+	if len(all) < maxTried {
+		return
+	}
+	for old := range all {
+		delete(all, old)
+		return
+	}
 }
 
 // network is what counts as one address: with IPv6, the network that one

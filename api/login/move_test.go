@@ -98,6 +98,9 @@ func TestPasswordsAreStoredAnew(t *testing.T) {
 	if _, ok := u.Check(ctx, "old", "wrong"); ok {
 		t.Fatal("any password fits")
 	}
+	if _, ok := u.Proven("old", "public"); ok {
+		t.Fatal("it is let in without a Check, which would store it anew")
+	}
 	user, ok := u.Check(ctx, "old", "public")
 	if !ok || user.Stored == imported.Stored || user.Hash != u.hasher.name {
 		t.Fatalf("it isn't stored anew: %v %+v", ok, user)
