@@ -153,6 +153,9 @@ const (
 // deliver sends until the service has taken the change, and returns why it is
 // dropped, if it is.
 func (w *Webhook) deliver(body []byte) (dropped string) {
+	if w.ctx.Err() != nil { // run may find both, and chooses at random
+		return dropStopped
+	}
 	pause := firstPause
 	for try := 0; ; try++ {
 		again, err := w.send(body)
