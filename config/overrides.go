@@ -43,7 +43,11 @@ func WriteOverrides(path string, settings []Setting) error {
 		if s.Value != trim(s.Value) || strings.ContainsAny(s.Value, "\r\n\x00") || !isKey(s.Key) {
 			return &Error{Key: s.Key, Msg: "expected a value of one line without blanks around it"}
 		}
-		text.WriteString(trim(s.Key+" = "+s.Value) + "\n")
+		one := trim(s.Key + " = " + s.Value)
+		if len(one) >= maxLine {
+			return &Error{Key: s.Key, Msg: fmt.Sprintf("expected a value with which the line has less than %d bytes", maxLine)}
+		}
+		text.WriteString(one + "\n")
 		line++
 		s.Origin = Origin{Source: path, Line: line}
 	}

@@ -32,11 +32,19 @@ func TestOverridesFile(t *testing.T) {
 	bad("zone.a.max_inflight", " 7")
 	bad("zone.a.max_inflight = 7\nallow_anonymous", "true")
 	bad("", "7")
+	bad("zone.a.max_inflight", strings.Repeat("7", maxLine-len("zone.a.max_inflight = ")))
 	if again, err := ReadOverrides(path); err != nil || !slices.Equal(again, want) {
 		t.Errorf("what could not be written has changed the file: %v, %v", again, err)
 	}
 	if names, err := os.ReadDir(filepath.Dir(path)); err != nil || len(names) != 1 {
 		t.Errorf("files are left over: %v, %v", names, err)
+	}
+	longest := []Setting{{Key: "k", Value: strings.Repeat("7", maxLine-len("k = ")-1)}, want[0]}
+	if err := WriteOverrides(path, longest); err != nil {
+		t.Error(err)
+	}
+	if got, err := ReadOverrides(path); err != nil || !slices.Equal(got, longest) {
+		t.Errorf("of the longest line and the next %d are read: %v", len(got), err)
 	}
 	if err := WriteOverrides(filepath.Join(path, "x"), nil); err == nil || !strings.Contains(err.Error(), "the overrides can't be written") {
 		t.Errorf("a folder that isn't there: %v", err)

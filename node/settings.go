@@ -155,6 +155,9 @@ var theOverride = config.Origin{Source: "override"}
 // changeable returns the main spelling of a key, or says why it can't change
 // while the node runs.
 func (n *Node) changeable(c *Config, name, value string) (key string, err error) {
+	if strings.Contains(value, "$(") { // it would show, here or in an error, what is hidden of a secret
+		return "", fmt.Errorf("%s: $(another.key) can be written in a file only", name)
+	}
 	_, report, err := c.sources.bind([]config.Setting{{Key: name, Value: value, Origin: theOverride}}, false)
 	if err != nil {
 		return "", said(err) // it names the nearest key of one that there isn't

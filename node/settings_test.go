@@ -134,6 +134,7 @@ func TestChangeSettings(t *testing.T) {
 	n.set("listener.tcp.nobody.max_connections can't change while the node runs: set it in a file or the environment, and restart", "listener.tcp.nobody.max_connections=1")
 	n.set("built-in default: os_mon.cpu_low_watermark: expected at most os_mon.cpu_high_watermark = 50%, found 60%", "os_mon.cpu_high_watermark=50%")
 	n.set("log.level: expected one of debug, info, notice, warning, error, critical, alert, emergency, all, found \"loud\"", "log.level=loud")
+	n.set("acl_nomatch: $(another.key) can be written in a file only", "acl_nomatch=$(auth.mysql.password)") // else the error tells it
 	n.set("zone.external.mountpoint: expected a value of one line without blanks around it", "zone.external.mountpoint=a\nnode.name = x@y")
 	is("zone.external.max_inflight", "64", "override", "overrides.conf:4")
 	if n.file() != before {
