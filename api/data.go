@@ -167,17 +167,26 @@ func (s *Server) importData(q *request) (any, error) {
 
 func (s *Server) importText(q *request, text, env []byte, dry bool) (any, error) {
 	d, err := backup.Read(text, env)
-	switch {
-	case errors.Is(err, backup.ErrVersion):
-		return asItIs{"message": "unsupported_version", "reason": err.Error()}, nil
-	case errors.Is(err, backup.ErrNoJSON):
-		return asItIs{"message": "bad_json", "reason": err.Error()}, nil
-	case err != nil:
-		return asItIs{"message": "import_failed", "reason": err.Error()}, nil
+	if err != nil {
+		return notImported(err), nil
 	}
 	report, err := s.target().Import(q.ctx, d, dry)
-	if err != nil {
-		return asItIs{"message": "import_failed", "reason": err.Error(), "report": report}, nil
+	if err == nil {
+		return report, nil
 	}
-	return report, nil
+	answer := notImported(err)
+	answer["report"] = report
+	return answer, nil
+}
+
+// notImported is EMQ X's word for what went wrong, with the reason.
+func notImported(err error) asItIs {
+	word := "import_failed"
+	switch {
+	case errors.Is(err, backup.ErrVersion):
+		word = "unsupported_version"
+	case errors.Is(err, backup.ErrNoJSON):
+		word = "bad_json"
+	}
+	return asItIs{"message": word, "reason": err.Error()}
 }

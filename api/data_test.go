@@ -82,7 +82,7 @@ func TestDataMovesByREST(t *testing.T) {
 
 func TestContentIsBounded(t *testing.T) {
 	read := func(body string) error {
-		_, content, err := readContent(httptest.NewRecorder(), httptest.NewRequest("POST", "/?a=b", strings.NewReader(body)), 4)
+		_, content, err := readContent(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/?a=b", strings.NewReader(body)), 4)
 		if err == nil && string(content) != body {
 			t.Errorf("read %q", content)
 		}

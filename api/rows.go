@@ -161,7 +161,7 @@ func appendText(dst []byte, s string) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		escape := ""
+		var escape string
 		switch {
 		case r == '"' || r == '\\':
 			escape = `\` + s[i:i+1]

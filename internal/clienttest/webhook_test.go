@@ -39,7 +39,8 @@ func TestAlarmWebhook(t *testing.T) {
 	b := start(t, "tcp", "alarm.actions=webhook", "alarm.webhook.url="+web.URL+"/hook", "alarm.webhook.headers.x-key=k",
 		"alarm.webhook.request_timeout=200ms", "os_mon.mem_check_interval=100ms", "os_mon.sysmem_high_watermark=0%")
 	alarm := <-took
-	if alarm["action"] != "alarm_activated" || alarm["name"] != "high_system_memory_usage" || alarm["node"] != "dunlin@127.0.0.1" || alarm["activated"] != true {
+	activated, _ := alarm["activated"].(bool)
+	if alarm["action"] != "alarm_activated" || alarm["name"] != "high_system_memory_usage" || alarm["node"] != "dunlin@127.0.0.1" || !activated {
 		t.Errorf("came: %v", alarm)
 	}
 	if out := b.output(); strings.Contains(out, "is activated") {
