@@ -45,6 +45,7 @@ func (t *Target) Import(ctx context.Context, d *Data, dry bool) (*Report, error)
 	for _, p := range d.Problems {
 		i.problem(p)
 	}
+	i.report.Skipped += d.More
 	for _, part := range []func(*Target) error{i.accounts, i.rules, i.bans, i.apps, i.users} {
 		if err := part(t); err != nil {
 			return i.report, err

@@ -27,7 +27,8 @@ type Data struct {
 	Apps     []App
 	Users    []User
 
-	Problems []Problem // records that can't be read
+	Problems []Problem // the first of the records that can't be read
+	More     int       // how many more of them there are
 	Left     []Left    // parts that can't be taken over
 	Notes    []string  // what an operator should know, a sentence each
 }
@@ -179,6 +180,10 @@ func (r *reader) head() error {
 	return nil
 }
 
+// maxRecords is how many a list may have: more than MaxSize has room for if they
+// say anything, and few enough to be told within seconds that they don't.
+const maxRecords = 2_000_000
+
 // each reads a list. take is told where a record stands; the error is what is
 // wrong with it, and errWhole wrapped in it ends everything.
 func each[T any](r *reader, part string, name func(*T) string, take func(at string, record *T) error) error {
@@ -187,11 +192,20 @@ func each[T any](r *reader, part string, name func(*T) string, take func(at stri
 	if !has {
 		return nil
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(raw, &list); err != nil {
+	d := json.NewDecoder(bytes.NewReader(raw)) // one by one: a list takes ten times the memory of its text
+	switch begin, err := d.Token(); {
+	case err == nil && begin == nil: // null
+		return nil
+	case err != nil || begin != json.Delim('['):
 		return fmt.Errorf("%s: expected a list", part)
 	}
-	for i, raw := range list {
+	for i := 0; d.More(); i++ {
+		if i == maxRecords {
+			return fmt.Errorf("%s: expected at most %d records", part, maxRecords)
+		}
+		if err := d.Decode(&raw); err != nil {
+			return fmt.Errorf("%s: %w", part, err) // never: it was read before
+		}
 		var record T
 		at := fmt.Sprintf("%s[%d]", part, i)
 		err := plain(json.Unmarshal(raw, &record))
@@ -223,6 +237,10 @@ func plain(err error) error {
 const longestName = 100
 
 func (r *reader) problem(at, name string, err error) {
+	if len(r.data.Problems) == maxListed {
+		r.data.More++
+		return
+	}
 	if len(name) > longestName {
 		name = name[:longestName] + "…"
 	}
@@ -247,7 +265,7 @@ func (r *reader) rest() {
 			reason = "no part of an export that is known"
 		}
 		n := 1
-		var list []json.RawMessage
+		var list []nothing
 		if json.Unmarshal(r.parts[part], &list) == nil {
 			n = len(list)
 		}
@@ -256,3 +274,9 @@ func (r *reader) rest() {
 		}
 	}
 }
+
+// nothing is what has to be counted only.
+type nothing struct{}
+
+// UnmarshalJSON takes anything.
+func (*nothing) UnmarshalJSON([]byte) error { return nil }

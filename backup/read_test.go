@@ -331,3 +331,32 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestBadListsAreBounded: whatever is in a file, it doesn't fill the memory, and
+// somebody waits for the answer.
+func TestBadListsAreBounded(t *testing.T) {
+	text := func(part string, n int) []byte {
+		return []byte(`{"version":"4.3","` + part + `":[` + strings.Repeat("1,", n-1) + "1]}")
+	}
+	const n = 10_000
+	d, err := Read(text("auth_mnesia", n), nil)
+	if err != nil || len(d.Problems) != maxListed || d.More != n-maxListed {
+		t.Fatalf("%v: %d problems and %d more", err, len(d.Problems), d.More)
+	}
+	report, err := new(Target).Import(t.Context(), d, true)
+	if err != nil || report.Skipped != n {
+		t.Errorf("%v: %d skipped, want %d", err, report.Skipped, n)
+	}
+	if d, err := Read(text("rules", n), nil); err != nil || d.Left[0].Count != n {
+		t.Errorf("%v: left are %+v", err, d.Left)
+	}
+	want := fmt.Sprintf("blacklist: expected at most %d records", maxRecords)
+	if _, err := Read(text("blacklist", maxRecords+1), nil); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	for _, none := range []string{"null", "[]"} {
+		if d, err := Read([]byte(`{"version":"4.3","blacklist":`+none+`}`), nil); err != nil || len(d.Problems) > 0 {
+			t.Errorf("%s: %v, %+v", none, err, d)
+		}
+	}
+}
