@@ -59,7 +59,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 		return
 	}
 	route, values := s.tree.find(version, r.Method, path[2:])
-	if route != nil && !route.isAt(d) {
+	if route != nil && (!route.isAt(d) || route.exact && hasGap(r.URL)) {
 		route = nil
 	}
 	who, ok := s.admit(w, r, d, route)

@@ -25,7 +25,7 @@ func (s *Server) retainedRoutes() []Route {
 		{Method: "GET", Path: "/retained", Name: "list_retained", Summary: "List the retained messages, by topic, level by level",
 			Params:  paging(matching, Param{Name: "_like_topic", Type: Text, Doc: "a part of the topic"}),
 			Returns: "[" + rowOf[retainedRow]() + "]", Fails: []int{codeTopic, codeUnknown}, handle: s.listRetained},
-		{Method: "DELETE", Path: "/retained", Name: "clean_retained", Summary: "Delete retained messages; without a filter all", Strict: true,
+		{Method: "DELETE", Path: "/retained", exact: true, Name: "clean_retained", Summary: "Delete retained messages; without a filter all", Strict: true,
 			Params: []Param{matching}, Returns: "{deleted: int}", Fails: []int{codeTopic, codeUnknown}, handle: s.cleanRetained},
 		{Method: "GET", Path: "/retained/:topic", Name: "lookup_retained", Summary: "Look up the retained message of a topic",
 			Returns: rowOf[retainedMessage](), Fails: []int{codeOffline}, handle: s.lookupRetained},

@@ -31,6 +31,10 @@ type Route struct {
 	private bool // is not there at the management ports
 	own     bool // is about the caller's own login: a viewer may have it, and who has to change a password
 	secret  bool // shows what viewers must not see
+	// exact finds the route by no path with an empty part. A client makes /retained/
+	// of /retained/. for the topic ".", which anybody can publish to, and a script
+	// of a variable that is empty: that must not delete everything.
+	exact bool
 	// content lets the handler have the body as it came, up to so many bytes;
 	// Params are then those of the query, or the handler finds them in the body.
 	content int64
@@ -195,3 +199,6 @@ func decodedParts(u *url.URL) []string {
 	}
 	return all
 }
+
+// hasGap reports whether a part of the path of u is empty.
+func hasGap(u *url.URL) bool { return strings.Contains(u.EscapedPath()+"/", "//") }

@@ -26,6 +26,29 @@ func TestBodyThatIsTooLong(t *testing.T) {
 	}
 }
 
+// TestNameThatIsNoPart: a client leaves out the part "." of a path, and what is
+// left must not mean everything. Traces are never called so, and EMQ X has the
+// slash for all of them.
+func TestNameThatIsNoPart(t *testing.T) {
+	s, _ := newServer(t)
+	h := s.handler(socket)
+	all := 0
+	for i := range s.routes {
+		one := &s.routes[i]
+		path, name, _ := strings.Cut(one.Path, ":")
+		if one.Method != "DELETE" || name == "" || strings.Contains(name, "/") || path == "/trace/" {
+			continue
+		}
+		all++
+		if got := ask(h, from("@", "DELETE", "/api/v4"+path, "")); got != "404 Not found." {
+			t.Errorf("DELETE %s: %s", path, got)
+		}
+	}
+	if all < 5 {
+		t.Errorf("only %d routes delete something by its name", all)
+	}
+}
+
 // TestStrangersAreBrief: what nobody has proven to be is no reason to read
 // megabytes.
 func TestStrangersAreBrief(t *testing.T) {

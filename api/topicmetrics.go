@@ -23,7 +23,7 @@ func (s *Server) topicMetricRoutes() []Route {
 			Params: []Param{{Name: "topic", Type: Text, Doc: "without wildcards"}}, handle: s.countTopic},
 		{Method: "DELETE", Path: "/topic-metrics/:topic", Versions: V4, Name: "unregister_topic_metrics", Summary: "Count a topic no longer",
 			handle: func(q *request) (any, error) { s.o.Broker.UncountTopic(q.path["topic"]); return nil, nil }},
-		{Method: "DELETE", Path: "/topic-metrics", Versions: V4, Name: "unregister_all_topic_metrics", Summary: "Count no single topic any longer",
+		{Method: "DELETE", Path: "/topic-metrics", exact: true, Versions: V4, Name: "unregister_all_topic_metrics", Summary: "Count no single topic any longer",
 			handle: func(*request) (any, error) { s.o.Broker.UncountTopics(); return nil, nil }},
 	}
 }
