@@ -98,7 +98,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, 
 	}
 	tooLong := new(http.MaxBytesError)
 	switch {
-	case errors.As(err, &tooLong):
+	case errors.As(err, &tooLong), errors.Is(err, errTooMany):
 		writeText(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return nil, false
 	case err != nil || q.items != nil && route.batch == nil:

@@ -56,7 +56,7 @@ func components() object {
 			"login":     textResponse("There is no login, or it is wrong."),
 			"forbidden": textResponse("The login does not allow it, or the request comes from a page of another site."),
 			"absent":    textResponse("There is no such route, or the part it belongs to is switched off."),
-			"tooLong":   textResponse("The body is longer than 4 MB."),
+			"tooLong":   textResponse("The body is longer than 4 MB, or an array in it than 100,000."),
 			"wait":      textResponse("Too many wrong logins came from this address; Retry-After says how many seconds to wait."),
 			"broken":    textResponse("The handler failed; the log says how."),
 		},

@@ -74,6 +74,13 @@ func (p params) time(name string) (t time.Time, ok bool) {
 // errNotJSON is a body of something else.
 var errNotJSON = errors.New("the body is not JSON")
 
+// maxItems bounds an array in a body: in memory {} takes a hundred times its
+// text.
+const maxItems = 100_000
+
+// errTooMany is an array of more.
+var errTooMany = errors.New("the array has too many objects")
+
 // readParams reads the query, then the body of at most so many bytes, which wins
 // where both name a parameter. items is not nil if the body is an array.
 func readParams(w http.ResponseWriter, r *http.Request, longest int64) (all params, items []params, err error) {
@@ -89,8 +96,8 @@ func readParams(w http.ResponseWriter, r *http.Request, longest int64) (all para
 	case text == "":
 		return all, nil, nil
 	case text[0] == '[':
-		items = []params{}
-		return all, items, decode(text, &items)
+		items, err = decodeItems(text)
+		return all, items, err
 	case text[0] == '{':
 		return all, nil, decode(text, &all)
 	}
@@ -127,6 +134,27 @@ func decode[T any](text string, into *T) error {
 		return errNotJSON
 	}
 	return nil
+}
+
+func decodeItems(text string) (items []params, err error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	_, err = d.Token()
+	for items = []params{}; err == nil && d.More(); {
+		if len(items) == maxItems {
+			return nil, errTooMany
+		}
+		var one params
+		err = d.Decode(&one)
+		items = append(items, one)
+	}
+	if err == nil {
+		_, err = d.Token()
+	}
+	if _, end := d.Token(); err != nil || end != io.EOF {
+		return nil, errNotJSON
+	}
+	return items, nil
 }
 
 // check turns what came into what Params says. Names it doesn't know are left

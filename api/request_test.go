@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -59,6 +60,28 @@ func TestBodyWinsOverQuery(t *testing.T) {
 	all, items, err := readParams(httptest.NewRecorder(), r, maxBody)
 	if err != nil || items != nil || all.text("a") != "1" || all.text("b") != "body" || len(all) != 3 {
 		t.Errorf("%v %v %v", all, items, err)
+	}
+}
+
+func TestArrays(t *testing.T) {
+	f := func(body string, want int, why error) {
+		t.Helper()
+		_, items, err := readParams(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)), maxBody)
+		if len(items) != want || !errors.Is(err, why) || err == nil && items == nil {
+			t.Errorf("%.30s: %d objects, %v; want %d, %v", body, len(items), err, want, why)
+		}
+	}
+	f(" [] ", 0, nil)
+	f(`[{"a":1},null, {}]`, 3, nil)
+	for _, bad := range []string{"[", "[{}", "[{},]", "[{}] x", "[{}]]", "[1]", `[{"a":}]`, "[{} {}]", "[[]]"} {
+		f(bad, 0, errNotJSON)
+	}
+	many := "[" + strings.Repeat("{},", maxItems-1) + "{}"
+	f(many+"]", maxItems, nil)
+	f(many+",{}]", 0, errTooMany)
+	s, _ := newServer(t)
+	if got := ask(s.handler(socket), from("@", "POST", "/api/v4/mqtt/publish_batch", many+",{}]")); got != "413 Request Entity Too Large" {
+		t.Errorf("got %.100s", got)
 	}
 }
 

@@ -2,6 +2,8 @@ package trace
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -19,6 +21,9 @@ func (t *Tracer) StartFile(s Spec, path string) error {
 		return Invalid("a file is needed")
 	}
 	path = filepath.Clean(path)
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 { // opening it waits for a reader
+		return Invalid(path + " is a pipe")
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
