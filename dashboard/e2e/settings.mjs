@@ -1,8 +1,7 @@
 // Settings: where they come from, and those that change at once.
-import assert from 'node:assert/strict'
 import { scenario } from './harness.mjs'
 
-await scenario({ settings: { 'mqtt.max_qos_allowed': '1' } }, async ({ page, login, open, api, shot }) => {
+await scenario({ settings: { 'mqtt.max_qos_allowed': '1' } }, async ({ page, login, open, shot }) => {
   const dialog = page.getByRole('dialog')
   await login()
   await open('Settings')
