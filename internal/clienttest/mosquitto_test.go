@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -162,13 +163,35 @@ func (m *mosquitto) disconnect(testing.TB) { m.end(syscall.SIGTERM) }
 func (m *mosquitto) kill(testing.TB)       { m.end(os.Kill) }
 func (m *mosquitto) inbox() <-chan message { return m.in }
 
-// end ends the process: on SIGTERM it says goodbye.
+// end ends the process: on SIGTERM it says goodbye. Its handler prints, and if
+// the signal interrupts it while it prints already, it waits for itself for
+// ever: so it gets the signal while it sleeps, and is killed if that was not
+// enough.
 func (m *mosquitto) end(how os.Signal) {
 	if m.sub == nil {
 		return
 	}
 	m.ending.Store(true)
+	for range 1000 {
+		if sleeps(m.sub.Process.Pid) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	m.sub.Process.Signal(how) // fails only if it has ended
-	<-m.ended
+	select {
+	case <-m.ended:
+	case <-time.After(patience):
+		m.sub.Process.Kill()
+		<-m.ended
+	}
 	m.sub = nil
+}
+
+// sleeps reports that a process waits for something to happen; true where the
+// system doesn't tell.
+func sleeps(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, found := strings.Cut(string(stat), ") ")
+	return err != nil || !found || strings.HasPrefix(state, "S")
 }
