@@ -4,28 +4,38 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	collectortraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // maxAnswer bounds what a collector may say, in bytes.
 const maxAnswer = 64 << 10
 
-// client sends requests of OTLP: one of gRPC is a POST over HTTP/2 whose body
-// has a length in front and whose answer ends with a status in the trailer.
+// longestWait bounds for how long a collector may ask not to be sent anything.
+const longestWait = time.Hour
+
+// client sends requests of OTLP.
 type client struct {
-	http     http.Client
 	endpoint string
-	grpc     bool
-	header   http.Header
 	timeout  time.Duration
+	by       transport
+}
+
+// transport is how a request comes to the collector, and its answer back.
+type transport interface {
+	call(ctx context.Context, to service, request, answer proto.Message) error
+	close() error
 }
 
 // service is one kind of request.
@@ -45,37 +55,13 @@ func newClient(c *ExporterConfig) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &client{endpoint: u.String(), grpc: c.Protocol == "grpc", header: make(http.Header), timeout: c.Timeout}
-	for name, value := range c.Headers {
-		k.header.Set(name, value)
+	k := &client{endpoint: u.String(), timeout: c.Timeout}
+	if c.Protocol == "grpc" {
+		k.by, err = newGRPC(c, u, secure)
+	} else {
+		k.by = newHTTP(c, u, secure)
 	}
-	k.header.Set("Content-Type", "application/x-protobuf")
-	k.header.Set("User-Agent", "Dunlin")
-	if k.grpc {
-		k.header.Set("Content-Type", "application/grpc+proto")
-		k.header.Set("TE", "trailers")
-		k.header.Set("Grpc-Timeout", strconv.FormatInt(c.Timeout.Milliseconds(), 10)+"m")
-	}
-	k.http = http.Client{Transport: k.transport(secure), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return k, nil
-}
-
-func (k *client) transport(secure *tls.Config) *http.Transport {
-	var speak http.Protocols
-	speak.SetHTTP2(k.grpc)
-	speak.SetUnencryptedHTTP2(k.grpc)
-	speak.SetHTTP1(!k.grpc)
-	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: k.timeout, KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:     secure,
-		TLSHandshakeTimeout: k.timeout,
-		Protocols:           &speak,
-		// A connection that doesn't answer pings is dead, whatever TCP believes.
-		HTTP2:              &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 10 * time.Second},
-		MaxIdleConns:       2,
-		IdleConnTimeout:    5 * time.Minute,
-		DisableCompression: true,
-	}
+	return k, err
 }
 
 // refusal is a request that was not taken.
@@ -87,45 +73,95 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.why }
 
-// send sends a request and waits for the answer, for as long as the timeout or
-// ctx allows. What isn't a refusal is a request that may not have come there.
-func (k *client) send(ctx context.Context, to service, request []byte) (rejected int64, why string, err error) {
+// metrics sends a request and waits for the answer, for as long as the timeout
+// or ctx allows. What isn't a refusal is a request that may not have come there.
+func (k *client) metrics(ctx context.Context, r *collectormetrics.ExportMetricsServiceRequest) (rejected int64, why string, err error) {
+	answer := new(collectormetrics.ExportMetricsServiceResponse)
+	err = k.call(ctx, metricsService, r, answer)
+	p := answer.GetPartialSuccess()
+	return count(p.GetRejectedDataPoints()), p.GetErrorMessage(), err
+}
+
+// traces is the same for spans.
+func (k *client) traces(ctx context.Context, r *collectortraces.ExportTraceServiceRequest) (rejected int64, why string, err error) {
+	answer := new(collectortraces.ExportTraceServiceResponse)
+	err = k.call(ctx, tracesService, r, answer)
+	p := answer.GetPartialSuccess()
+	return count(p.GetRejectedSpans()), p.GetErrorMessage(), err
+}
+
+// count is a number of things, whatever the collector says.
+func count(n int64) int64 { return min(max(n, 0), math.MaxInt32) }
+
+func (k *client) call(ctx context.Context, to service, request, answer proto.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
-	path := to.http
-	if k.grpc {
-		path = to.grpc
-		request = append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(request))), request...)
+	return k.by.call(ctx, to, request, answer)
+}
+
+// overHTTP is the protocol http_protobuf.
+type overHTTP struct {
+	http     http.Client
+	endpoint string
+	header   http.Header
+}
+
+func newHTTP(c *ExporterConfig, u *url.URL, secure *tls.Config) *overHTTP {
+	h := &overHTTP{endpoint: u.String(), header: make(http.Header)}
+	for name, value := range c.Headers {
+		h.header.Set(name, value)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, k.endpoint+path, bytes.NewReader(request))
+	h.header.Set("Content-Type", "application/x-protobuf")
+	h.header.Set("User-Agent", "Dunlin")
+	h.http = http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: c.Timeout, KeepAlive: 15 * time.Second}).DialContext,
+			TLSClientConfig:     secure,
+			TLSHandshakeTimeout: c.Timeout,
+			MaxIdleConns:        2,
+			IdleConnTimeout:     5 * time.Minute,
+			DisableCompression:  true,
+		},
+	}
+	return h
+}
+
+func (h *overHTTP) call(ctx context.Context, to service, request, answer proto.Message) error {
+	body, err := proto.Marshal(request)
 	if err != nil {
-		return 0, "", err
+		return &refusal{why: err.Error()}
 	}
-	r.Header = k.header.Clone()
-	resp, err := k.http.Do(r)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.endpoint+to.http, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header = h.header.Clone()
+	resp, err := h.http.Do(r)
 	if err != nil {
 		if withURL, is := errors.AsType[*url.Error](err); is {
 			err = withURL.Err // the endpoint stands in front of every error anyway
 		}
-		return 0, "", err
+		return err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // to its end: the trailer comes behind it
-	switch {
-	case err != nil:
-		return 0, "", fmt.Errorf("reading the answer: %w", err)
-	case k.grpc:
-		answer, err = grpcAnswer(resp, answer)
-	default:
-		err = httpAnswer(resp)
-	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return 0, "", err
+		return fmt.Errorf("reading the answer: %w", err)
 	}
-	return partial(answer)
+	if err := httpAnswer(resp); err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(text, answer); err != nil {
+		return &refusal{why: "the collector's answer is no message of Protocol Buffers"}
+	}
+	return nil
 }
 
-func (k *client) close() { k.http.CloseIdleConnections() }
+func (h *overHTTP) close() error {
+	h.http.CloseIdleConnections()
+	return nil
+}
 
 // httpAnswer judges the status of OTLP over HTTP.
 func httpAnswer(resp *http.Response) error {
@@ -137,51 +173,8 @@ func httpAnswer(resp *http.Response) error {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		r.again = true
 		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-			r.after = min(time.Duration(s), 3600) * time.Second
+			r.after = min(time.Duration(s), longestWait/time.Second) * time.Second
 		}
 	}
 	return r
-}
-
-// Codes of gRPC after which OTLP lets a request be sent again.
-const (
-	grpcCancelled         = 1
-	grpcDeadlineExceeded  = 4
-	grpcResourceExhausted = 8
-	grpcAborted           = 10
-	grpcOutOfRange        = 11
-	grpcUnavailable       = 14
-	grpcDataLoss          = 15
-)
-
-// grpcAnswer judges the status of a call, and takes the message out of its
-// frame.
-func grpcAnswer(resp *http.Response, answer []byte) ([]byte, error) {
-	if resp.StatusCode != http.StatusOK {
-		return nil, &refusal{why: "what is at the endpoint is no gRPC: it answers " + resp.Status, again: resp.StatusCode/100 == 5}
-	}
-	from := resp.Trailer
-	if from.Get("Grpc-Status") == "" {
-		from = resp.Header // an answer without a message has no trailer apart
-	}
-	code, err := strconv.Atoi(from.Get("Grpc-Status"))
-	if err != nil {
-		return nil, &refusal{why: "what is at the endpoint is no gRPC: its answer has no status", again: true}
-	}
-	if code != 0 {
-		why := from.Get("Grpc-Message")
-		if text, err := url.PathUnescape(why); err == nil {
-			why = text
-		}
-		r := &refusal{why: fmt.Sprintf("the collector refuses with gRPC code %d: %.200q", code, why)}
-		switch code {
-		case grpcCancelled, grpcDeadlineExceeded, grpcResourceExhausted, grpcAborted, grpcOutOfRange, grpcUnavailable, grpcDataLoss:
-			r.again = true
-		}
-		return nil, r
-	}
-	if len(answer) < 5 || answer[0] != 0 || uint64(binary.BigEndian.Uint32(answer[1:])) != uint64(len(answer)-5) {
-		return nil, &refusal{why: "the collector's answer has no message that can be read"}
-	}
-	return answer[5:], nil
 }

@@ -2,14 +2,11 @@
 // becomes of single messages: metrics and traces over OTLP, by gRPC or HTTP.
 //
 // It is a sender only: it counts nothing twice, keeps spans in one bounded queue
-// and gives up what nobody takes. MQTT never waits for it, and while it is off
-// nothing of it exists. Logs are not sent.
+// and gives up what nobody takes. MQTT never waits for it; while it is off there
+// is no hook, goroutine or connection. Logs are not sent.
 //
-// The protocol is written by hand (wire.go, client.go) and not with
-// opentelemetry-go: its SDK would keep a second set of counters beside the
-// registry and drop spans without saying how many, and with gRPC, Protocol
-// Buffers and their modules it would make the binary a third larger. The tests
-// put what is sent in front of gRPC's own server and the project's own types.
+// Messages, encoding and gRPC are those of the projects themselves; the queue,
+// the spans and what is told of losses are our own. DESIGN.md says why.
 package otel
 
 import (

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -106,7 +105,9 @@ func (e *Exporter) Stop() {
 	e.sending.Wait()
 	late.Stop()
 	e.cancel()
-	e.client.close()
+	if err := e.client.by.close(); err != nil {
+		e.o.Log.Debug("closing the connection to the OpenTelemetry collector", "err", err)
+	}
 }
 
 // sendMetrics sends everything at each interval, and a last time at the end.
@@ -120,7 +121,9 @@ func (e *Exporter) sendMetrics() {
 		case <-e.stop:
 			running = false
 		}
-		rejected, err := e.send("metrics", metricsService, e.metricsRequest(uint64(time.Now().UnixNano())))
+		request := e.metricsRequest(uint64(time.Now().UnixNano()))
+		rejected, why, err := e.client.metrics(e.ctx, request)
+		e.note("metrics", rejected, why, err)
 		if err == nil {
 			e.refused.Add(uint64(rejected))
 		}
@@ -160,7 +163,8 @@ func (e *Exporter) sendSpans() {
 func (e *Exporter) sendBatch(batch []span) {
 	request := e.tracesRequest(batch)
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		rejected, err := e.send("traces", tracesService, request)
+		rejected, why, err := e.client.traces(e.ctx, request)
+		e.note("traces", rejected, why, err)
 		if err == nil {
 			lost := min(int(rejected), len(batch))
 			e.spans.sent.Add(uint64(len(batch) - lost))
@@ -185,9 +189,8 @@ func (e *Exporter) sendBatch(batch []span) {
 	}
 }
 
-// send sends one request and keeps whether the collector takes such.
-func (e *Exporter) send(kind string, to service, request []byte) (rejected int64, err error) {
-	rejected, why, err := e.client.send(e.ctx, to, request)
+// note keeps whether the collector takes requests of a kind.
+func (e *Exporter) note(kind string, rejected int64, why string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_, was := e.down[kind]
@@ -208,5 +211,4 @@ func (e *Exporter) send(kind string, to service, request []byte) (rejected int64
 	if rejected > 0 {
 		e.o.Log.Debug("the OpenTelemetry collector didn't take all", "kind", kind, "rejected", rejected, "why", why)
 	}
-	return min(rejected, math.MaxInt32), err
 }

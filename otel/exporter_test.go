@@ -230,7 +230,7 @@ func TestOutage(t *testing.T) {
 	r := newRig(t, "http://"+c.addr, "traces", func(c *Config) { c.Exporter.Timeout, c.Traces.MaxQueue = 200*time.Millisecond, 10 })
 	r.queueOne()
 	c.until(t, "outage", func() bool { return len(r.Down()) == 1 })
-	if d := r.Down()[0]; d.Kind != "traces" || !strings.Contains(d.Error, `code 14: "50% üp"`) || time.Since(d.Since) > patience {
+	if d := r.Down()[0]; d.Kind != "traces" || !strings.Contains(d.Error, `code 14 (Unavailable): "50% üp"`) || time.Since(d.Since) > patience {
 		t.Errorf("outage: %+v", d)
 	}
 	c.until(t, "second failure", func() bool { return r.count("opentelemetry.requests.failed", "") >= 2 })

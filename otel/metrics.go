@@ -1,8 +1,13 @@
 package otel
 
 import (
-	"math"
 	"strings"
+
+	collectormetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	common "go.opentelemetry.io/proto/otlp/common/v1"
+	otlp "go.opentelemetry.io/proto/otlp/metrics/v1"
+	resource "go.opentelemetry.io/proto/otlp/resource/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/dunlin-mq/dunlin/metrics"
 )
@@ -10,98 +15,80 @@ import (
 // scopeName says who measures.
 const scopeName = "github.com/dunlin-mq/dunlin"
 
-// Values of enumerations of OTLP.
-const (
-	cumulative    = 2
-	kindInternal  = 1
-	kindProducer  = 4
-	statusError   = 2
-	flagIsSampled = 1
-)
-
-// resource writes who is measured, the first field of all requests.
-func (e *Exporter) resource(m *message) {
-	m.inner(1, func() {
-		m.attribute(1, "service.name", "dunlin")
-		m.attribute(1, "service.version", e.o.Version)
-		m.attribute(1, "service.instance.id", e.o.Node)
-	})
+// resource is who is measured.
+func (e *Exporter) resource() *resource.Resource {
+	return &resource.Resource{Attributes: []*common.KeyValue{
+		attribute("service.name", "dunlin"),
+		attribute("service.version", e.o.Version),
+		attribute("service.instance.id", e.o.Node),
+	}}
 }
 
-// scope writes what measures.
-func (e *Exporter) scope(m *message) {
-	m.inner(1, func() {
-		m.text(1, scopeName)
-		m.text(2, e.o.Version)
-	})
+// scope is what measures.
+func (e *Exporter) scope() *common.InstrumentationScope {
+	return &common.InstrumentationScope{Name: scopeName, Version: e.o.Version}
 }
 
-// metricsRequest is an ExportMetricsServiceRequest with everything that is in
-// the registry at now, Unix nanoseconds, under dunlin. and its name. All
-// counts are since the start.
-func (e *Exporter) metricsRequest(now uint64) []byte {
-	var m message
-	m.inner(1, func() {
-		e.resource(&m)
-		m.inner(2, func() {
-			e.scope(&m)
-			e.o.Metrics.Each(func(s metrics.Sample) {
-				m.inner(2, func() { e.metric(&m, &s, now) })
-			})
-		})
-	})
+// attribute is a key with a value that is text.
+func attribute(key, value string) *common.KeyValue {
+	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: valid(value)}}}
+}
+
+// attributeNumber is a key with a whole number.
+func attributeNumber(key string, value int64) *common.KeyValue {
+	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: value}}}
+}
+
+// valid is s as UTF-8: a request with anything else could not be sent at all.
+func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+
+// metricsRequest has everything that is in the registry at now, Unix
+// nanoseconds, under dunlin. and its name. All counts are since the start.
+func (e *Exporter) metricsRequest(now uint64) *collectormetrics.ExportMetricsServiceRequest {
+	scoped := &otlp.ScopeMetrics{Scope: e.scope()}
+	e.o.Metrics.Each(func(s metrics.Sample) { scoped.Metrics = append(scoped.Metrics, e.metric(&s, now)) })
+	return &collectormetrics.ExportMetricsServiceRequest{
+		ResourceMetrics: []*otlp.ResourceMetrics{{Resource: e.resource(), ScopeMetrics: []*otlp.ScopeMetrics{scoped}}},
+	}
+}
+
+func (e *Exporter) metric(s *metrics.Sample, now uint64) *otlp.Metric {
+	m := &otlp.Metric{Name: "dunlin." + s.Name, Description: s.Help, Unit: unit(s)}
+	point := func(value int64) *otlp.NumberDataPoint {
+		return &otlp.NumberDataPoint{StartTimeUnixNano: e.started, TimeUnixNano: now, Value: &otlp.NumberDataPoint_AsInt{AsInt: value}}
+	}
+	const cumulative = otlp.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE
+	switch s.Kind {
+	case metrics.KindGauge:
+		m.Data = &otlp.Metric_Gauge{Gauge: &otlp.Gauge{DataPoints: []*otlp.NumberDataPoint{point(s.Value)}}}
+	case metrics.KindHistogram:
+		m.Data = &otlp.Metric_Histogram{Histogram: &otlp.Histogram{
+			AggregationTemporality: cumulative, DataPoints: []*otlp.HistogramDataPoint{e.histogram(s.Histogram, now)},
+		}}
+	default:
+		sum := &otlp.Sum{AggregationTemporality: cumulative, IsMonotonic: true}
+		if s.Kind == metrics.KindCounter {
+			sum.DataPoints = append(sum.DataPoints, point(s.Value))
+		}
+		for _, r := range s.Reasons {
+			p := point(r.Count)
+			p.Attributes = []*common.KeyValue{attribute(s.Label, r.Reason)}
+			sum.DataPoints = append(sum.DataPoints, p)
+		}
+		m.Data = &otlp.Metric_Sum{Sum: sum}
+	}
 	return m
 }
 
-// metric writes a Metric.
-func (e *Exporter) metric(m *message, s *metrics.Sample, now uint64) {
-	m.text(1, "dunlin."+s.Name)
-	m.text(2, s.Help)
-	m.text(3, unit(s))
-	point := func(value int64, label, of string) {
-		m.inner(1, func() { // a NumberDataPoint
-			m.fixed64(2, e.started)
-			m.fixed64(3, now)
-			m.fixed64(6, uint64(value))
-			if label != "" {
-				m.attribute(7, label, of)
-			}
-		})
-	}
-	switch s.Kind {
-	case metrics.KindGauge:
-		m.inner(5, func() { point(s.Value, "", "") })
-	case metrics.KindHistogram:
-		m.inner(9, func() {
-			m.inner(1, func() { e.histogram(m, s.Histogram, now) })
-			m.number(2, cumulative)
-		})
-	default:
-		m.inner(7, func() {
-			if s.Kind == metrics.KindCounter {
-				point(s.Value, "", "")
-			}
-			for _, r := range s.Reasons {
-				point(r.Count, s.Label, r.Reason)
-			}
-			m.number(2, cumulative)
-			m.number(3, 1) // it only grows
-		})
-	}
-}
-
-// histogram writes a HistogramDataPoint.
-func (e *Exporter) histogram(m *message, b *metrics.Buckets, now uint64) {
-	bounds := make([]uint64, len(b.Bounds))
+func (e *Exporter) histogram(b *metrics.Buckets, now uint64) *otlp.HistogramDataPoint {
+	bounds := make([]float64, len(b.Bounds))
 	for i, v := range b.Bounds {
-		bounds[i] = math.Float64bits(float64(v))
+		bounds[i] = float64(v)
 	}
-	m.fixed64(2, e.started)
-	m.fixed64(3, now)
-	m.fixed64(4, b.Count)
-	m.double(5, float64(b.Sum))
-	m.packed64(6, b.Counts)
-	m.packed64(7, bounds)
+	return &otlp.HistogramDataPoint{
+		StartTimeUnixNano: e.started, TimeUnixNano: now,
+		Count: b.Count, Sum: proto.Float64(float64(b.Sum)), BucketCounts: b.Counts, ExplicitBounds: bounds,
+	}
 }
 
 // unit is the unit that the help names, in the spelling of UCUM.

@@ -6,6 +6,10 @@ import (
 	"sync"
 	"time"
 
+	collectortraces "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	common "go.opentelemetry.io/proto/otlp/common/v1"
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
+
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -17,10 +21,13 @@ const (
 	spanDeliver = "send_published_message"
 )
 
+// flagIsSampled is the flag of a trace's context, and of its spans.
+const flagIsSampled = 1
+
 // span is a thing that took time, with what is known of it.
 type span struct {
 	name     string
-	kind     int
+	kind     otlp.Span_SpanKind
 	context  spanContext
 	parent   spanID // zero: none
 	state    string // tracestate
@@ -87,7 +94,7 @@ func (t *tracer) publish(e *hook.MessagePublish) hook.Verdict {
 	if has && !c.sampled || !has && !t.chosen() {
 		return hook.Continue
 	}
-	s := &span{name: spanProcess, kind: kindInternal, parent: c.span, state: state, from: time.Now().UnixNano(),
+	s := &span{name: spanProcess, kind: otlp.Span_SPAN_KIND_INTERNAL, parent: c.span, state: state, from: time.Now().UnixNano(),
 		client: m.From, size: len(m.Payload), qos: m.QoS, topic: m.Topic}
 	if s.context = (spanContext{c.trace, newSpanID(), true}); !has {
 		s.context.trace, s.parent = newTraceID(), spanID{}
@@ -160,7 +167,7 @@ func (t *tracer) delivery(to *hook.ClientInfo, m *mqtt.Message, failure string) 
 	if many || s == nil && m.Retain { // what is retained is no part of what happened when it was published
 		return
 	}
-	t.queue.put(span{name: spanDeliver, kind: kindProducer, context: spanContext{c.trace, newSpanID(), true}, parent: c.span, state: state,
+	t.queue.put(span{name: spanDeliver, kind: otlp.Span_SPAN_KIND_PRODUCER, context: spanContext{c.trace, newSpanID(), true}, parent: c.span, state: state,
 		from: from, to: max(time.Now().UnixNano(), from), topic: m.Topic, client: to.ClientID,
 		size: len(m.Payload), qos: m.QoS, deliveries: -1, failure: failure})
 }
@@ -176,47 +183,40 @@ func newSpanID() (id spanID) {
 	return id
 }
 
-// tracesRequest is an ExportTraceServiceRequest.
-func (e *Exporter) tracesRequest(spans []span) []byte {
-	var m message
-	m.inner(1, func() {
-		e.resource(&m)
-		m.inner(2, func() {
-			e.scope(&m)
-			for i := range spans {
-				m.inner(2, func() { spans[i].write(&m) })
-			}
-		})
-	})
-	return m
+// tracesRequest is what is sent of spans.
+func (e *Exporter) tracesRequest(spans []span) *collectortraces.ExportTraceServiceRequest {
+	scoped := &otlp.ScopeSpans{Scope: e.scope(), Spans: make([]*otlp.Span, len(spans))}
+	for i := range spans {
+		scoped.Spans[i] = spans[i].otlp()
+	}
+	return &collectortraces.ExportTraceServiceRequest{
+		ResourceSpans: []*otlp.ResourceSpans{{Resource: e.resource(), ScopeSpans: []*otlp.ScopeSpans{scoped}}},
+	}
 }
 
-// write writes a Span. The names of its attributes are those of OpenTelemetry's
-// conventions for messaging.
-func (s *span) write(m *message) {
-	m.bytes(1, s.context.trace[:])
-	m.bytes(2, s.context.span[:])
-	m.text(3, s.state)
-	if s.parent != (spanID{}) {
-		m.bytes(4, s.parent[:])
+// otlp is the span as it is sent; it shares the memory of its IDs with s. The
+// names of its attributes are those of OpenTelemetry's conventions for messaging.
+func (s *span) otlp() *otlp.Span {
+	o := &otlp.Span{
+		TraceId: s.context.trace[:], SpanId: s.context.span[:], TraceState: valid(s.state),
+		Name: s.name, Kind: s.kind, StartTimeUnixNano: uint64(s.from), EndTimeUnixNano: uint64(s.to),
+		Attributes: []*common.KeyValue{
+			attribute("messaging.system", "mqtt"),
+			attribute("messaging.destination.name", s.topic),
+			attribute("messaging.client.id", s.client),
+			attributeNumber("messaging.message.body.size", int64(s.size)),
+			attributeNumber("mqtt.qos", int64(s.qos)),
+		},
+		Flags: flagIsSampled,
 	}
-	m.text(5, s.name)
-	m.number(6, uint64(s.kind))
-	m.fixed64(7, uint64(s.from))
-	m.fixed64(8, uint64(s.to))
-	m.attribute(9, "messaging.system", "mqtt")
-	m.attribute(9, "messaging.destination.name", s.topic)
-	m.attribute(9, "messaging.client.id", s.client)
-	m.attributeNumber(9, "messaging.message.body.size", int64(s.size))
-	m.attributeNumber(9, "mqtt.qos", int64(s.qos))
+	if s.parent != (spanID{}) {
+		o.ParentSpanId = s.parent[:]
+	}
 	if s.deliveries >= 0 {
-		m.attributeNumber(9, "mqtt.deliveries", int64(s.deliveries))
+		o.Attributes = append(o.Attributes, attributeNumber("mqtt.deliveries", int64(s.deliveries)))
 	}
 	if s.failure != "" {
-		m.inner(15, func() {
-			m.text(2, s.failure)
-			m.number(3, statusError)
-		})
+		o.Status = &otlp.Status{Message: valid(s.failure), Code: otlp.Status_STATUS_CODE_ERROR}
 	}
-	m.fixed32(16, flagIsSampled)
+	return o
 }
