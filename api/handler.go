@@ -33,6 +33,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 	case len(path) == 1 && path[0] == "status" && r.Method == http.MethodGet:
 		writeText(w, http.StatusOK, fmt.Sprintf("Node %s is started\nemqx is running", s.o.Node))
 		return
+	case len(path) == 1 && path[0] == "livez" && r.Method == http.MethodGet:
+		writeText(w, http.StatusOK, "ok")
+		return
+	case len(path) == 1 && path[0] == "readyz" && r.Method == http.MethodGet:
+		s.serveReady(w)
+		return
 	case d != dashboard && s.isScrape(r, path):
 		s.serveMetrics(w)
 		return

@@ -1,6 +1,12 @@
 package api
 
-import "time"
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/server"
+)
 
 // Health says what is wrong with the node, and what to do about it.
 type Health struct {
@@ -38,4 +44,16 @@ func (s *Server) health(*request) (any, error) {
 		})
 	}
 	return object{"warnings": append([]string{}, h.Warnings...), "backends": backends}, nil
+}
+
+// serveReady answers /readyz: whether clients can connect. Like /livez, which
+// only says that the process answers, it needs no login and tells nothing else:
+// load balancers and Kubernetes ask for them.
+func (s *Server) serveReady(w http.ResponseWriter) {
+	accepts := func(l server.ListenerStatus) bool { return l.Running }
+	if s.o.MQTT == nil || !slices.ContainsFunc(s.o.MQTT.Listeners(), accepts) {
+		writeText(w, http.StatusServiceUnavailable, "no MQTT listener is open")
+		return
+	}
+	writeText(w, http.StatusOK, "ok")
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/server"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -85,6 +86,32 @@ func TestBothVersionsOnEveryListener(t *testing.T) {
 	if status, body := get(t, url+"/status", "", ""); status != 200 || body != "Node dunlin@host is started\nemqx is running" {
 		t.Errorf("status: %d %q", status, body)
 	}
+}
+
+func TestAliveAndReady(t *testing.T) {
+	f := func(url, path string, status int, body string) {
+		t.Helper()
+		if got, text := get(t, url+path, "", ""); got != status || text != body {
+			t.Errorf("%s: %d %q, want %d %q", path, got, text, status, body)
+		}
+	}
+	_, _, url := startServer(t)
+	f(url, "/livez", 200, "ok")
+	f(url, "/readyz", 200, "ok")
+	_, _, url = startServer(t, func(o *Options) { o.MQTT = closedListeners{} })
+	f(url, "/livez", 200, "ok")
+	f(url, "/readyz", 503, "no MQTT listener is open")
+}
+
+// closedListeners are one that was stopped.
+type closedListeners struct{}
+
+func (closedListeners) StopListener(string, string) error { return server.ErrNoListener }
+
+func (closedListeners) RestartListener(string, string) error { return server.ErrNoListener }
+
+func (closedListeners) Listeners() []server.ListenerStatus {
+	return []server.ListenerStatus{{Protocol: "tcp", Name: "external"}}
 }
 
 func TestPortThatIsTaken(t *testing.T) {

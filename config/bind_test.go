@@ -239,11 +239,25 @@ func TestSecretKeys(t *testing.T) {
 	for key, want := range map[string]bool{
 		"node.cookie": true, "auth.mysql.password": true, "auth.jwt.secret": true, "auth.ldap.bind_password": true,
 		"management.application.default_secret": true, "stomp.default_user.passcode": true,
-		"opentelemetry.exporter.headers.authorization": true, "headers.x": true, "auth.http.headers": false,
+		"opentelemetry.exporter.headers.authorization": true, "headers.x": true, "auth.http.headers": false, "alarm.webhook.url": true,
 		"auth.mysql.password_hash": false, "node.name": false, "password.x": false,
 	} {
 		if isSecret(key) != want {
 			t.Errorf("isSecret(%s) = %v, want %v", key, !want, want)
+		}
+	}
+}
+
+func TestPasswordsInURLs(t *testing.T) {
+	for value, want := range map[string]string{
+		"http://ann:right@host:80/x?a=b": "http://ann:******@host:80/x?a=b",
+		"redis://:right@host":            "redis://:******@host",
+		"http://host/a:b@c":              "http://host/a:b@c",
+		"http://[::1]:8080/":             "http://[::1]:8080/",
+		"clientid=%c,username=%u":        "clientid=%c,username=%u",
+	} {
+		if got := show("auth.http.auth_req.url", value); got != want {
+			t.Errorf("%s is shown as %s, want %s", value, got, want)
 		}
 	}
 }

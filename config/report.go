@@ -1,5 +1,7 @@
 package config
 
+import "regexp"
+
 // Report says what a load made of its settings.
 type Report struct {
 	Values   []Value   // the effective value of every key, set or default, in the order of keys
@@ -31,5 +33,8 @@ func show(key, value string) string {
 	if value != "" && isSecret(key) {
 		return mask
 	}
-	return value
+	return inURL.ReplaceAllString(value, "${1}"+mask+"@")
 }
+
+// inURL is the password of http://user:password@host.
+var inURL = regexp.MustCompile(`(://[^/:@\s]*:)[^@/\s]+@`)

@@ -67,8 +67,8 @@ func distance(a, b string, limit int) int {
 func isSecret(key string) bool {
 	words := Words(key)
 	last := words[len(words)-1]
-	if len(words) > 1 && words[len(words)-2] == "headers" {
-		return true // authorization, for example
+	if len(words) > 1 && (words[len(words)-2] == "headers" || words[len(words)-2] == "webhook" && last == "url") {
+		return true // authorization, for example; a token in the path
 	}
 	for _, part := range []string{"password", "passcode", "secret", "cookie"} {
 		if strings.Contains(last, part) {
