@@ -36,7 +36,7 @@ func TestNameThatIsNoPart(t *testing.T) {
 	for i := range s.routes {
 		one := &s.routes[i]
 		path, name, _ := strings.Cut(one.Path, ":")
-		if one.Method != "DELETE" || name == "" || strings.Contains(name, "/") || path == "/trace/" {
+		if one.Method != http.MethodDelete || name == "" || strings.Contains(name, "/") || path == "/trace/" {
 			continue
 		}
 		all++

@@ -173,7 +173,7 @@ func httpAnswer(resp *http.Response) error {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		r.again = true
 		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-			r.after = min(time.Duration(s), longestWait/time.Second) * time.Second
+			r.after = time.Second * time.Duration(min(s, int(longestWait.Seconds())))
 		}
 	}
 	return r
