@@ -160,6 +160,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, func(c *Config) { c.Failures = Threshold{3, time.Minute, time.Minute} })
 		f := &fake{name: "http", answer: func(_ context.Context, r *Request) (Answer, error) {
+			time.Sleep(time.Millisecond) // until all five have begun
 			if string(r.Password) == "right" {
 				return Answer{Verdict: Allow, Superuser: true}, nil
 			}
