@@ -1,0 +1,124 @@
+package engine
+
+import "sync"
+
+const (
+	feedBytes = 4 << 20 // what a feed holds for followers that are a little behind
+	feedMost  = 256     // records a follower takes at once
+)
+
+// feed hands new records to followers from memory. A follower that is further
+// behind than the feed reaches reads the stream until it has caught up.
+type feed struct {
+	s         *stream
+	mu        sync.Mutex
+	ready     *sync.Cond
+	followers int
+	records   []record // the last ones, without a gap
+	bytes     int
+	closed    bool
+}
+
+func (f *feed) add(r record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.followers == 0 {
+		return
+	}
+	if n := len(f.records); n > 0 && f.records[n-1].seq+1 != r.seq {
+		f.records, f.bytes = f.records[:0], 0 // a record went in whose answer got lost
+	}
+	f.records = append(f.records, r)
+	f.bytes += len(r.data)
+	drop := 0
+	for f.bytes > feedBytes && drop < len(f.records)-1 {
+		f.bytes -= len(f.records[drop].data)
+		f.records[drop] = record{}
+		drop++
+	}
+	f.records = f.records[drop:]
+	f.ready.Broadcast()
+}
+
+func (f *feed) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.ready.Broadcast()
+	f.mu.Unlock()
+}
+
+// follow calls each for every record behind after, in order, on a goroutine of
+// its own, until stop, which waits for a call under way.
+func (f *feed) follow(after uint64, each func(record)) (stop func()) {
+	f.mu.Lock()
+	f.followers++
+	f.mu.Unlock()
+	fl := &follower{feed: f, next: after + 1, each: each, done: make(chan struct{})}
+	go fl.run()
+	return sync.OnceFunc(fl.stop)
+}
+
+type follower struct {
+	feed    *feed
+	next    uint64
+	each    func(record)
+	stopped bool // guarded by feed.mu
+	done    chan struct{}
+}
+
+func (fl *follower) stop() {
+	f := fl.feed
+	f.mu.Lock()
+	fl.stopped = true
+	if f.followers--; f.followers == 0 {
+		f.records, f.bytes = nil, 0
+	}
+	f.ready.Broadcast()
+	f.mu.Unlock()
+	<-fl.done
+}
+
+func (fl *follower) run() {
+	defer close(fl.done)
+	for {
+		records, live := fl.take()
+		if !live {
+			return
+		}
+		for _, r := range records {
+			if r.seq >= fl.next {
+				fl.next = r.seq + 1
+				fl.each(r)
+			}
+		}
+	}
+}
+
+// take waits for records behind the last ones.
+func (fl *follower) take() (records []record, live bool) {
+	f := fl.feed
+	f.mu.Lock()
+	for fl.next > f.s.last.Load() && !fl.stopped && !f.closed {
+		f.ready.Wait()
+	}
+	if fl.stopped || f.closed {
+		f.mu.Unlock()
+		return nil, false
+	}
+	if n := len(f.records); n > 0 && f.records[0].seq <= fl.next && fl.next <= f.records[n-1].seq {
+		from := int(fl.next - f.records[0].seq)
+		records = append(records, f.records[from:min(from+feedMost, n)]...)
+		f.mu.Unlock()
+		return records, true
+	}
+	f.mu.Unlock()
+	records, next, err := f.s.read(fl.next, "", feedMost)
+	if err != nil {
+		f.s.e.log.Error("engine: follow " + f.s.name + ": " + err.Error())
+		return nil, false
+	}
+	if len(records) == 0 {
+		fl.next = next // what was there has been removed
+	}
+	return records, true
+}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	sharedMaps = "MAPS"
+	// markKept is how long the mark of a deleted key stays. Who follows the map
+	// and was away for less than that is told of it.
+	markKept = "24h"
+)
+
+var (
+	properName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+	errNoKey   = errors.New("engine: a key is not empty")
+)
+
+// Map is a map from keys, which are any bytes but none, to values. In a cluster
+// all nodes have the same. It is safe for concurrent use.
+type Map struct {
+	name   string
+	prefix string // of the subjects
+	s      *stream
+}
+
+// Change is what happened to a key.
+type Change struct {
+	Key     string
+	Value   []byte // belongs to who is told, who must not change it
+	Deleted bool   // the key is gone; Value is nil
+	Current bool   // no key: all records that were there when the watch began have come
+}
+
+// Map opens a map for up to some hundred thousand records that change now and
+// then. All of this kind share what an idle map costs.
+func (e *Engine) Map(name string) (*Map, error) { return e.openMap(name, sharedMaps) }
+
+// BigMap opens a map for many records, or such that change all the time.
+func (e *Engine) BigMap(name string) (*Map, error) { return e.openMap(name, "MAP_"+name) }
+
+func (e *Engine) openMap(name, stream string) (*Map, error) {
+	if !properName.MatchString(name) {
+		return nil, fmt.Errorf("engine: map %q: a name is 1 to 64 letters, digits, - and _", name)
+	}
+	subjects := "M.>"
+	prefix := "M." + name + "."
+	if stream != sharedMaps {
+		prefix = "B." + name + "."
+		subjects = prefix + "*"
+	}
+	s, err := e.stream(&nats.StreamConfig{
+		Name: stream, Subjects: []string{subjects}, MaxMsgsPerSubject: 1,
+		AllowDirect: true, AllowMsgTTL: true, Discard: nats.DiscardNew,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Map{name, prefix, s}, nil
+}
+
+// Put sets a key to value and returns when that is kept.
+func (m *Map) Put(key string, value []byte) error {
+	return wait(func(done func(error)) { m.PutLater(key, value, done) })
+}
+
+// Delete removes a key and returns when that is kept. One that isn't there is
+// no error.
+func (m *Map) Delete(key string) error {
+	return wait(func(done func(error)) { m.DeleteLater(key, done) })
+}
+
+func wait(start func(done func(error))) error {
+	result := make(chan error, 1)
+	start(func(err error) { result <- err })
+	return <-result
+}
+
+// PutLater sets a key to a copy of value. done runs once that is kept, or why
+// not, in the order of the calls, on a goroutine of the engine that it must not
+// block. Above a bound of what is on its way it fails at once with ErrBusy.
+func (m *Map) PutLater(key string, value []byte, done func(error)) {
+	m.change(isValue, key, value, nil, done)
+}
+
+// DeleteLater removes a key; done is as PutLater's.
+func (m *Map) DeleteLater(key string, done func(error)) {
+	m.change(isDeleted, key, nil, nats.Header{"Nats-TTL": {markKept}}, done)
+}
+
+func (m *Map) change(kind byte, key string, value []byte, header nats.Header, done func(error)) {
+	if key == "" {
+		done(errNoKey)
+		return
+	}
+	token, long := keyToken(key)
+	m.s.writer.write(m.prefix+token, header, appendKeyed(kind, key, long, value), func(_ uint64, err error) { done(err) })
+}
+
+// Get returns the value of a key. It belongs to the caller.
+func (m *Map) Get(key string) (value []byte, ok bool, err error) {
+	if key == "" {
+		return nil, false, errNoKey
+	}
+	token, _ := keyToken(key)
+	r, err := m.s.newest(m.prefix + token)
+	if errors.Is(err, errNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	c, err := m.parse(r)
+	return c.Value, err == nil && !c.Deleted, err
+}
+
+// Each calls f for every record, in any order, until f returns an error, which
+// is then Each's. The value belongs to f. A record that is put meanwhile may
+// come twice, with its new value last.
+func (m *Map) Each(f func(key string, value []byte) error) error {
+	_, err := m.each(func(_ uint64, c Change) error {
+		if c.Deleted {
+			return nil
+		}
+		return f(c.Key, c.Value)
+	})
+	return err
+}
+
+// each goes through all records, marks of deleted ones too, and returns the
+// number of the first record that it hasn't seen.
+func (m *Map) each(f func(seq uint64, c Change) error) (next uint64, err error) {
+	for next = 1; next <= m.s.last.Load(); {
+		var records []record
+		if records, next, err = m.s.read(next, m.prefix+"*", feedMost); err != nil {
+			return next, err
+		}
+		for _, r := range records {
+			c, err := m.parse(r)
+			if err != nil {
+				return next, err
+			}
+			if err := f(r.seq, c); err != nil {
+				return next, err
+			}
+		}
+	}
+	return next, nil
+}
+
+// Watch calls f for all records, then with Current, then for every change in
+// order, those made through this engine too, on a goroutine of its own, until
+// stop. The records that are there come before Watch returns.
+func (m *Map) Watch(f func(Change)) (stop func(), err error) {
+	began := m.s.last.Load()
+	next, err := m.each(func(seq uint64, c Change) error {
+		if !c.Deleted || seq > began { // a key that was told may have gone meanwhile
+			f(c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	f(Change{Current: true})
+	return m.s.feed.follow(next-1, func(r record) {
+		if !strings.HasPrefix(r.subject, m.prefix) {
+			return
+		}
+		if c, err := m.parse(r); err != nil {
+			m.s.e.log.Error(err.Error())
+		} else {
+			f(c)
+		}
+	}), nil
+}
+
+func (m *Map) parse(r record) (Change, error) {
+	c, err := parseKeyed(strings.TrimPrefix(r.subject, m.prefix), r.data)
+	if err != nil {
+		return c, fmt.Errorf("engine: map %s, record %d: %w", m.name, r.seq, err)
+	}
+	return c, nil
+}

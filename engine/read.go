@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	readBytes  = 1 << 20 // of one answer
+	readWithin = 30 * time.Second
+)
+
+type directGet struct {
+	Seq      uint64 `json:"seq,omitempty"`
+	NextFor  string `json:"next_by_subj,omitempty"`
+	Batch    int    `json:"batch,omitempty"`
+	MaxBytes int    `json:"max_bytes,omitempty"`
+}
+
+// read returns records with numbers of from and above whose subjects match, ""
+// for all, most of them at most, and the number to go on with: behind the last
+// record of the stream when there is nothing left.
+func (s *stream) read(from uint64, subject string, most int) (records []record, next uint64, err error) {
+	last := s.last.Load()
+	from = max(from, 1)
+	if from > last {
+		return nil, from, nil
+	}
+	if subject == "" {
+		subject = ">"
+	}
+	ask, err := json.Marshal(directGet{Seq: from, NextFor: subject, Batch: most, MaxBytes: readBytes})
+	if err != nil {
+		return nil, from, err
+	}
+	inbox := nats.NewInbox()
+	sub, err := s.e.conn.SubscribeSync(inbox)
+	if err != nil {
+		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+	}
+	defer sub.Unsubscribe()
+	if err := s.e.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, ask); err != nil {
+		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+	}
+	for {
+		m, err := sub.NextMsg(readWithin)
+		if err != nil {
+			return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+		}
+		if status := m.Header.Get("Status"); status != "" {
+			switch {
+			case status == "404": // nothing more
+				return nil, max(from, last+1), nil
+			case status != "204":
+				return nil, from, fmt.Errorf("engine: read %s: %s", s.name, m.Header.Get("Description"))
+			case len(records) == 0 || m.Header.Get("Nats-Num-Pending") == "0":
+				next = max(next, last+1)
+			}
+			return records, next, nil
+		}
+		r, err := parseRecord(m)
+		if err != nil {
+			return nil, from, fmt.Errorf("engine: read %s: %w", s.name, err)
+		}
+		records, next = append(records, r), r.seq+1
+	}
+}
+
+var errNotFound = errors.New("engine: no such record")
+
+// newest returns the last record of a subject.
+func (s *stream) newest(subject string) (record, error) {
+	m, err := s.e.conn.Request("$JS.API.DIRECT.GET."+s.name+"."+subject, nil, readWithin)
+	if err != nil {
+		return record{}, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+	}
+	switch status := m.Header.Get("Status"); status {
+	case "":
+		return parseRecord(m)
+	case "404":
+		return record{}, errNotFound
+	default:
+		return record{}, fmt.Errorf("engine: read %s: %s", s.name, m.Header.Get("Description"))
+	}
+}
+
+func parseRecord(m *nats.Msg) (record, error) {
+	seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil {
+		return record{}, fmt.Errorf("a record without a number: %w", err)
+	}
+	return record{seq, m.Header.Get("Nats-Subject"), m.Data}, nil
+}
