@@ -108,6 +108,17 @@ func (ix *Index[K, V]) Match(name string, dst []V) []V {
 	return dst
 }
 
+// Get returns the entry of k for this very filter.
+func (ix *Index[K, V]) Get(filter string, k K) (v V, ok bool) {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	if HasWildcard(filter) {
+		s, _ := ix.root.find(filter)
+		return s.get(k)
+	}
+	return ix.getExact(filter).get(k)
+}
+
 // Has tells whether anybody has this very filter.
 func (ix *Index[K, V]) Has(filter string) bool {
 	ix.mu.RLock()

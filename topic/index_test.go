@@ -154,6 +154,17 @@ func compareAll(t *testing.T, ix *Index[int, *entry], m model) {
 			t.Errorf("Has(%q) = false", filter)
 		}
 	}
+	for filter, entries := range m {
+		for k := range 4 {
+			want, wanted := entries[k]
+			if e, ok := ix.Get(filter, k); ok != wanted || ok && e.note != want {
+				t.Errorf("Get(%q, %d) = %v, want %q", filter, k, e, want)
+			}
+		}
+	}
+	if _, ok := ix.Get("no/such/filter", 0); ok {
+		t.Error("Get finds what nobody has")
+	}
 	if ix.Len() != sum {
 		t.Errorf("%d entries, want %d", ix.Len(), sum)
 	}

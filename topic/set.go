@@ -56,6 +56,19 @@ func (s set[K, V]) without(k K) (without set[K, V], v V, ok bool) {
 	return set[K, V]{}, s.one, true
 }
 
+// get returns the entry of k.
+func (s set[K, V]) get(k K) (v V, ok bool) {
+	switch {
+	case s.crowd != nil:
+		if i := s.crowd.find(k); i >= 0 {
+			return s.crowd.vals[i], true
+		}
+	case !s.empty() && s.one.Key() == k:
+		return s.one, true
+	}
+	return v, false
+}
+
 func (s set[K, V]) size() int {
 	switch {
 	case s.crowd != nil:

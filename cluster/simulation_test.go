@@ -1,0 +1,122 @@
+package cluster
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+)
+
+var (
+	simulatedRoutes = flag.Int("routes", 20_000, "routes of the whole cluster in TestSimulation")
+	simulatedNodes  = flag.Int("nodes", 5, "nodes in TestSimulation")
+)
+
+// filterOf is a filter such as a fleet of devices has: one in ten with wildcards.
+func filterOf(i int) string {
+	if i%10 == 0 {
+		return fmt.Sprintf("site/%d/device/%07d/#", i%97, i)
+	}
+	return fmt.Sprintf("site/%d/device/%07d/cmd", i%97, i)
+}
+
+func heapBytes() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// TestSimulation builds a cluster of synthetic routes and reports what it costs:
+//
+//	go test -run Simulation -v ./cluster -args -routes 1000000 -nodes 5
+func TestSimulation(t *testing.T) {
+	s := newSim(1)
+	total, count := *simulatedRoutes, *simulatedNodes
+	nodes := map[string]*routed{}
+	each := total / count
+	before := heapBytes()
+	filters := make([][]string, count)
+	for i := range count {
+		for k := range each {
+			filters[i] = append(filters[i], filterOf(i*each+k))
+		}
+	}
+	text := heapBytes() - before
+
+	before, began := heapBytes(), time.Now()
+	for i := range count {
+		r := startRouted(t, s, fmt.Sprintf("n%d", i))
+		r.routes.sizes.message, r.routes.sizes.ring = maxMessage, maxRing
+		nodes[r.node.id] = r
+		if i == 0 {
+			continue
+		}
+		for _, f := range filters[i] {
+			r.routes.Added(f, false)
+		}
+		r.routes.Tick(s.now)
+		r.routes.Tick(s.now + gatherNews) // nobody is there to hear it yet
+	}
+	own := heapBytes() - before
+	t.Logf("%d routes on %d nodes; texts of %d bytes", total, count, text/total)
+	t.Logf("own: %d bytes a filter besides its text, %v each", own/(each*(count-1)), time.Since(began)/time.Duration(each*(count-1)))
+
+	// The first node joins; the others have no routes of each other, so that all
+	// that is allocated is what the first learns.
+	first := nodes["n0"]
+	for id, r := range nodes {
+		if id != "n0" {
+			r.node.sees = map[string]*simNode{"n0": first.node}
+			for other := range nodes {
+				r.node.sees[other] = nodes[other].node
+			}
+			r.routes.Up("n0", s.now)
+		}
+	}
+	before, began = heapBytes(), time.Now()
+	simulated, bytes := s.now, s.bytes
+	s.run(1000)
+	for first.routes.table.Filters() < each*(count-1) && s.now < simulated+60_000 {
+		s.run(10)
+	}
+	took := time.Since(began)
+	learned := first.routes.table.Filters()
+	if learned != each*(count-1) {
+		t.Fatalf("the node has learned %d of %d routes", learned, each*(count-1))
+	}
+	t.Logf("join: %d routes in %v of processor time of all nodes together, %v each; %d bytes a route on the wire",
+		learned, took.Round(time.Millisecond), took/time.Duration(learned), (s.bytes-bytes)/learned)
+	t.Logf("others': %d bytes a filter, its text included", (heapBytes()-before)/learned)
+
+	began = time.Now()
+	first.routes.Down("n1", s.now)
+	first.routes.Forget("n1")
+	t.Logf("a node is forgotten in %v", time.Since(began).Round(time.Millisecond))
+	runtime.KeepAlive(filters)
+}
+
+func BenchmarkTableMatch(b *testing.B) {
+	t := newTable()
+	at, _ := t.take("n1")
+	t.show(at, true)
+	for i := range 1_000_000 {
+		t.set(filterOf(i), at, Interest{Plain: true})
+	}
+	names := make([]string, 4096)
+	for i := range names {
+		names[i] = fmt.Sprintf("site/%d/device/%07d/cmd", (i*211)%97, i*211)
+	}
+	var m Matches
+	i, n := 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		t.Match(names[i%len(names)], &m)
+		n += m.Plain.Len()
+		i++
+	}
+	if n == 0 {
+		b.Fatal("nothing has matched")
+	}
+}
