@@ -44,10 +44,11 @@ var aside = map[string]struct {
 	importer string
 	top      int
 }{
-	"bench":               {"cmd/dunlin", 0},
-	"internal/mqtttest":   {"tests", 7},
-	"internal/clienttest": {"tests", 7},
-	"internal/peers":      {"tests", 1},
+	"bench":                {"cmd/dunlin", 0},
+	"internal/mqtttest":    {"tests", 7},
+	"internal/clienttest":  {"tests", 7},
+	"internal/clustertest": {"tests", 0},
+	"internal/peers":       {"tests", 1},
 }
 
 // onlyIn names libraries that one package hides from all others.
