@@ -3,7 +3,12 @@ package clustertest
 import (
 	"os"
 	"testing"
+	"time"
 )
+
+// patience is how long a test waits for what must happen. It is far above what
+// anything takes, because the machine may be busy with other tests.
+const patience = 30 * time.Second
 
 // need is how a test says what it can't do without: where everything is
 // promised its lack is an error, elsewhere the test skips and says so.

@@ -19,10 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a test waits for what must happen. It is far above what
-// anything takes, because the machine may be busy with other tests.
-const patience = 30 * time.Second
-
 // Node is one `dunlin` process, its address and its data directory. It is
 // killed when the test ends, and what it printed is shown if that failed. Its
 // methods belong to the goroutine of the test, but for Dial.
