@@ -36,7 +36,7 @@ func (r Refusal) String() string {
 type account struct {
 	refused     [refusals]*metrics.Counter
 	ofRefused   [refusals]losers
-	ofDropped   [session.SessionEnded + 1]losers
+	ofDropped   [session.LogRetention + 1]losers
 	since       int64        // Unix milliseconds
 	losersSince atomic.Int64 // Unix milliseconds
 }
@@ -128,7 +128,7 @@ func (br *Broker) Account(losers int) Account {
 		a.Refused[why.String()] = k.refused[why].Value()
 		a.add(why.String(), k.ofRefused[why].top(losers))
 	}
-	for why := session.NoLocal; why <= session.SessionEnded; why++ {
+	for why := session.NoLocal; why <= session.LogRetention; why++ {
 		a.add(why.String(), k.ofDropped[why].top(losers))
 	}
 	return a

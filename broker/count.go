@@ -32,7 +32,7 @@ type counters struct {
 	delivered       *metrics.Counter
 	queued          *metrics.Gauge
 	deliveryDropped *metrics.Counter
-	drops           [session.SessionEnded + 1]*metrics.Counter // by session.Drop, which begins at 1
+	drops           [session.LogRetention + 1]*metrics.Counter // by session.Drop, which begins at 1
 
 	latency *metrics.Histogram
 
@@ -101,7 +101,7 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		sharedSubscriptions: r.Stat("subscriptions.shared", "subscriptions in shared groups"),
 	}
 	r.Counter("messages.forward", "messages sent to another node") // EMQ X has it, and nothing here raises it yet
-	for d := session.NoLocal; d <= session.SessionEnded; d++ {
+	for d := session.NoLocal; d <= session.LogRetention; d++ {
 		c.drops[d] = r.Counter("delivery.dropped."+d.String(), "deliveries dropped for this reason")
 	}
 	topics := []*metrics.Stat{r.Stat("topics", "distinct topic filters"), r.Stat("routes", "distinct topic filters, as routes of this node")}
@@ -147,7 +147,7 @@ func (br *Broker) Ledger() Ledger {
 		Matched: c.matched.Value(), Redispatched: c.redispatched.Value(), Delivered: c.delivered.Value(),
 		Queued: c.queued.Value(), Dropped: make(map[string]uint64),
 	}
-	for d := session.NoLocal; d <= session.SessionEnded; d++ {
+	for d := session.NoLocal; d <= session.LogRetention; d++ {
 		l.Dropped[d.String()] = c.drops[d].Value()
 	}
 	return l

@@ -114,5 +114,9 @@ func (c *Client) Received(b *Batch, conn Conn, id uint16) (dup bool, err error) 
 func (c *Client) Released(b *Batch, conn Conn, id uint16) bool {
 	c.enter(b)
 	defer c.leave(b)
-	return c.owns(conn) && c.sess.Released(id)
+	if !c.owns(conn) {
+		return false
+	}
+	waited, _ := c.sess.Released(id)
+	return waited
 }

@@ -26,8 +26,20 @@ type Message struct {
 	Dup    bool
 	Sys    bool // the broker's own $SYS traffic: not counted as the users'
 
+	At At // where the broker's log holds it, see package durable; zero: nowhere
+
 	kept *Message // the stable copy; itself, if this is one
 }
+
+// At is a place in the broker's log of messages. The zero value is none, as
+// sequence numbers begin at 1.
+type At struct {
+	Shard int
+	Seq   uint64
+}
+
+// Zero reports whether a is nowhere.
+func (a At) Zero() bool { return a == At{} }
 
 // SetPublish fills m, whatever it held before, with the message that p carries
 // and the time now, Unix milliseconds; who sent it is left empty. Nothing is

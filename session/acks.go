@@ -24,9 +24,10 @@ func (s *Session) Puback(id uint16, _ mqtt.ReasonCode, out Sender, now int64) (A
 }
 
 // Pubrec handles the first acknowledgement of a QoS 2 delivery: a failed code
-// ends the flow, any other is answered with PUBREL [MQTT-4.3.3-4]. Acked and
-// the errors are as for Puback; an unknown identifier is answered too, with
-// 0x92, and a repeated PUBREC with another PUBREL.
+// ends the flow, any other is answered with PUBREL [MQTT-4.3.3-4], by a durable
+// session once it is saved. Acked and the errors are as for Puback; an unknown
+// identifier is answered too, with 0x92, and a repeated PUBREC with another
+// PUBREL.
 func (s *Session) Pubrec(id uint16, code mqtt.ReasonCode, out Sender, now int64) (Acked, error) {
 	pos, fault := s.flights.expect(id, awaitPubrec)
 	if fault == mqtt.PacketIdentifierNotFound {
@@ -51,7 +52,12 @@ func (s *Session) Pubrec(id uint16, code mqtt.ReasonCode, out Sender, now int64)
 	} else {
 		e.msg = nil
 	}
-	out.Ack(mqtt.TypePubrel, id, mqtt.Success)
+	if s.Durable() {
+		e.phase = holdPubrel
+		s.want()
+	} else {
+		out.Ack(mqtt.TypePubrel, id, mqtt.Success)
+	}
 	return d, nil
 }
 
@@ -71,5 +77,6 @@ func (s *Session) Pubcomp(id uint16, _ mqtt.ReasonCode, out Sender, now int64) (
 // finish ends a flight and uses the room in the window.
 func (s *Session) finish(pos uint32, out Sender, now int64) {
 	s.flights.end(pos)
+	s.change()
 	s.Drain(out, now)
 }

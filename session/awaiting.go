@@ -17,6 +17,12 @@ func (s *Session) Received(id uint16, now int64) (dup bool, err error) {
 		}
 		return true, nil
 	}
+	if f := s.flow(id); f != nil { // on its way out
+		if f.refused() {
+			return true, nil
+		}
+		return true, mqtt.PacketIdentifierInUse
+	}
 	if most := s.cfg.MaxAwaitingRel; most > 0 && len(s.awaiting) >= most {
 		return false, mqtt.ReceiveMaximumExceeded
 	}
@@ -32,11 +38,18 @@ func (s *Session) Received(id uint16, now int64) (dup bool, err error) {
 }
 
 // Released notes a PUBREL from the client, which frees its packet identifier
-// [MQTT-4.3.3-11]; false if nothing waited for it.
-func (s *Session) Released(id uint16) bool {
-	_, waited := s.awaiting[id]
+// [MQTT-4.3.3-11]; waited is false if nothing waited for it. The caller answers
+// with PUBCOMP, unless it is for later: then Saved does, when the identifier
+// has left the record of a durable session. Before that, the client could use
+// it again, and after a crash its new message would look like the old one.
+func (s *Session) Released(id uint16) (waited, later bool) {
+	if f := s.flow(id); f != nil {
+		later = s.releaseFlow(id, f)
+		return later, later
+	}
+	_, waited = s.awaiting[id]
 	delete(s.awaiting, id)
-	return waited
+	return waited, false
 }
 
 // AwaitingRel counts the QoS 2 messages received and not yet released.
@@ -45,10 +58,10 @@ func (s *Session) AwaitingRel() int { return len(s.awaiting) }
 // AwaitRelTimeouts counts the identifiers that were forgotten because PUBREL
 // didn't come in time.
 func (s *Session) AwaitRelTimeouts() uint64 {
-	if s.tally == nil {
+	if s.rare == nil {
 		return 0
 	}
-	return s.tally.Forgotten
+	return s.rare.Forgotten
 }
 
 // forget drops the identifiers whose PUBREL is overdue.
@@ -59,7 +72,11 @@ func (s *Session) forget(now int64) {
 	}
 	for id, since := range s.awaiting {
 		if since+timeout <= now {
-			delete(s.awaiting, id)
+			if f := s.flow(id); f == nil {
+				delete(s.awaiting, id)
+			} else if !s.forgetFlow(id, f) {
+				continue // its message is on the way to the log, which takes no longer than a moment
+			}
 			s.count().Forgotten++
 		} else {
 			s.wakeBy(since + timeout)

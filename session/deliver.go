@@ -15,7 +15,11 @@ func (s *Session) Deliver(d Delivery, out Sender, now int64) Outcome {
 	if !s.maySend(d.QoS) || out.Full() {
 		return s.enqueue(d, out, now)
 	}
-	return s.send(d, out, now)
+	outcome := s.send(d, out, now)
+	if outcome == Queued {
+		s.count().Queued++
+	}
+	return outcome
 }
 
 // maySend reports whether a new delivery of this QoS may overtake what waits.
@@ -39,6 +43,8 @@ func (s *Session) open() bool {
 	return f.unsent == 0 && f.sent < uint32(s.window) && f.next() != 0
 }
 
+// send sends d, which has its turn; at QoS 2 a durable session holds it, which
+// is Queued.
 func (s *Session) send(d Delivery, out Sender, now int64) Outcome {
 	if d.QoS == 0 {
 		if !out.Publish(d, 0, false) {
@@ -48,14 +54,17 @@ func (s *Session) send(d Delivery, out Sender, now int64) Outcome {
 		return Sent
 	}
 	id := s.flights.next()
+	waitFor := awaitPuback
+	if d.QoS == 2 {
+		if s.Durable() {
+			return s.hold(d, id)
+		}
+		waitFor = awaitPubrec
+	}
 	if !out.Publish(d, id, false) {
 		return s.drop(d, TooLarge, out)
 	}
 	s.delivered++
-	waitFor := awaitPuback
-	if d.QoS == 2 {
-		waitFor = awaitPubrec
-	}
 	s.flights.add(flight{msg: d.Msg.Keep(), sub: d.Sub, sentAt: now, id: id, phase: waitFor, retain: d.Retain})
 	s.touch(now)
 	s.wakeForRetry(now)
@@ -97,6 +106,7 @@ func (s *Session) Drain(out Sender, now int64) {
 		return
 	}
 	s.repeatAll(out, now)
+	s.publishHeld(out, now)
 	for q := s.queue; q != nil && q.n > 0 && !out.Full(); {
 		l := q.next()
 		if d := *l.waiting.at(0); d.Msg.Expired(now) {
@@ -124,10 +134,17 @@ func (s *Session) repeatAll(out Sender, now int64) {
 // if it has expired meanwhile: expiry is for what was never sent
 // [MQTT-3.3.2-5, MQTT-4.3.3-7].
 func (s *Session) repeat(e *flight, out Sender, now int64) bool {
-	if e.phase == awaitPubcomp {
+	switch e.phase {
+	case holdPublish, savePublish, holdPubrel, savePubrel:
+		return true // its save is waited for
+	case readyPublish:
+		return s.publishFirst(e, out, now)
+	case awaitPubcomp:
 		out.Ack(mqtt.TypePubrel, e.id, mqtt.Success)
-	} else if !out.Publish(e.delivery(), e.id, true) {
-		return false
+	default:
+		if !out.Publish(e.delivery(), e.id, true) {
+			return false
+		}
 	}
 	e.sent(now)
 	s.touch(now)

@@ -19,7 +19,8 @@ type Sender interface {
 	// Size [MQTT-3.1.2-24].
 	Publish(d Delivery, id uint16, dup bool) bool
 
-	// Ack sends a packet of the acknowledging kinds; sessions send PUBREL.
+	// Ack sends a packet of the acknowledging kinds: PUBREL, and for durable
+	// sessions PUBCOMP.
 	Ack(kind mqtt.Type, id uint16, code mqtt.ReasonCode)
 
 	// Full reports that the connection's output is congested. The session then
@@ -49,6 +50,7 @@ const (
 	QueueFull                    // the mqueue's bound
 	Expired                      // its Message Expiry Interval has passed
 	SessionEnded                 // it was queued when the session ended
+	LogRetention                 // the log's retention has deleted it before the client came for it
 )
 
 // String is EMQ X's word for the reason, in hooks and in the names of metrics.
@@ -66,6 +68,8 @@ func (d Drop) String() string {
 		return "expired"
 	case SessionEnded:
 		return "session_ended"
+	case LogRetention:
+		return "log_retention"
 	}
 	return "unknown"
 }

@@ -14,10 +14,28 @@ const (
 	awaitPuback
 	awaitPubrec
 	awaitPubcomp
+
+	// Of durable sessions, at QoS 2: what may go out only after a save.
+	holdPublish  // a save that has it is still to begin
+	savePublish  // one has begun
+	readyPublish // it is kept: PUBLISH may go out, for the first time
+	holdPubrel   // PUBREC has come: as above
+	savePubrel
 )
 
-// flight is a delivery above QoS 0 that was sent and isn't acknowledged. It is
-// kept to 32 bytes: the QoS follows from the phase.
+// sent reports whether something was sent and its acknowledgement is waited
+// for.
+func (p phase) sent() bool { return p >= awaitPuback && p <= awaitPubcomp }
+
+// held reports whether the PUBLISH hasn't been sent yet.
+func (p phase) held() bool { return p >= holdPublish && p <= readyPublish }
+
+// released reports whether PUBREC has come.
+func (p phase) released() bool { return p == awaitPubcomp || p >= holdPubrel }
+
+// flight is a delivery above QoS 0 that was sent, or has its turn and waits for
+// a save, and isn't acknowledged. It is kept to 32 bytes: the QoS follows from
+// the phase.
 type flight struct {
 	msg    *mqtt.Message // nil once PUBREC has come, or without its payload, see SetTimed
 	sub    *Subscription
@@ -57,6 +75,7 @@ type ways uint8
 const (
 	unrepeated ways = 1 << iota // on a living connection, see SetRetry
 	timed                       // see SetTimed
+	lasting                     // see SetDurable
 )
 
 func (w *ways) set(bit ways, on bool) {

@@ -1,11 +1,12 @@
 package session
 
-// InFlight is one delivery that was sent and isn't acknowledged.
+// InFlight is one delivery that has a place in the window.
 type InFlight struct {
 	Delivery        // without message once PUBREC has come
 	ID       uint16 // packet identifier
 	Sent     int64  // for the first time, Unix milliseconds
-	Released bool   // PUBREC has come, PUBREL was sent, and PUBCOMP is waited for
+	Released bool   // PUBREC has come, and PUBCOMP is waited for
+	Held     bool   // not sent yet, see Session.Held
 }
 
 // InflightPage returns the deliveries in flight from the one numbered from on,
@@ -22,7 +23,7 @@ func (s *Session) InflightPage(from, limit int) (some []InFlight) {
 			break
 		}
 		if n >= from {
-			in := InFlight{e.delivery(), e.id, e.firstSent(), e.phase == awaitPubcomp}
+			in := InFlight{e.delivery(), e.id, e.firstSent(), e.phase.released(), e.phase.held()}
 			if in.Released {
 				in.Msg = nil
 			}

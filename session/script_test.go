@@ -117,7 +117,9 @@ func (p *player) do(words []string) {
 		p.note(dup, "dup")
 		p.failed(err)
 	case "released":
-		p.note(!p.Released(id()), "unknown")
+		waited, later := p.Released(id())
+		p.note(!waited, "unknown")
+		p.note(later, "later")
 	case "full":
 		p.full = true
 	case "sent": // the output has room, and nobody has called Drain yet

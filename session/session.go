@@ -16,7 +16,7 @@ type Session struct {
 	offlineAt int64
 	wake      int64  // no later than Tick has something to do; 0 never
 	delivered uint64 // handed to a connection for the first time
-	tally     *Tally // nil until something had to wait, or was lost
+	rare      *rare  // nil until something had to wait, or was lost, or the session became durable
 	expiry    uint32
 	window    uint16 // of the present connection
 	online    bool
@@ -62,37 +62,45 @@ func window(maxInflight int, receiveMax uint16) uint16 {
 func (s *Session) Disconnected(now int64) {
 	s.online = false
 	s.offlineAt = now
+	s.hangUp()
 	s.trim()
 }
 
-// End ends the session. What is queued is reported as dropped; what is in
-// flight was handed to a connection once, counts as delivered, and is
+// End ends the session. What is queued or held is reported as dropped; what is
+// in flight was handed to a connection once, counts as delivered, and is
 // forgotten. Subscriptions stay readable so that the caller can remove their
 // routes; nothing else may be called any more.
 func (s *Session) End(out Sender) {
 	for q := s.queue; q != nil && q.n > 0; {
 		s.drop(q.pop(q.next()), SessionEnded, out)
 	}
+	s.dropHeld(SessionEnded, out)
 	s.flights = inflight{lastID: s.flights.lastID, ways: s.flights.ways}
 	s.awaiting = nil
+	s.forgetFlows()
 	s.online = false
 	s.trim()
 }
 
 // Surrender takes out what other members of a shared group can still deliver,
 // for the subscriptions that of accepts: QoS 1 deliveries in flight without
-// PUBACK, then all that are queued, each in order. A QoS 2 delivery in flight
-// stays, because it must not go to another client [MQTT-4.8.2-5]. Those in
-// flight count as delivered already, the queued ones as nothing any more.
+// PUBACK, QoS 2 ones that are held for a save that has not begun, then all that
+// are queued, each in order. A QoS 2 delivery in flight stays, because it must
+// not go to another client [MQTT-4.8.2-5]. Those in flight count as delivered
+// already, the held and queued ones as nothing any more.
 // Neither function may call the session.
 func (s *Session) Surrender(of func(*Subscription) bool, take func(Delivery)) {
 	f := &s.flights
 	for i := uint32(0); i < f.slots.n; {
 		e := f.slots.at(i)
-		if e.phase != awaitPuback || e.sub == nil || !of(e.sub) {
+		if e.phase != awaitPuback && e.phase != holdPublish || e.sub == nil || !of(e.sub) {
 			i++
 			continue
 		}
+		if e.phase == holdPublish {
+			s.lasts().held--
+		}
+		s.change()
 		take(e.delivery())
 		before := f.slots.n
 		f.end(i)
@@ -110,6 +118,7 @@ func (s *Session) Surrender(of func(*Subscription) bool, take func(Delivery)) {
 				return true
 			}
 			s.queue.account(l, *d, -1)
+			s.change()
 			take(*d)
 			return false
 		})
@@ -147,5 +156,6 @@ func (s *Session) QueuedBytes() int64 {
 	return s.queue.bytes
 }
 
-// Inflight counts the deliveries that were sent and aren't acknowledged.
+// Inflight counts the deliveries that have a place in the window: those that
+// were sent and aren't acknowledged, and those that are held.
 func (s *Session) Inflight() int { return int(s.flights.live) }

@@ -8,7 +8,9 @@ import (
 	"strings"
 )
 
-// State is all of a session that has to survive its process. It encodes with
+// State is all of a session that has to move to another process with its
+// messages. A durable session survives its process by its record instead, see
+// Save. It encodes with
 // encoding/gob without loss, and with encoding/json if its strings are valid
 // UTF-8, which they are unless a zone tolerates others.
 //
@@ -53,12 +55,14 @@ func (s *Session) State() *State {
 		return strings.Compare(a.Filter, b.Filter)
 	})
 	for i := range s.flights.slots.n {
-		if e := s.flights.slots.at(i); e.phase != done {
-			in := InflightState{e.id, e.sentAt, e.delivery()}
-			if e.phase == awaitPubcomp {
-				in.Msg = nil
-			}
-			st.Inflight = append(st.Inflight, in)
+		switch e := s.flights.slots.at(i); {
+		case e.phase == done:
+		case e.phase.held():
+			st.Queue = append(st.Queue, e.delivery())
+		case e.phase.released():
+			st.Inflight = append(st.Inflight, InflightState{e.id, e.sentAt, Delivery{QoS: 2, Retain: e.retain}})
+		default:
+			st.Inflight = append(st.Inflight, InflightState{e.id, e.sentAt, e.delivery()})
 		}
 	}
 	if s.queue != nil {

@@ -3,11 +3,11 @@ package session
 // Tally counts what became of the deliveries of one session since it was made.
 // At every step, for those that the caller gave to Deliver or to Drop,
 //
-//	given = Delivered + Session.Queued() + Σ Dropped + queued ones taken by Surrender
+//	given = Delivered + Session.Queued() + Session.Held() + Σ Dropped + queued ones taken by Surrender
 type Tally struct {
 	Delivered uint64                   // first handed to a connection
-	Queued    uint64                   // put into the mqueue, whatever became of them
-	Dropped   [SessionEnded + 1]uint64 // by Drop
+	Queued    uint64                   // put into the mqueue or held, whatever became of them
+	Dropped   [LogRetention + 1]uint64 // by Drop
 	Forgotten uint64                   // QoS 2 messages of the client whose PUBREL didn't come in time
 }
 
@@ -24,24 +24,32 @@ func (t *Tally) Lost() (n uint64) {
 // Tally returns the counts as they are now.
 func (s *Session) Tally() Tally {
 	var t Tally
-	if s.tally != nil {
-		t = *s.tally
+	if s.rare != nil {
+		t = s.rare.Tally
 	}
 	t.Delivered = s.delivered
 	return t
 }
 
 // count is the part of the tally that most sessions never need.
-func (s *Session) count() *Tally {
-	if s.tally == nil {
-		s.tally = new(Tally)
+func (s *Session) count() *Tally { return &s.rarely().Tally }
+
+// rare is what most sessions never need.
+type rare struct {
+	Tally
+	durable *durable // nil until the session became durable
+}
+
+func (s *Session) rarely() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
 	}
-	return s.tally
+	return s.rare
 }
 
 func (s *Session) restoreTally(t Tally) {
 	s.delivered = t.Delivered
 	if t != (Tally{Delivered: t.Delivered}) {
-		s.tally = &t
+		*s.count() = t
 	}
 }

@@ -43,7 +43,7 @@ func (s *Session) retry(out Sender, now int64) {
 	f := &s.flights
 	for i := range f.slots.n - f.unsent {
 		e := f.slots.at(i)
-		if e.phase == done {
+		if !e.phase.sent() {
 			continue
 		}
 		due := e.sentAt + interval

@@ -82,6 +82,7 @@ export const reasons = dictionary({
   too_large: ['larger than the client’s Maximum Packet Size', '超过客户端的最大报文长度'],
   no_local: ['the client’s own message, which it does not want', '客户端自己的消息（no local）'],
   session_ended: ['still waited when the session ended', '会话结束时仍在排队'],
+  log_retention: ['deleted by the log before the client came for it', '客户端取走之前已被日志清除'],
   no_subscribers: ['nobody has subscribed to the topic', '主题没有订阅者'],
   quota_exceeded: ['a quota was used up', '超出配额'],
   receive_maximum_exceeded: ['QoS 2, and too many others waited for their PUBREL', 'QoS 2，等待 PUBREL 的消息过多'],

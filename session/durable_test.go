@@ -1,0 +1,105 @@
+package session
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// logged is a message of the log at a position of shard 0, named after it.
+func logged(seq uint64) *mqtt.Message {
+	return (&mqtt.Message{Topic: "t", Payload: fmt.Append(nil, seq), At: mqtt.At{Seq: seq}}).Keep()
+}
+
+func newDurable(cfg *Config) *Session {
+	s := New(cfg, epoch)
+	s.SetDurable(true)
+	return s
+}
+
+// reload is a restart of the process with this record; all messages of the log
+// are still there, but for those that gone names.
+func reload(t *testing.T, cfg *Config, record []byte, gone ...uint64) (*Session, *wire) {
+	t.Helper()
+	s, out := newDurable(cfg), &wire{}
+	if err := s.Load(record); err != nil {
+		t.Fatal(err)
+	}
+	s.Fill(func(at mqtt.At) *mqtt.Message {
+		for _, g := range gone {
+			if g == at.Seq {
+				return nil
+			}
+		}
+		return logged(at.Seq)
+	}, out)
+	if n := s.Pending(); n != nil {
+		t.Fatalf("%v still pending", n)
+	}
+	return s, out
+}
+
+func TestQoS2WaitsForItsSave(t *testing.T) {
+	s, out := newDurable(&Config{}), &wire{}
+	s.Connected(0, out, epoch)
+	wants := func(want string) {
+		t.Helper()
+		if got := strings.Join(out.log, " "); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		out.log = nil
+	}
+	s.Deliver(Delivery{Msg: logged(1), QoS: 2}, out, epoch)
+	s.Deliver(Delivery{Msg: logged(2), QoS: 1}, out, epoch)
+	wants("2#2")
+	_, first := s.Save(nil)
+	s.Deliver(Delivery{Msg: logged(3), QoS: 2}, out, epoch)
+	s.Saved(first, out, epoch)
+	wants("1#1")
+	if !s.Unsaved() {
+		t.Error("the delivery after the save waits for none")
+	}
+	record, second := s.Save(nil)
+	s.NotSaved(second)
+	s.Saved(second-1, out, epoch)
+	wants("")
+	_, third := s.Save(nil)
+	s.Saved(third, out, epoch)
+	wants("3#3")
+	s.Pubrec(1, 0, out, epoch)
+	s.Pubcomp(1, 0, out, epoch)
+	wants("")
+	_, fourth := s.Save(nil)
+	s.Saved(fourth, out, epoch)
+	wants("rel#1")
+	restored, again := reload(t, &Config{}, record)
+	restored.Connected(0, again, epoch)
+	if got := strings.Join(again.log, " "); got != "1#1! 2#2! 3#3!" {
+		t.Errorf("resumes with %s", got)
+	}
+}
+
+func TestLoadedWithoutMessages(t *testing.T) {
+	s, out := newDurable(&Config{MaxInflight: 3}), &wire{}
+	s.Connected(0, out, epoch)
+	for seq := range uint64(5) {
+		s.Deliver(Delivery{Msg: logged(seq + 1), QoS: 1 + mqtt.QoS(seq%2)}, out, epoch)
+	}
+	s.SetRead(0, 6)
+	record, _ := s.Save(nil)
+	restored, out := reload(t, &Config{}, record, 1, 2, 4)
+	if !reflect.DeepEqual(out.log, []string{"-:log_retention"}) {
+		t.Errorf("reports %v", out.log)
+	}
+	out.log = nil
+	restored.Connected(0, out, epoch)
+	if got := strings.Join(out.log, " "); got != "rel#2 3#3! 5#4" {
+		t.Errorf("resumes with %s", got)
+	}
+	if restored.Read(0) != 6 || restored.Read(1) != 0 {
+		t.Errorf("reads on at %d and %d", restored.Read(0), restored.Read(1))
+	}
+}
