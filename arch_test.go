@@ -33,7 +33,7 @@ var layers = []struct {
 	{3, "broker"},
 	{2, "session retain auth otel sink rule/sql trace"},
 	{1, "hook connector store host alarm discovery engine"},
-	{0, "mqtt topic config metrics linefile"},
+	{0, "mqtt topic config metrics linefile keep"},
 }
 
 // leafParents are the packages whose other subfolders are leaves: one outside system or protocol each.
@@ -49,6 +49,7 @@ var aside = map[string]struct {
 	"internal/clienttest":  {"tests", 7},
 	"internal/clustertest": {"tests", 0},
 	"internal/peers":       {"tests", 1},
+	"keep/keeptest":        {"tests", 0},
 }
 
 // onlyIn names libraries that one package hides from all others.

@@ -48,12 +48,13 @@ func (f *feed) close() {
 }
 
 // follow calls each for every record behind after, in order, on a goroutine of
-// its own, until stop, which waits for a call under way.
-func (f *feed) follow(after uint64, each func(record)) (stop func()) {
+// its own, until stop, which waits for a call under way. over, if not nil, runs
+// after the last call.
+func (f *feed) follow(after uint64, each func(record), over func()) (stop func()) {
 	f.mu.Lock()
 	f.followers++
 	f.mu.Unlock()
-	fl := &follower{feed: f, next: after + 1, each: each, done: make(chan struct{})}
+	fl := &follower{feed: f, next: after + 1, each: each, over: over, done: make(chan struct{})}
 	go fl.run()
 	return sync.OnceFunc(fl.stop)
 }
@@ -62,6 +63,7 @@ type follower struct {
 	feed    *feed
 	next    uint64
 	each    func(record)
+	over    func()
 	stopped bool // guarded by feed.mu
 	done    chan struct{}
 }
@@ -80,6 +82,9 @@ func (fl *follower) stop() {
 
 func (fl *follower) run() {
 	defer close(fl.done)
+	if fl.over != nil {
+		defer fl.over()
+	}
 	for {
 		records, live := fl.take()
 		if !live {

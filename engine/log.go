@@ -160,7 +160,7 @@ func (l *Log) Tail(shard int, after uint64, f func(Entry)) (stop func(), err err
 		}
 		e.At = At{shard, r.seq}
 		f(e)
-	}), nil
+	}, nil), nil
 }
 
 // Read returns entries from a number on that match any of the filters, all

@@ -6,11 +6,13 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/dunlin-mq/dunlin/keep"
 	"github.com/nats-io/nats.go"
 )
 
 const (
 	sharedMaps = "MAPS"
+	bigMap     = "MAP_" // before the name
 	// markKept is how long the mark of a deleted key stays. Who follows the map
 	// and was away for less than that is told of it.
 	markKept = "24h"
@@ -27,22 +29,18 @@ type Map struct {
 	name   string
 	prefix string // of the subjects
 	s      *stream
+	told   *told
 }
 
 // Change is what happened to a key.
-type Change struct {
-	Key     string
-	Value   []byte // belongs to who is told, who must not change it
-	Deleted bool   // the key is gone; Value is nil
-	Current bool   // no key: all records that were there when the watch began have come
-}
+type Change = keep.Change
 
 // Map opens a map for up to some hundred thousand records that change now and
 // then. All of this kind share what an idle map costs.
 func (e *Engine) Map(name string) (*Map, error) { return e.openMap(name, sharedMaps) }
 
 // BigMap opens a map for many records, or such that change all the time.
-func (e *Engine) BigMap(name string) (*Map, error) { return e.openMap(name, "MAP_"+name) }
+func (e *Engine) BigMap(name string) (*Map, error) { return e.openMap(name, bigMap+name) }
 
 func (e *Engine) openMap(name, stream string) (*Map, error) {
 	if !properName.MatchString(name) {
@@ -61,15 +59,17 @@ func (e *Engine) openMap(name, stream string) (*Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Map{name, prefix, s}, nil
+	return &Map{name, prefix, s, s.toldOf(prefix)}, nil
 }
 
-// Put sets a key to value and returns when that is kept.
+// Put sets a key to value and returns when that is kept, and when all watches of
+// the map in this process were told of it, or of a later change of the key. So
+// no function that watches the map may call it.
 func (m *Map) Put(key string, value []byte) error {
 	return wait(func(done func(error)) { m.PutLater(key, value, done) })
 }
 
-// Delete removes a key and returns when that is kept. One that isn't there is
+// Delete removes a key and returns when that is kept and told, as Put does. One that isn't there is
 // no error.
 func (m *Map) Delete(key string) error {
 	return wait(func(done func(error)) { m.DeleteLater(key, done) })
@@ -81,9 +81,10 @@ func wait(start func(done func(error))) error {
 	return <-result
 }
 
-// PutLater sets a key to a copy of value. done runs once that is kept, or why
-// not, in the order of the calls, on a goroutine of the engine that it must not
-// block. Above a bound of what is on its way it fails at once with ErrBusy.
+// PutLater sets a key to a copy of value. done, if not nil, runs once that is
+// kept and told as Put's, or with why not, in the order of the calls, on a
+// goroutine of the engine that it must not block; on the caller's if it fails at
+// once, as with ErrBusy above a bound of what is on its way.
 func (m *Map) PutLater(key string, value []byte, done func(error)) {
 	m.change(isValue, key, value, nil, done)
 }
@@ -94,12 +95,15 @@ func (m *Map) DeleteLater(key string, done func(error)) {
 }
 
 func (m *Map) change(kind byte, key string, value []byte, header nats.Header, done func(error)) {
+	if done == nil {
+		done = func(error) {}
+	}
 	if key == "" {
 		done(errNoKey)
 		return
 	}
 	token, long := keyToken(key)
-	m.s.writer.write(m.prefix+token, header, appendKeyed(kind, key, long, value), func(_ uint64, err error) { done(err) })
+	m.s.writer.write(m.prefix+token, header, appendKeyed(kind, key, long, value), func(seq uint64, err error) { m.told.ended(seq, err, done) })
 }
 
 // Get returns the value of a key. It belongs to the caller.
@@ -168,16 +172,23 @@ func (m *Map) Watch(f func(Change)) (stop func(), err error) {
 		return nil, err
 	}
 	f(Change{Current: true})
+	w := m.told.begin(next - 1)
 	return m.s.feed.follow(next-1, func(r record) {
-		if !strings.HasPrefix(r.subject, m.prefix) {
-			return
-		}
-		if c, err := m.parse(r); err != nil {
-			m.s.e.log.Error(err.Error())
-		} else {
-			f(c)
-		}
-	}), nil
+		m.tell(r, f)
+		m.told.of(w, r.seq)
+	}, func() { m.told.over(w) }), nil
+}
+
+// tell tells a watch of a record, if it is one of this map.
+func (m *Map) tell(r record, f func(Change)) {
+	if !strings.HasPrefix(r.subject, m.prefix) {
+		return
+	}
+	if c, err := m.parse(r); err != nil {
+		m.s.e.log.Error(err.Error())
+	} else {
+		f(c)
+	}
 }
 
 func (m *Map) parse(r record) (Change, error) {

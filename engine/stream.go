@@ -19,6 +19,9 @@ type stream struct {
 	last   atomic.Uint64 // number of the last record that was acknowledged
 	first  atomic.Uint64 // number of the first record that is still there
 	feed   feed
+
+	toldMu sync.Mutex
+	told   map[string]*told // by the prefix of a map's subjects
 }
 
 // record is one record of a stream.
