@@ -13,12 +13,13 @@
 package engine
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/metrics"
@@ -55,13 +56,24 @@ type Engine struct {
 	o       Options
 	log     *slog.Logger
 	count   *counters
-	server  *server.Server
-	conn    *nats.Conn
-	js      nats.JetStreamContext
+	run     string // unique to this run of the process
+	link    atomic.Pointer[link]
 	mu      sync.Mutex // guards what follows
 	streams map[string]*stream
 	closed  bool
 }
+
+// link is a running server and the one connection to it that everything goes
+// through. Joining a cluster makes a new one.
+type link struct {
+	server    *server.Server
+	conn      *nats.Conn
+	js        nats.JetStreamContext
+	store     string // folder of the server's files
+	clustered bool
+}
+
+func (e *Engine) to() *link { return e.link.Load() }
 
 const (
 	readyWithin = 5 * time.Minute // a large log with damaged indexes is read as a whole
@@ -89,57 +101,71 @@ func Start(o Options) (*Engine, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	e := &Engine{o: o, log: o.Log, count: newCounters(o.Metrics), streams: make(map[string]*stream)}
-	if err := e.startServer(); err != nil {
+	e := &Engine{o: o, log: o.Log, count: newCounters(o.Metrics), run: rand.Text()[:12] + "-", streams: make(map[string]*stream)}
+	l, err := e.open(e.options(o.Dir))
+	if err != nil {
 		return nil, err
 	}
-	if err := e.connect(); err != nil {
-		e.stopServer()
-		return nil, err
-	}
+	e.link.Store(l)
 	return e, nil
 }
 
-func (e *Engine) startServer() (err error) {
-	e.server, err = server.NewServer(&server.Options{
+// options are those of a server with its files in dir.
+func (e *Engine) options(dir string) *server.Options {
+	return &server.Options{
 		ServerName:             e.o.Node,
 		DontListen:             true,
 		NoSigs:                 true,
 		JetStream:              true,
 		DisableJetStreamBanner: true,
-		StoreDir:               filepath.Join(e.o.Dir),
+		StoreDir:               dir,
 		JetStreamMaxMemory:     1 << 20, // nothing is kept in memory only
 		JetStreamMaxStore:      1 << 60, // the logs have bounds of their own, and the disk is watched
 		MaxPayload:             maxPayload,
 		MaxPending:             2 * maxPayload,
 		StreamMaxBufferedMsgs:  1 << 20, // each writer bounds what is in flight, in bytes
 		StreamMaxBufferedSize:  1 << 30,
-	})
+	}
+}
+
+// open starts a server and connects to it.
+func (e *Engine) open(o *server.Options) (*link, error) {
+	s, err := server.NewServer(o)
 	if err != nil {
-		return fmt.Errorf("engine: %w", err)
+		return nil, fmt.Errorf("engine: %w", err)
 	}
-	e.server.SetLoggerV2(&serverLog{e.log}, false, false, false)
-	e.server.Start()
-	if !e.server.ReadyForConnections(readyWithin) || !e.server.JetStreamEnabled() {
-		e.stopServer()
-		return fmt.Errorf("engine: %s could not be opened; the log says why", e.o.Dir)
+	l := &link{server: s, store: o.StoreDir, clustered: o.Cluster.Port != 0}
+	s.SetLoggerV2(&serverLog{e.log}, false, false, false)
+	s.Start()
+	if l.clustered {
+		routing(s)
 	}
-	return nil
+	if !s.ReadyForConnections(readyWithin) || !s.JetStreamEnabled() {
+		l.close()
+		return nil, fmt.Errorf("engine: %s could not be opened; the log says why", e.o.Dir)
+	}
+	if err := e.connect(l); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
 }
 
-func (e *Engine) stopServer() {
-	e.server.Shutdown()
-	e.server.WaitForShutdown()
+func (l *link) close() {
+	if l.conn != nil {
+		l.conn.Close()
+	}
+	l.server.Shutdown()
+	l.server.WaitForShutdown()
 }
 
-// connect opens the one connection that everything goes through.
-func (e *Engine) connect() (err error) {
-	e.conn, err = nats.Connect("", nats.InProcessServer(e.server), nats.MaxReconnects(-1),
+func (e *Engine) connect(l *link) (err error) {
+	l.conn, err = nats.Connect("", nats.InProcessServer(l.server), nats.MaxReconnects(-1),
 		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectBufSize(-1),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { e.disconnected() }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { e.disconnected(l) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { e.log.Warn("engine: " + err.Error()) }))
 	if err == nil {
-		e.js, err = e.conn.JetStream(nats.MaxWait(readyWithin))
+		l.js, err = l.conn.JetStream(nats.MaxWait(readyWithin))
 	}
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
@@ -148,7 +174,10 @@ func (e *Engine) connect() (err error) {
 }
 
 // disconnected fails what waits for an answer that can't come anymore.
-func (e *Engine) disconnected() {
+func (e *Engine) disconnected(l *link) {
+	if l != e.to() {
+		return
+	}
 	for _, s := range e.all() {
 		s.writer.failAll(errUnanswered)
 	}
@@ -176,8 +205,7 @@ func (e *Engine) Close() error {
 	for _, s := range e.all() {
 		s.close()
 	}
-	e.conn.Close()
-	e.stopServer()
+	e.to().close()
 	return nil
 }
 

@@ -39,12 +39,12 @@ func (s *stream) read(from uint64, subject string, most int) (records []record, 
 		return nil, from, err
 	}
 	inbox := nats.NewInbox()
-	sub, err := s.e.conn.SubscribeSync(inbox)
+	sub, err := s.e.to().conn.SubscribeSync(inbox)
 	if err != nil {
 		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
 	}
 	defer sub.Unsubscribe()
-	if err := s.e.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, ask); err != nil {
+	if err := s.e.to().conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, ask); err != nil {
 		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
 	}
 	for {
@@ -75,7 +75,7 @@ var errNotFound = errors.New("engine: no such record")
 
 // newest returns the last record of a subject.
 func (s *stream) newest(subject string) (record, error) {
-	m, err := s.e.conn.Request("$JS.API.DIRECT.GET."+s.name+"."+subject, nil, readWithin)
+	m, err := s.e.to().conn.Request("$JS.API.DIRECT.GET."+s.name+"."+subject, nil, readWithin)
 	if err != nil {
 		return record{}, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
 	}

@@ -41,12 +41,12 @@ func (e *Engine) stream(want *nats.StreamConfig) (*stream, error) {
 	if s := e.streams[want.Name]; s != nil {
 		return s, nil
 	}
-	info, err := e.js.StreamInfo(want.Name)
+	info, err := e.to().js.StreamInfo(want.Name)
 	switch {
 	case errors.Is(err, nats.ErrStreamNotFound):
-		info, err = e.js.AddStream(want)
+		info, err = e.to().js.AddStream(want)
 	case err == nil && differs(&info.Config, want):
-		info, err = e.js.UpdateStream(want)
+		info, err = e.to().js.UpdateStream(want)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", want.Name, sentence(err))

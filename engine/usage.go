@@ -23,7 +23,7 @@ func (e *Engine) Usage() (all []keep.Usage, size int64, err error) {
 		return nil, 0, ErrClosed
 	}
 	small := make(map[string]*keep.Usage)
-	for info := range e.js.Streams() {
+	for info := range e.to().js.Streams() {
 		size += int64(info.State.Bytes)
 		if name := info.Config.Name; name != sharedMaps {
 			all = append(all, keep.Usage{Name: strings.TrimPrefix(name, bigMap), Records: int(info.State.Msgs), Bytes: int64(info.State.Bytes)})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,29 +21,41 @@ const (
 var errUnanswered = errors.New("engine: it is not known whether the record was kept, as no answer came")
 
 // writer sends records to a stream without waiting for the answer to the one
-// before. Answers come in the order of the records, so that the first of the
-// queue is always the one that is answered.
+// before. On a node of its own answers come in the order of the records, so
+// that the first of the queue is always the one that is answered; for a cluster
+// see again.go.
 type writer struct {
-	s      *stream
-	mu     sync.Mutex // guards what follows, and the order on the connection
-	inbox  string     // where answers come; a new one after a failure, so that late ones meet nobody
-	sub    *nats.Subscription
-	queue  []pending
-	bytes  int // of the queue
-	timer  *time.Timer
-	closed bool
-	empty  *sync.Cond
+	s       *stream
+	mu      sync.Mutex // guards what follows, and the order on the connection
+	link    *link      // where records go
+	inbox   string     // where answers come; a new one after a failure, so that late ones meet nobody
+	sub     *nats.Subscription
+	queue   []pending
+	sent    int       // how many of the queue, from its first on, are on their way
+	base    uint64    // number of the first of the queue
+	bytes   int       // of the queue
+	moved   time.Time // when the queue last got shorter, or began
+	stalled bool      // only the first of the queue is tried
+	held    bool      // nothing is sent, as the engine changes its shape
+	timer   *time.Timer
+	closed  bool
+	empty   *sync.Cond
+
+	ends ends
 }
 
 type pending struct {
-	record record
-	done   func(seq uint64, err error)
+	record   record
+	header   nats.Header
+	done     func(seq uint64, err error)
+	answered bool // with record.seq or err
+	err      error
 }
 
 func newWriter(s *stream) (*writer, error) {
-	w := &writer{s: s}
+	w := &writer{s: s, link: s.e.to()}
 	w.empty = sync.NewCond(&w.mu)
-	w.timer = time.AfterFunc(answerWithin, func() { w.failAll(errUnanswered) })
+	w.timer = time.AfterFunc(answerWithin, w.overdue)
 	w.timer.Stop()
 	return w, w.listen()
 }
@@ -55,8 +68,11 @@ func (w *writer) listen() (err error) {
 		}
 	}
 	w.inbox = nats.NewInbox()
-	inbox := w.inbox
-	w.sub, err = w.s.e.conn.Subscribe(inbox, func(m *nats.Msg) { w.answered(inbox, m) })
+	inbox, subject := w.inbox, w.inbox
+	if w.link.clustered {
+		subject += ".*"
+	}
+	w.sub, err = w.link.conn.Subscribe(subject, func(m *nats.Msg) { w.answered(inbox, m) })
 	if err != nil {
 		return err
 	}
@@ -83,65 +99,121 @@ func (w *writer) send(subject string, header nats.Header, data []byte, done func
 		w.s.e.count.busy.Inc()
 		return ErrBusy
 	}
-	if err := w.s.e.conn.PublishMsg(&nats.Msg{Subject: subject, Reply: w.inbox, Header: header, Data: data}); err != nil {
-		return fmt.Errorf("engine: write to %s: %w", w.s.name, sentence(err))
+	if w.link.clustered && !w.s.e.quorate() {
+		return ErrNoQuorum
+	}
+	p := pending{record: record{subject: subject, data: data}, header: header, done: done}
+	if !w.held && !w.stalled {
+		if err := w.publish(&p, w.base+uint64(len(w.queue))); err != nil {
+			return fmt.Errorf("engine: write to %s: %w", w.s.name, sentence(err))
+		}
+		w.sent++
 	}
 	if len(w.queue) == 0 {
-		w.timer.Reset(answerWithin)
+		w.moving()
 	}
-	w.queue = append(w.queue, pending{record{subject: subject, data: data}, done})
+	w.queue = append(w.queue, p)
 	w.bytes += len(data)
 	return nil
 }
 
-// answered gives the first of the queue its answer.
+// publish puts a record with its number on the way.
+func (w *writer) publish(p *pending, number uint64) error {
+	m := nats.Msg{Subject: p.record.subject, Reply: w.inbox, Header: p.header, Data: p.record.data}
+	if w.link.clustered {
+		w.mark(&m, number)
+	}
+	return w.link.conn.PublishMsg(&m)
+}
+
+// moving notes that the queue got shorter, or began; mu is held.
+func (w *writer) moving() {
+	if w.link.clustered {
+		w.moved = time.Now()
+		if len(w.queue) <= 1 {
+			w.timer.Reset(tryAgain)
+		}
+	} else {
+		w.timer.Reset(answerWithin)
+	}
+}
+
+// answered takes an answer.
 func (w *writer) answered(inbox string, m *nats.Msg) {
 	seq, err := parseAnswer(m)
 	w.mu.Lock()
-	if inbox != w.inbox || len(w.queue) == 0 {
+	if inbox != w.inbox || w.sent == 0 {
 		w.mu.Unlock()
 		return
 	}
-	p := w.queue[0]
-	w.queue[0] = pending{}
-	w.queue = w.queue[1:]
-	w.bytes -= len(p.record.data)
-	if len(w.queue) > 0 {
-		w.timer.Reset(answerWithin)
+	if w.link.clustered {
+		w.answeredNumber(m, seq, err)
 	} else {
-		w.timer.Stop()
-		w.empty.Broadcast()
+		w.queue[0].end(seq, err)
 	}
+	w.shift()
 	w.mu.Unlock()
-	if err != nil {
-		w.s.e.count.failed.Inc()
-		p.done(0, fmt.Errorf("engine: write to %s: %w", w.s.name, err))
+	w.ends.run()
+}
+
+func (p *pending) end(seq uint64, err error) { p.record.seq, p.err, p.answered = seq, err, true }
+
+// shift ends what has been answered at the head of the queue; mu is held.
+func (w *writer) shift() {
+	n := 0
+	for n < w.sent && w.queue[n].answered {
+		w.ends.add(w.s, w.queue[n])
+		w.bytes -= len(w.queue[n].record.data)
+		w.queue[n] = pending{}
+		n++
+	}
+	if n == 0 {
 		return
 	}
-	w.s.e.count.written.Inc()
-	w.s.e.count.writtenBytes.Add(uint64(len(p.record.data)))
-	p.record.seq = seq
-	w.s.stored(p.record)
-	p.done(seq, nil)
+	w.queue, w.sent, w.base = w.queue[n:], w.sent-n, w.base+uint64(n)
+	if len(w.queue) > 0 {
+		w.moving()
+	} else {
+		w.timer.Stop()
+	}
+	if w.sent == 0 {
+		w.empty.Broadcast()
+	}
+}
+
+// overdue is when the queue has not moved for a while.
+func (w *writer) overdue() {
+	w.mu.Lock()
+	clustered := w.link.clustered
+	w.mu.Unlock()
+	if clustered {
+		w.again()
+	} else {
+		w.failAll(errUnanswered)
+	}
 }
 
 // failAll gives everything that waits an error, in order.
 func (w *writer) failAll(why error) {
 	w.mu.Lock()
-	all := w.queue
-	w.queue, w.bytes = nil, 0
+	for _, p := range w.queue {
+		if !p.answered {
+			p.end(0, why)
+		}
+		w.ends.add(w.s, p)
+	}
+	failed := len(w.queue)
+	w.base += uint64(failed)
+	w.queue, w.sent, w.bytes, w.stalled = nil, 0, 0, false
 	w.timer.Stop()
-	if len(all) > 0 && !w.closed {
+	if failed > 0 && !w.closed {
 		if err := w.listen(); err != nil {
 			w.s.e.log.Error("engine: listen for answers: " + err.Error())
 		}
 	}
 	w.empty.Broadcast()
 	w.mu.Unlock()
-	for _, p := range all {
-		w.s.e.count.failed.Inc()
-		p.done(0, why)
-	}
+	w.ends.run()
 }
 
 // close waits for the answers to everything that was written.
@@ -155,12 +227,71 @@ func (w *writer) close() {
 	w.mu.Unlock()
 }
 
+// ends calls what waits for records, one after the other and in their order,
+// whichever goroutine comes with them.
+type ends struct {
+	mu      sync.Mutex
+	s       *stream
+	queue   []pending
+	running bool
+}
+
+func (e *ends) add(s *stream, p pending) {
+	e.mu.Lock()
+	e.s, e.queue = s, append(e.queue, p)
+	e.mu.Unlock()
+}
+
+func (e *ends) run() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running {
+		return
+	}
+	e.running = true
+	for len(e.queue) > 0 {
+		all := e.queue
+		e.queue = nil
+		e.mu.Unlock()
+		for _, p := range all {
+			e.s.ended(p)
+		}
+		e.mu.Lock()
+	}
+	e.running = false
+}
+
+// ended tells who waits for a record how it ended.
+func (s *stream) ended(p pending) {
+	if p.err != nil {
+		s.e.count.failed.Inc()
+		if p.err != errUnanswered && p.err != ErrNoQuorum {
+			p.err = fmt.Errorf("engine: write to %s: %w", s.name, p.err)
+		}
+		p.done(0, p.err)
+		return
+	}
+	s.e.count.written.Inc()
+	s.e.count.writtenBytes.Add(uint64(len(p.record.data)))
+	s.stored(p.record)
+	p.done(p.record.seq, nil)
+}
+
 var seqMark = []byte(`"seq":`)
+
+// serverError is what the server answers.
+type serverError struct {
+	Code        int    `json:"code"`
+	ErrCode     int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+func (e *serverError) Error() string { return strings.TrimPrefix(e.Description, "nats: ") }
 
 // parseAnswer reads {"stream":"x", "seq":17}, or an error.
 func parseAnswer(m *nats.Msg) (seq uint64, err error) {
 	if len(m.Data) == 0 {
-		return 0, errors.New("nobody keeps it")
+		return 0, &serverError{Code: 503, Description: "nobody keeps it"}
 	}
 	if !bytes.Contains(m.Data, []byte(`"error"`)) {
 		if _, number, ok := bytes.Cut(m.Data, seqMark); ok {
@@ -172,12 +303,10 @@ func parseAnswer(m *nats.Msg) (seq uint64, err error) {
 		}
 	}
 	var answer struct {
-		Error struct {
-			Description string `json:"description"`
-		} `json:"error"`
+		Error serverError `json:"error"`
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
 		return 0, fmt.Errorf("an answer that makes no sense: %w", err)
 	}
-	return 0, errors.New(answer.Error.Description)
+	return 0, &answer.Error
 }
