@@ -31,7 +31,7 @@ var layers = []struct {
 	{5, "api api/login dashboard"},
 	{4, "server server/netloop gateway cluster rule exhook backup"},
 	{3, "broker"},
-	{2, "session retain auth otel sink rule/sql trace"},
+	{2, "session durable retain auth otel sink rule/sql trace"},
 	{1, "hook connector store host alarm discovery engine"},
 	{0, "mqtt topic config metrics linefile keep"},
 }
@@ -62,7 +62,7 @@ var (
 )
 
 // designed packages are those whose reasons matter as much as their code.
-var designed = words("server/netloop broker topic session retain auth engine cluster rule sink")
+var designed = words("server/netloop broker topic session durable retain auth engine cluster rule sink")
 
 const (
 	maxFileLines    = 900

@@ -73,6 +73,13 @@ func (m *Message) Keep() *Message {
 	return m.kept
 }
 
+// Own makes m itself the kept message, for one who has made it of memory that
+// is used for nothing else, and returns m.
+func (m *Message) Own() *Message {
+	m.kept = m
+	return m
+}
+
 // Copy returns a message of its own that shares m's payload and properties and
 // borrows them if m did: for one who changes the topic or a flag.
 func (m *Message) Copy() *Message {

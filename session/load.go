@@ -4,7 +4,7 @@ import "github.com/dunlin-mq/dunlin/mqtt"
 
 // placeholder stands for a message of the log until Fill; no message there has
 // an empty topic.
-func placeholder(at mqtt.At) *mqtt.Message { return (&mqtt.Message{At: at}).Keep() }
+func placeholder(at mqtt.At) *mqtt.Message { return (&mqtt.Message{At: at}).Own() }
 
 func isPlaceholder(m *mqtt.Message) bool { return m != nil && m.Topic == "" && !m.At.Zero() }
 

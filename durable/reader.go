@@ -1,0 +1,138 @@
+package durable
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// errShort says that a record ends inside a field.
+var errShort = errors.New("it ends too early")
+
+// reader takes the fields of a record off its front. After the first error it
+// reads zeros, so that a parser can look at err once.
+type reader struct {
+	left []byte
+	err  error
+}
+
+// parse reads a record with the version that f understands; what names the
+// kind of record in errors.
+func parse(what string, record []byte, version byte, f func(r *reader)) error {
+	r := &reader{left: record}
+	if v := r.byte(); r.err == nil && v != version {
+		r.fail(fmt.Errorf("it has version %d, this program knows version %d", v, version))
+	}
+	f(r)
+	if r.err == nil && len(r.left) > 0 {
+		r.fail(fmt.Errorf("there are %d bytes behind its end", len(r.left)))
+	}
+	if r.err != nil {
+		return fmt.Errorf("%s record: %w", what, r.err)
+	}
+	return nil
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	r.left = nil
+}
+
+// take takes n bytes, which stay the record's.
+func (r *reader) take(n uint64) []byte {
+	if n > uint64(len(r.left)) {
+		r.fail(errShort)
+		return nil
+	}
+	b := r.left[:n:n]
+	r.left = r.left[n:]
+	return b
+}
+
+func (r *reader) byte() byte {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) uint16() uint16 {
+	if b := r.take(2); b != nil {
+		return binary.BigEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (r *reader) number() uint64 {
+	n, size := binary.Uvarint(r.left)
+	if size <= 0 {
+		r.fail(errShort)
+		return 0
+	}
+	r.left = r.left[size:]
+	return n
+}
+
+// below reads a number that is less than limit.
+func (r *reader) below(limit uint64, what string) uint64 {
+	n := r.number()
+	if n >= limit {
+		r.fail(fmt.Errorf("%s is %d, more than it can be", what, n))
+		return 0
+	}
+	return n
+}
+
+// count reads how many things follow, of which each takes a byte at least.
+func (r *reader) count() int {
+	n := r.number()
+	if n > uint64(len(r.left)) {
+		r.fail(errShort)
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) signed() int64 {
+	n := r.number()
+	return int64(n>>1) ^ -int64(n&1)
+}
+
+func (r *reader) text() string { return string(r.take(r.number())) }
+
+// bytes reads bytes that are the caller's, never nil.
+func (r *reader) bytes() []byte { return append([]byte{}, r.take(r.number())...) }
+
+func (r *reader) addr() (a netip.AddrPort) {
+	b := r.take(r.number())
+	if r.err == nil && len(b) > 0 {
+		if err := a.UnmarshalBinary(b); err != nil {
+			r.fail(fmt.Errorf("the address is none: %w", err))
+		}
+	}
+	return a
+}
+
+func appendText[T string | []byte](dst []byte, s T) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// appendAddr writes an address and what reader.addr needs to find its end.
+func appendAddr(dst []byte, a netip.AddrPort) []byte {
+	at := len(dst)
+	dst = append(dst, 0)
+	if !a.IsValid() {
+		return dst
+	}
+	if len(a.Addr().Zone()) > 100 { // no interface has such a name; the length stays in one byte
+		a = netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
+	}
+	if longer, err := a.AppendBinary(dst); err == nil {
+		dst = longer
+	}
+	dst[at] = byte(len(dst) - at - 1)
+	return dst
+}
