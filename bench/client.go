@@ -37,6 +37,7 @@ type client struct {
 	*speaker
 	id     string
 	number int // index in the run
+	broker int // index in options.brokers
 	role   role
 	state  state
 
@@ -52,6 +53,7 @@ type client struct {
 	sequence   uint32 // number of the next message
 	spoke      bool   // something was sent since the last look for a due PINGREQ
 	slow       bool   // stops reading for a while: counted apart
+	met        bool   // the broker has greeted it before
 }
 
 // speaker is what all clients of a run share. They take turns on it.
@@ -61,6 +63,7 @@ type speaker struct {
 	to      listener
 	decoder mqtt.Decoder
 	publish mqtt.Publish // built again for each message
+	forget  bool         // whoever leaves ends its session too
 }
 
 // listener learns what happens to the clients.
@@ -80,16 +83,14 @@ func (c *client) opened() {
 	c.stream = mqtt.Stream{Version: c.o.version, Client: true}
 	c.unacked, c.subscribed, c.window = 0, 0, c.o.inflight
 	c.state = greeting
-	p := &mqtt.Connect{Version: c.o.version, CleanStart: c.o.clean, KeepAlive: c.o.keepAlive, ClientID: c.id}
+	p := &mqtt.Connect{Version: c.o.version, KeepAlive: c.o.keepAlive, ClientID: c.id}
+	c.sessionTerms(p)
 	if c.o.username != "" {
 		name := c.o.replace(c.o.username, c.id, c.o.startNumber+c.number)
 		p.Username = &name
 	}
 	if c.o.password != "" {
 		p.Password = []byte(c.o.password)
-	}
-	if c.o.sessionExpiry > 0 {
-		p.Props = &mqtt.Properties{Present: mqtt.PropSessionExpiry, SessionExpiry: c.o.sessionExpiry}
 	}
 	c.send(p)
 }
@@ -145,9 +146,15 @@ func (c *client) handleConnack(p *mqtt.Connack) error {
 		return fmt.Errorf("refused: %s (0x%02X)", p.Code, byte(p.Code))
 	case c.state != greeting:
 		return fmt.Errorf("the broker sent a second CONNACK")
+	case c.resumes() && !p.SessionPresent && c.o.version != mqtt.V31: // which does not say
+		return fmt.Errorf("the broker has no session of the client any more")
 	case p.Props.Has(mqtt.PropReceiveMaximum):
 		c.window = min(c.window, int(p.Props.ReceiveMaximum))
 	}
+	if c.resumes() {
+		c.subscribed = c.filterCount()
+	}
+	c.met = true
 	c.to.greeted(c)
 	c.subscribeNext()
 	return nil
@@ -258,7 +265,11 @@ func (c *client) ping() {
 // leave says goodbye.
 func (c *client) leave() {
 	if c.state == ready || c.state == subscribing {
-		c.send(&mqtt.Disconnect{})
+		p := &mqtt.Disconnect{}
+		if c.forget {
+			p.Props = &mqtt.Properties{Present: mqtt.PropSessionExpiry}
+		}
+		c.send(p)
 	}
 }
 

@@ -8,7 +8,10 @@ import (
 
 // dials is how far the connecting has come.
 type dials struct {
-	started int       // clients that have been dialled
+	from    int       // the client to begin with
+	end     int       // those from this one on have no turn yet
+	began   int64     // when from had its turn
+	started int       // clients below this one have been dialled
 	pending int       // of these and of again: neither ready nor gone
 	again   []*client // were cut and come back
 }
@@ -21,12 +24,22 @@ func clientID(o *options, of role, number int) string {
 	return fmt.Sprintf("%s-%s-%d", o.prefix, of, number)
 }
 
+// dialFrom gives clients number from to end-1 their turn to connect, and the
+// time that this may take.
+func (r *run) dialFrom(now int64, from, end int) {
+	r.dials.from, r.dials.started, r.dials.end, r.dials.began = from, from, end, now
+	r.phaseEnd = now + int64(time.Minute)
+	if r.o.connRate > 0 {
+		r.phaseEnd += int64(3 * float64(end-from) / r.o.connRate * float64(time.Second))
+	}
+}
+
 // dialDue starts the connections that are due by now.
 func (r *run) dialDue(now int64) {
-	due := len(r.clients)
+	due := r.dials.end
 	if r.o.connRate > 0 {
-		elapsed := time.Duration(now - r.base).Seconds()
-		due = min(due, int(min(elapsed*r.o.connRate, 1e9))+1)
+		elapsed := time.Duration(now - r.dials.began).Seconds()
+		due = min(due, r.dials.from+int(min(elapsed*r.o.connRate, 1e9))+1)
 	}
 	for r.dials.started < due && r.dials.pending < maxPending {
 		r.dials.started++

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 )
 
@@ -39,7 +38,7 @@ var errClosedByBroker = errors.New("closed by the broker")
 
 // newEngine picks the lean engine where it can do the job.
 func newEngine(o *options, clients int, to sink) (engine, error) {
-	to4, err := resolve(o.host, o.port)
+	brokers, err := resolve(o.brokers)
 	if err != nil {
 		return nil, err
 	}
@@ -48,17 +47,20 @@ func newEngine(o *options, clients int, to sink) (engine, error) {
 		return nil, err
 	}
 	if !o.tls && !o.ws && haveEpoll {
-		return newEpollEngine(to4, from, clients, to)
+		return newEpollEngine(brokers, from, clients, to)
 	}
-	return newNetEngine(o, to4, from, clients, to)
+	return newNetEngine(o, brokers, from, clients, to)
 }
 
-func resolve(host string, port int) (*net.TCPAddr, error) {
-	addr, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-	if err != nil {
-		return nil, fmt.Errorf("--host: %w", err)
+func resolve(brokers []broker) (addrs []*net.TCPAddr, err error) {
+	for _, b := range brokers {
+		addr, err := net.ResolveTCPAddr("tcp", b.String())
+		if err != nil {
+			return nil, fmt.Errorf("--host: %w", err)
+		}
+		addrs = append(addrs, addr)
 	}
-	return addr, nil
+	return addrs, nil
 }
 
 func localAddresses(list []string) (addrs []*net.TCPAddr, err error) {

@@ -16,7 +16,7 @@ const haveEpoll = true
 // a buffer for any of them.
 type epollEngine struct {
 	fd      int
-	broker  unix.Sockaddr
+	brokers []unix.Sockaddr // by client.broker
 	family  int
 	locals  []unix.Sockaddr
 	to      sink
@@ -39,7 +39,7 @@ type socket struct {
 // reserve is the number of descriptors a process needs beside its connections.
 const reserve = 32
 
-func newEpollEngine(broker *net.TCPAddr, locals []*net.TCPAddr, clients int, to sink) (engine, error) {
+func newEpollEngine(brokers []*net.TCPAddr, locals []*net.TCPAddr, clients int, to sink) (engine, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < uint64(clients+reserve) {
 		return nil, fmt.Errorf("%d connections need as many file descriptors, the limit is %d: raise it with ulimit -n", clients, limit.Cur)
@@ -53,11 +53,17 @@ func newEpollEngine(broker *net.TCPAddr, locals []*net.TCPAddr, clients int, to 
 		sockets: make([]socket, clients), clients: make([]*client, clients),
 		buf: make([]byte, 256<<10), events: make([]unix.EpollEvent, 1024),
 	}
-	e.broker, e.family = sockaddr(broker)
+	for i, b := range brokers {
+		a, family := sockaddr(b)
+		if i > 0 && family != e.family {
+			return nil, fmt.Errorf("--host: %v and %v are of two families", brokers[0].IP, b.IP)
+		}
+		e.brokers, e.family = append(e.brokers, a), family
+	}
 	for _, l := range locals {
 		a, family := sockaddr(l)
 		if family != e.family {
-			return nil, fmt.Errorf("--ifaddr: %v and the broker's %v are of two families", l.IP, broker.IP)
+			return nil, fmt.Errorf("--ifaddr: %v and the broker's %v are of two families", l.IP, brokers[0].IP)
 		}
 		e.locals = append(e.locals, a)
 	}
@@ -77,7 +83,7 @@ func sockaddr(a *net.TCPAddr) (unix.Sockaddr, int) {
 
 func (e *epollEngine) dial(c *client) {
 	s := &e.sockets[c.number]
-	fd, err := e.connect(c.number)
+	fd, err := e.connect(c)
 	if err != nil {
 		e.to.closed(c, err)
 		return
@@ -89,7 +95,7 @@ func (e *epollEngine) dial(c *client) {
 }
 
 // connect starts a connection and returns its descriptor.
-func (e *epollEngine) connect(number int) (int, error) {
+func (e *epollEngine) connect(c *client) (int, error) {
 	fd, err := unix.Socket(e.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
@@ -101,13 +107,13 @@ func (e *epollEngine) connect(number int) (int, error) {
 		// The port is chosen at connect, so that one port serves many destinations.
 		err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 		if err == nil {
-			err = unix.Bind(fd, e.locals[number%len(e.locals)])
+			err = unix.Bind(fd, e.locals[c.number%len(e.locals)])
 		}
 		if err != nil {
 			return -1, errors.Join(os.NewSyscallError("bind", err), unix.Close(fd))
 		}
 	}
-	if err := unix.Connect(fd, e.broker); err != nil && err != unix.EINPROGRESS {
+	if err := unix.Connect(fd, e.brokers[c.broker]); err != nil && err != unix.EINPROGRESS {
 		return -1, errors.Join(os.NewSyscallError("connect", err), unix.Close(fd))
 	}
 	return fd, nil

@@ -9,6 +9,6 @@ import (
 
 const haveEpoll = false
 
-func newEpollEngine(*net.TCPAddr, []*net.TCPAddr, int, sink) (engine, error) {
+func newEpollEngine([]*net.TCPAddr, []*net.TCPAddr, int, sink) (engine, error) {
 	return nil, errors.New("epoll needs Linux")
 }

@@ -17,7 +17,7 @@ import (
 // write for each: for TLS, for WebSocket, and where there is no epoll.
 type netEngine struct {
 	to     sink
-	dialer func(ctx context.Context, number int) (net.Conn, error)
+	dialer func(ctx context.Context, c *client) (net.Conn, error)
 	links  []*link // by client number
 	events chan event
 	timer  *time.Timer
@@ -52,7 +52,7 @@ type link struct {
 // dialTimeout bounds TCP, TLS and WebSocket handshakes together.
 const dialTimeout = 30 * time.Second
 
-func newNetEngine(o *options, broker *net.TCPAddr, locals []*net.TCPAddr, clients int, to sink) (engine, error) {
+func newNetEngine(o *options, brokers []*net.TCPAddr, locals []*net.TCPAddr, clients int, to sink) (engine, error) {
 	config, err := tlsConfig(o)
 	if err != nil {
 		return nil, err
@@ -60,16 +60,16 @@ func newNetEngine(o *options, broker *net.TCPAddr, locals []*net.TCPAddr, client
 	e := &netEngine{
 		to: to, links: make([]*link, clients),
 		events: make(chan event), timer: time.NewTimer(time.Hour),
-		dialer: func(ctx context.Context, number int) (net.Conn, error) {
+		dialer: func(ctx context.Context, c *client) (net.Conn, error) {
 			d := net.Dialer{}
 			if len(locals) > 0 {
-				d.LocalAddr = locals[number%len(locals)]
+				d.LocalAddr = locals[c.number%len(locals)]
 			}
-			conn, err := d.DialContext(ctx, "tcp", broker.String())
+			conn, err := d.DialContext(ctx, "tcp", brokers[c.broker].String())
 			if err != nil {
 				return nil, err
 			}
-			return upgrade(ctx, o, conn, config)
+			return upgrade(ctx, o, o.brokers[c.broker], conn, config)
 		},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -77,11 +77,13 @@ func newNetEngine(o *options, broker *net.TCPAddr, locals []*net.TCPAddr, client
 }
 
 // upgrade lays TLS and WebSocket over conn, which it closes if that fails.
-func upgrade(ctx context.Context, o *options, conn net.Conn, config *tls.Config) (net.Conn, error) {
+func upgrade(ctx context.Context, o *options, to broker, conn net.Conn, config *tls.Config) (net.Conn, error) {
 	raw := conn
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
 	if config != nil {
+		config = config.Clone()
+		config.ServerName = to.host
 		secure := tls.Client(conn, config)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("TLS: %w", err), raw.Close())
@@ -89,7 +91,7 @@ func upgrade(ctx context.Context, o *options, conn net.Conn, config *tls.Config)
 		conn = secure
 	}
 	if o.ws {
-		framed, err := upgradeWebSocket(conn, o)
+		framed, err := upgradeWebSocket(conn, to, o.wsPath)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("WebSocket: %w", err), raw.Close())
 		}
@@ -104,7 +106,6 @@ func tlsConfig(o *options) (*tls.Config, error) {
 		return nil, nil
 	}
 	config := &tls.Config{
-		ServerName: o.host,
 		// A load tool without a CA is pointed at a test broker; --cafile turns the check on.
 		InsecureSkipVerify: o.caFile == "",
 		ClientSessionCache: tls.NewLRUClientSessionCache(64),
@@ -141,7 +142,7 @@ func (e *netEngine) dial(c *client) {
 // run connects the link, reads from it until it ends, and says so.
 func (e *netEngine) run(ctx context.Context, c *client, l *link) {
 	defer l.cancel()
-	err := e.connect(ctx, l, c.number)
+	err := e.connect(ctx, l, c)
 	if err == nil {
 		e.wg.Go(func() { l.write() })
 		if e.tell(ctx, event{c: c, link: l}) {
@@ -152,10 +153,10 @@ func (e *netEngine) run(ctx context.Context, c *client, l *link) {
 	e.tell(ctx, event{c: c, link: l, err: err})
 }
 
-func (e *netEngine) connect(ctx context.Context, l *link, number int) error {
+func (e *netEngine) connect(ctx context.Context, l *link, c *client) error {
 	limited, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conn, err := e.dialer(limited, number)
+	conn, err := e.dialer(limited, c)
 	if err != nil {
 		return err
 	}

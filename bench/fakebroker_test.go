@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
@@ -16,12 +18,14 @@ type fakeBroker struct {
 	silent   bool            // answers nothing
 	lose     int             // every so many deliveries one is not made
 	repeat   int             // every so many deliveries one is made twice
+	forget   bool            // keeps no session
 	endAfter int             // so many messages the publisher's connection is closed
 
 	listener net.Listener
 	wg       sync.WaitGroup
 
 	mu        sync.Mutex
+	sessions  map[string]*fakeLink // of those who are away
 	links     map[*fakeLink]bool
 	messages  int
 	delivered int
@@ -36,6 +40,10 @@ type fakeLink struct {
 	stream  mqtt.Stream
 	filters []mqtt.SubscribeFilter
 	lastID  uint16
+	id      string
+	away    bool
+	keep    bool           // the session outlives the connection
+	waiting []mqtt.Publish // for who is away
 }
 
 func (b *fakeBroker) start(t *testing.T, l net.Listener) *fakeBroker {
@@ -46,7 +54,7 @@ func (b *fakeBroker) start(t *testing.T, l net.Listener) *fakeBroker {
 			t.Fatal(err)
 		}
 	}
-	b.listener, b.links = l, map[*fakeLink]bool{}
+	b.listener, b.links, b.sessions = l, map[*fakeLink]bool{}, map[string]*fakeLink{}
 	b.wg.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -80,6 +88,9 @@ func (b *fakeBroker) serve(l *fakeLink) {
 	defer func() {
 		b.mu.Lock()
 		delete(b.links, l)
+		if l.keep {
+			b.sessions[l.id], l.away = l, true
+		}
 		b.mu.Unlock()
 		l.conn.Close()
 	}()
@@ -115,7 +126,12 @@ func (b *fakeBroker) handle(l *fakeLink, p mqtt.Packet) bool {
 		if b.silent {
 			return true
 		}
-		l.send(&mqtt.Connack{Code: b.refuse})
+		present := b.resume(l, p)
+		l.send(&mqtt.Connack{Code: b.refuse, SessionPresent: present})
+		for _, m := range l.waiting {
+			l.deliver(&m, 2)
+		}
+		l.waiting = nil
 		return b.refuse == mqtt.Success
 	case *mqtt.Subscribe:
 		l.filters = append(l.filters, p.Filters...)
@@ -132,8 +148,24 @@ func (b *fakeBroker) handle(l *fakeLink, p mqtt.Packet) bool {
 		l.send(&mqtt.Pingresp{})
 	case *mqtt.Disconnect:
 		b.goodbyes++
+		l.keep = l.keep && !p.Props.Has(mqtt.PropSessionExpiry)
 		return false
 	}
+	return true
+}
+
+// resume gives the link what the session of its client has.
+func (b *fakeBroker) resume(l *fakeLink, p *mqtt.Connect) (present bool) {
+	l.id, l.keep = p.ClientID, p.Props.Has(mqtt.PropSessionExpiry)
+	if p.Version < mqtt.V5 {
+		l.keep = !p.CleanStart
+	}
+	old := b.sessions[l.id]
+	delete(b.sessions, l.id)
+	if old == nil || p.CleanStart || b.forget {
+		return false
+	}
+	l.filters, l.waiting = old.filters, old.waiting
 	return true
 }
 
@@ -141,7 +173,7 @@ func (b *fakeBroker) route(p *mqtt.Publish) {
 	if p.Retain {
 		b.retained++
 	}
-	for l := range b.links {
+	for _, l := range slices.Concat(slices.Collect(maps.Keys(b.links)), slices.Collect(maps.Values(b.sessions))) {
 		for _, f := range l.filters {
 			if !topic.Match(f.Filter, p.Topic) {
 				continue
@@ -159,7 +191,11 @@ func (b *fakeBroker) route(p *mqtt.Publish) {
 }
 
 func (l *fakeLink) deliver(p *mqtt.Publish, qos mqtt.QoS) {
-	out := mqtt.Publish{Topic: p.Topic, Payload: p.Payload, QoS: min(qos, p.QoS)}
+	out := mqtt.Publish{Topic: p.Topic, Payload: slices.Clone(p.Payload), QoS: min(qos, p.QoS)}
+	if l.away {
+		l.waiting = append(l.waiting, out)
+		return
+	}
 	if out.QoS > 0 {
 		l.lastID++
 		out.PacketID = max(l.lastID, 1)

@@ -66,7 +66,7 @@ func execute(o *options, stdout, stderr io.Writer) error {
 		return err
 	}
 	if len(r.stats.connect) == 0 {
-		return fmt.Errorf("no connection to %s:%d was accepted: %s", o.host, o.port, mostCommon(r.stats.refused))
+		return fmt.Errorf("no connection to %s was accepted: %s", o.addresses(), mostCommon(r.stats.refused))
 	}
 	return nil
 }

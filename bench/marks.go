@@ -73,7 +73,7 @@ func (r *run) markMeasured(now int64) {
 // markDrained settles what is lost.
 func (r *run) markDrained() {
 	r.result.Lost = int64(r.traffic.expected) - int64(r.stats.delivered)
-	if r.o.verb != "roundtrip" {
+	if !r.o.bothWays() {
 		r.result.Lost = 0
 	}
 	r.result.SlowLost = int64(r.stats.sent)*int64(r.plan.slow) - int64(r.stats.slow)
@@ -86,8 +86,8 @@ func (r *run) tick(now int64) {
 	if now >= m.nextSample {
 		m.nextSample = now + int64(100*time.Millisecond)
 		r.result.RSSPeak = max(r.result.RSSPeak, r.broker.rss())
-		if r.dials.started < len(r.clients) {
-			r.reporter.connecting(r.stats.allReady(), len(r.clients))
+		if r.dials.started < r.dials.end {
+			r.reporter.connecting(r.stats.allReady(), r.dials.end-r.dials.from)
 		}
 	}
 	if now >= m.nextSecond && !r.leaving {
@@ -108,6 +108,7 @@ func (r *run) finish() {
 	res.Sent, res.Delivered, res.Acked, res.Rejected = s.sent, s.delivered, s.acked, sum(s.rejected)
 	res.Duplicates, res.Foreign, res.Slow = s.duplicates, s.foreign, s.slow
 	res.LoadCPUS = secs(loadCPU())
+	res.Pairs = r.pairResults()
 	res.Reasons = map[string]uint64{}
 	for _, by := range []map[string]uint64{s.refused, s.dropped, s.rejected} {
 		maps.Copy(res.Reasons, by)
@@ -116,7 +117,7 @@ func (r *run) finish() {
 
 // loadCPU is the time that this process has spent.
 func loadCPU() time.Duration {
-	self, err := openProcess(os.Getpid())
+	self, err := openProcesses([]int{os.Getpid()})
 	if err != nil {
 		return 0 // not on Linux
 	}

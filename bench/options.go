@@ -15,14 +15,17 @@ import (
 type options struct {
 	verb string
 
-	host               string
-	port               int
-	version            mqtt.Version
-	username, password string
-	keepAlive          uint16 // seconds
-	clean              bool
-	sessionExpiry      uint32 // seconds
-	prefix             string // of client ids
+	host                   string // ADDRESS or ADDRESS:PORT, several with commas between
+	port                   int
+	publishAt, subscribeAt string   // the same, for one side
+	brokers                []broker // all of these
+	publishTo, subscribeTo []int    // indices of brokers, taken in turn
+	version                mqtt.Version
+	username, password     string
+	keepAlive              uint16 // seconds
+	clean                  bool
+	sessionExpiry          uint32 // seconds
+	prefix                 string // of client ids
 
 	tls, ws                   bool
 	wsPath                    string
@@ -54,7 +57,9 @@ type options struct {
 	slow                                  int
 	slowFor, killEvery                    time.Duration
 
-	pid         int
+	between string // command that an offline run executes before the sessions come back
+
+	pids        []int
 	json, quiet bool
 }
 
@@ -75,6 +80,9 @@ func (o *options) validate() error {
 		}
 	}
 	refuse(o.port < 1 || o.port > 65535, "--port: expected 1 to 65535, got %d", o.port)
+	if err := o.findBrokers(); err != nil {
+		errs = append(errs, err)
+	}
 	refuse(o.version < mqtt.V31 || o.version > mqtt.V5, "--version: expected 3, 4 or 5, got %d", o.version)
 	refuse(o.qos > 2, "--qos: expected 0, 1 or 2, got %d", o.qos)
 	refuse(o.count < 1 || o.count > maxConnections, "--count: expected 1 to %d, got %d", maxConnections, o.count)
@@ -82,7 +90,9 @@ func (o *options) validate() error {
 	refuse(o.connRate < 0 || o.rate < 0, "--conn-rate and --rate: expected 0 or more")
 	refuse((o.certFile == "") != (o.keyFile == ""), "--certfile and --keyfile go together")
 	refuse(!o.tls && (o.certFile != "" || o.caFile != ""), "--certfile, --keyfile and --cafile need -S")
-	refuse(o.pid < 0, "--pid: expected a process id, got %d", o.pid)
+	for _, pid := range o.pids {
+		refuse(pid < 1, "--pid: expected process ids, got %d", pid)
+	}
 	if verbs[o.verb].publishes {
 		refuse(o.size < 0 || o.size > 1<<28-1024, "--size: expected 0 to %d bytes, got %d", 1<<28-1024, o.size)
 		refuse(o.inflight < 1 || o.inflight > 65535, "--inflight: expected 1 to 65535, got %d", o.inflight)
@@ -93,8 +103,11 @@ func (o *options) validate() error {
 		_, err := topic.Parse(o.topic)
 		refuse(err != nil, "-t %q: %w", o.topic, err)
 	}
-	if o.verb == "roundtrip" {
+	if o.bothWays() {
 		o.validateRoundtrip(refuse)
+	}
+	if verbs[o.verb].stored {
+		o.validateOffline(refuse)
 	}
 	return errors.Join(errs...)
 }
@@ -116,6 +129,26 @@ func (o *options) validateRoundtrip(refuse func(wrong bool, format string, args 
 	}
 }
 
+func (o *options) validateOffline(refuse func(wrong bool, format string, args ...any)) {
+	refuse(o.qos == 0, "--qos: expected 1 or 2, as nothing else is kept for who is away")
+	refuse(o.subscribers == 0 || o.publishers == 0, "--publishers and --subscribers: expected 1 or more of each")
+	refuse(o.sessionExpiry == 0 && o.version == mqtt.V5, "--session-expiry: expected 1 or more, got 0")
+	refuse(o.filter == "shared" || o.filter == "mixed", "--filter: expected own, all or plus, got %q", o.filter)
+	refuse(o.limit == 0, "--limit: expected 1 or more, got 0")
+}
+
+// bothWays reports whether the run takes back what it publishes.
+func (o *options) bothWays() bool { return verbs[o.verb].publishes && verbs[o.verb].subscribes }
+
+// addresses are the brokers as the command line may name them.
+func (o *options) addresses() string {
+	var names []string
+	for _, b := range o.brokers {
+		names = append(names, b.String())
+	}
+	return strings.Join(names, ", ")
+}
+
 func (o *options) fillIn() {
 	if o.port == 0 {
 		o.port = map[[2]bool]int{{false, false}: 1883, {true, false}: 8883, {false, true}: 8083, {true, true}: 8084}[[2]bool{o.tls, o.ws}]
@@ -126,13 +159,13 @@ func (o *options) fillIn() {
 	if o.prefix == "" {
 		o.prefix = fmt.Sprintf("bench%d", os.Getpid())
 	}
-	if o.message != "" && o.verb != "roundtrip" {
+	if o.message != "" && !o.bothWays() {
 		o.size = len(o.message)
 	}
 	if o.limit > 0 {
 		o.warmup = 0 // the messages that are counted are all that are sent
 	}
-	if o.verb != "roundtrip" {
+	if !o.bothWays() {
 		return
 	}
 	if o.publishers < 0 {

@@ -28,6 +28,7 @@ func TestFlagsOfEmqttBench(t *testing.T) {
 		intervalOfMsg: 250 * time.Millisecond, topic: "a/%i/%c/%u", size: 64, qos: 2, limit: 99, version: mqtt.V311,
 		keepAlive: 60, username: "joe", password: "secret", retain: true, startNumber: 7, prefix: "p", wait: true,
 		sessionExpiry: 30, inflight: 5, drain: 3 * time.Second, wsPath: "/mqtt", window: 1000, ifaddr: []string{"127.0.0.2", "127.0.0.3"},
+		brokers: []broker{{"localhost", 2883}}, publishTo: []int{0}, subscribeTo: []int{0},
 	}
 	if !reflect.DeepEqual(*o, want) {
 		t.Errorf("got\n%+v, expected\n%+v", *o, want)
@@ -81,6 +82,21 @@ func TestRefusals(t *testing.T) {
 	refused("conn -c 1000001", "--count")
 	refused("conn -p 70000", "--port: expected 1 to 65535")
 	refused("conn -n -1", "--startnumber")
+	refused("conn -h a,,b", `--host: expected ADDRESS or ADDRESS:PORT, got ""`)
+	refused("conn -h a:0", `--host: expected ADDRESS or ADDRESS:PORT, got "a:0"`)
+	refused("conn -h a:mqtt", `got "a:mqtt"`)
+	refused("conn -h 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "expected 16 brokers at most, got 17")
+	refused("roundtrip --publish-at :1", "--publish-at: expected ADDRESS")
+	refused("conn --publish-at a", "publish-at")
+	refused("conn --pid 7,-7", "--pid: expected process ids, got -7")
+	refused("offline -q 0", "--qos: expected 1 or 2")
+	refused("offline -L 0", "--limit: expected 1 or more")
+	refused("offline -x 0", "--session-expiry: expected 1 or more")
+	refused("offline --filter shared", `--filter: expected own, all or plus, got "shared"`)
+	refused("offline --subscribers 0", "--publishers and --subscribers")
+	refused("offline -s 8", "needs 16 bytes")
+	refused("offline --slow 1", "slow")
+	refused("offline -C false", "-C")
 	refused("conn -i -1", "expected a number of 1ms from 0")
 	refused("conn --seconds soon", "expected a number of 1s from 0")
 	refused("conn -k 70000", "keepalive")

@@ -10,6 +10,7 @@ import (
 type verb struct {
 	help                  string
 	publishes, subscribes bool
+	stored                bool   // subscribers are away while the others publish
 	count                 int    // default of --count
 	topic                 string // default of --topic
 	warmup, seconds       time.Duration
@@ -21,6 +22,10 @@ var verbs = map[string]verb{
 	"conn": {help: "connect and stay connected", count: 200, plan: planConn},
 	"pub":  {help: "connect and publish", publishes: true, count: 200, plan: planPub},
 	"sub":  {help: "connect, subscribe and count what arrives", subscribes: true, count: 200, plan: planSub},
+	"offline": {
+		help:      "fill sessions whose clients are away, let these come back, and count what is lost or comes twice",
+		publishes: true, subscribes: true, stored: true, count: 1, topic: "bench", plan: planOffline,
+	},
 	"roundtrip": {
 		help:      "publish, take it back, and count what is lost, late or comes twice",
 		publishes: true, subscribes: true, count: 1, topic: "bench",
@@ -42,6 +47,7 @@ type plan struct {
 	topic func(c *client, n uint64) (topic string, copies int)
 
 	eager  bool // traffic counts from the start, not only once all are connected
+	stored bool // deliveries wait until all is published
 	single bool // no message goes to more than one subscriber
 	slow   int  // the last subscribers, which stop reading for a while
 }

@@ -109,3 +109,41 @@ func TestSessionsThatStay(t *testing.T) {
 		t.Errorf("a session that stayed got %d of 10 messages", res.Delivered)
 	}
 }
+
+// TestOfflineAgainstMosquitto: a real broker keeps what comes for sessions that
+// are away.
+func TestOfflineAgainstMosquitto(t *testing.T) {
+	plain, secure, ws, _ := mosquitto(t)
+	f := func(port int, line string, queued uint64) {
+		t.Helper()
+		res := good(t, port, "offline -i 0 "+line)
+		if res.Queued != queued || res.Delivered != queued || res.Acked != res.Sent {
+			t.Errorf("%s: %+v", line, res)
+		}
+	}
+	for version := 3; version <= 5; version++ {
+		for qos := 1; qos <= 2; qos++ {
+			// Version 2.0.11 sends the first 20 to a session of QoS 2 that comes
+			// back before version 5, gets its PUBCOMPs, and sends no more.
+			f(plain, fmt.Sprintf("-c 5 -L 100 -V %d -q %d --prefix o%[1]d%[2]d", version, qos), 100)
+		}
+	}
+	f(plain, "-c 5 -L 2500", 2500)
+	f(plain, "--publishers 2 --subscribers 10 --filter all -L 200", 2000)
+	f(secure, "-c 2 -L 20 -S", 20)
+	f(ws, "-c 2 -L 20 --ws", 20)
+	res, _, _ := bench(t, plain, "offline -i 0 -c 1 -L 1500 --drain 0.5") // its queue holds 1000
+	if res.Lost != 500 || res.Delivered != 1000 {
+		t.Errorf("of 1500 messages %d came, %d were lost", res.Delivered, res.Lost)
+	}
+}
+
+// TestPairsAgainstMosquitto: one broker under two addresses is two brokers to
+// the tool, between which messages pass.
+func TestPairsAgainstMosquitto(t *testing.T) {
+	plain, _, _, pid := mosquitto(t)
+	res := good(t, plain, fmt.Sprintf("roundtrip -h 127.0.0.1,localhost -c 8 -q 1 -i 0 --rate 800 --warmup 0 --seconds 0.5 --pid %d,%[1]d", pid))
+	if len(res.Pairs) != 4 || res.Delivered == 0 {
+		t.Errorf("%+v", res)
+	}
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // process accounts for another process, the broker's, by what Linux tells of
-// it under /proc. A nil process accounts for nothing.
+// it under /proc.
 type process struct {
 	stat, status string // paths
 }
@@ -20,11 +20,38 @@ type process struct {
 // 100 on every architecture that Go runs on.
 const ticksPerSecond = 100
 
-// openProcess returns nil for pid 0, and an error if there is no such process.
-func openProcess(pid int) (*process, error) {
-	if pid == 0 {
-		return nil, nil
+// processes are accounted for together, for a broker of several nodes.
+type processes []*process
+
+// openProcesses returns an error if one of them does not run.
+func openProcesses(pids []int) (all processes, err error) {
+	for _, pid := range pids {
+		p, err := openProcess(pid)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
 	}
+	return all, nil
+}
+
+// cpu is the user and system time that they have spent so far.
+func (all processes) cpu() (sum time.Duration) {
+	for _, p := range all {
+		sum += p.cpu()
+	}
+	return sum
+}
+
+// rss is their resident memory in KB.
+func (all processes) rss() (sum int64) {
+	for _, p := range all {
+		sum += p.rss()
+	}
+	return sum
+}
+
+func openProcess(pid int) (*process, error) {
 	p := &process{stat: fmt.Sprintf("/proc/%d/stat", pid), status: fmt.Sprintf("/proc/%d/status", pid)}
 	if _, err := p.readCPU(); err != nil {
 		return nil, fmt.Errorf("--pid: %w", err)
@@ -35,9 +62,6 @@ func openProcess(pid int) (*process, error) {
 // cpu is the user and system time spent so far; 0 once the process is gone,
 // which the report shows as a negative figure.
 func (p *process) cpu() time.Duration {
-	if p == nil {
-		return 0
-	}
 	d, err := p.readCPU()
 	if err != nil {
 		return 0
@@ -70,9 +94,6 @@ func parseCPU(stat []byte) (time.Duration, error) {
 
 // rss is the resident memory in KB, 0 once the process is gone.
 func (p *process) rss() int64 {
-	if p == nil {
-		return 0
-	}
 	text, err := os.ReadFile(p.status)
 	if err != nil {
 		return 0

@@ -53,7 +53,11 @@ func TestProcess(t *testing.T) {
 	if _, err := openProcess(1 << 30); err == nil || !strings.Contains(err.Error(), "--pid") {
 		t.Errorf("no such process: %v", err)
 	}
-	if p, err := openProcess(0); p.cpu() != 0 || p.rss() != 0 || err != nil {
+	if p, err := openProcesses(nil); p.cpu() != 0 || p.rss() != 0 || err != nil {
 		t.Errorf("no process asked for: %v", err)
+	}
+	both, err := openProcesses([]int{os.Getpid(), os.Getppid()})
+	if err != nil || both.rss() < p.rss() || both.cpu() < before {
+		t.Errorf("two processes: %v, %d KB, %v", err, both.rss(), both.cpu())
 	}
 }

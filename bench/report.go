@@ -48,6 +48,13 @@ type result struct {
 	Slow          uint64  `json:"slow_delivered"`
 	SlowLost      int64   `json:"slow_lost"`
 
+	Queued        uint64  `json:"queued"`          // deliveries for those who were away
+	BackS         float64 `json:"back_s"`          // until all were connected again
+	FirstMessageS float64 `json:"first_message_s"` // since they began to come back
+	LastMessageS  float64 `json:"last_message_s"`
+
+	Pairs []pairResult `json:"pairs,omitempty"` // of brokers, if there are several
+
 	BrokerCPUS       float64 `json:"broker_cpu_s"`
 	BrokerCPUPerMsg  float64 `json:"broker_cpu_us_per_msg"`
 	BrokerConnectCPU float64 `json:"connect_cpu_us"`
@@ -158,13 +165,20 @@ func (res *result) text(o *options) string {
 	if res.Max > 0 {
 		line("latency ms", "p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f", res.P50/1e3, res.P90/1e3, res.P99/1e3, res.P999/1e3, res.Max/1e3)
 	}
-	if o.verb == "roundtrip" {
+	for _, p := range res.Pairs {
+		line("pair", "%s to %s: %.0f/s; ms p50 %.3f  p99 %.3f  max %.3f", p.From, p.To, p.DeliveredPerS, p.P50/1e3, p.P99/1e3, p.Max/1e3)
+	}
+	if verbs[o.verb].stored {
+		line("offline", "%d deliveries waited; all back after %.2f s, first message after %.2f s, last after %.2f s",
+			res.Queued, res.BackS, res.FirstMessageS, res.LastMessageS)
+	}
+	if o.bothWays() {
 		line("lost", "%d; duplicates %d, not of this run %d", res.Lost, res.Duplicates, res.Foreign)
 	}
 	if o.slow > 0 {
 		line("slow", "%d received, %d not", res.Slow, res.SlowLost)
 	}
-	if o.pid != 0 {
+	if len(o.pids) > 0 {
 		line("broker", "%.3f µs CPU a message, %.1f µs a connection; idle %.2f %%", res.BrokerCPUPerMsg, res.BrokerConnectCPU, res.BrokerIdleCPU)
 		line("memory", "%d KB before, %d KB connected (%.0f B each), peak %d KB, %d KB at the end",
 			res.RSSBefore, res.RSSConnected, res.RSSPerConn, res.RSSPeak, res.RSSEnd)

@@ -51,7 +51,7 @@ func TestSummaryLeavesOutWhatDoesNotApply(t *testing.T) {
 		t.Errorf("the reason is missing:\n%s", text)
 	}
 	res.Sent, res.Delivered, res.Max = 5, 5, 1500
-	text = res.text(&options{verb: "roundtrip", pid: 1, slow: 1})
+	text = res.text(&options{verb: "roundtrip", pids: []int{1}, slow: 1})
 	for _, yes := range []string{"sent", "received", "max 1.500", "lost", "slow", "broker", "memory"} {
 		if !strings.Contains(text, yes) {
 			t.Errorf("the summary of a round trip does not have %q:\n%s", yes, text)

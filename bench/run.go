@@ -12,9 +12,10 @@ type run struct {
 	o        *options
 	plan     *plan
 	engine   engine
-	broker   *process
+	broker   processes
 	reporter *reporter
 	stats    *stats
+	speaker  *speaker
 	clients  []client
 	result   result
 
@@ -26,6 +27,7 @@ type run struct {
 	trouble  trouble
 	pings    pings
 	marks    marks
+	offline  offline
 	phase    phase
 	phaseEnd int64
 	leaving  bool // ends of connections are no failures any more
@@ -43,7 +45,7 @@ func newRun(o *options, rep *reporter) (*run, error) {
 	r := &run{o: o, plan: verbs[o.verb].plan(o), reporter: rep, stats: newStats(), start: time.Now()}
 	r.base = r.start.UnixNano()
 	var err error
-	if r.broker, err = openProcess(o.pid); err != nil {
+	if r.broker, err = openProcesses(o.pids); err != nil {
 		return nil, err
 	}
 	p := r.plan
@@ -51,23 +53,27 @@ func newRun(o *options, rep *reporter) (*run, error) {
 	if r.engine, err = newEngine(o, n, r); err != nil {
 		return nil, err
 	}
-	shared := &speaker{o: o, plan: p, to: r}
+	r.speaker = &speaker{o: o, plan: p, to: r}
+	r.stats.pairs = newPairs(o)
 	r.clients = make([]client, n)
 	for i := range r.clients {
 		c := &r.clients[i]
-		c.speaker, c.number = shared, i
+		c.speaker, c.number = r.speaker, i
+		nth := i // of its role
 		switch {
 		case i < p.subscribers:
 			c.role, c.slow = subscriber, i >= p.subscribers-p.slow
 		case i < p.subscribers+p.publishers:
-			c.role = publisher
+			c.role, nth = publisher, i-p.subscribers
 		}
+		c.broker = o.brokerOf(c.role, nth)
 		c.id = clientID(o, c.role, o.startNumber+i)
 	}
 	r.traffic = newTraffic(o)
-	r.phase, r.phaseEnd = connecting, r.base+int64(time.Minute)
-	if o.connRate > 0 {
-		r.phaseEnd += int64(3 * float64(n) / o.connRate * float64(time.Second))
+	r.phase = connecting
+	r.dialFrom(r.base, 0, n)
+	if p.stored {
+		r.phase, r.dials.end = enrolling, p.subscribers
 	}
 	return r, nil
 }
@@ -92,12 +98,12 @@ func (r *run) play(ctx context.Context) (*result, error) {
 		}
 	}
 	r.finish()
-	return &r.result, nil
+	return &r.result, r.offline.err
 }
 
 // patience is how long the engine may wait for events when none come.
 func (r *run) patience() time.Duration {
-	if r.traffic.on || r.dials.started < len(r.clients) {
+	if r.traffic.on || r.dials.started < r.dials.end {
 		return time.Millisecond
 	}
 	return 20 * time.Millisecond
@@ -105,7 +111,7 @@ func (r *run) patience() time.Duration {
 
 func connecting(r *run, now int64) phase {
 	r.dialDue(now)
-	settled := r.dials.started == len(r.clients) && r.dials.pending == 0
+	settled := r.dials.started == r.dials.end && r.dials.pending == 0
 	if !settled && now < r.phaseEnd && !r.stopping && !r.limitReached() {
 		return connecting
 	}
@@ -242,7 +248,7 @@ func (r *run) acked(_ *client, code mqtt.ReasonCode) {
 
 func (r *run) delivered(c *client, p *mqtt.Publish) {
 	s, stamped := stampOf(p.Payload, r.now)
-	if r.o.verb == "roundtrip" {
+	if r.o.bothWays() {
 		switch {
 		case !stamped || s.run != r.traffic.run || s.sent < r.base:
 			r.stats.foreign++
@@ -258,7 +264,9 @@ func (r *run) delivered(c *client, p *mqtt.Publish) {
 	r.stats.delivered++
 	if stamped && r.marks.measuring {
 		r.stats.latency.add(r.now - s.sent)
+		r.countPair(s.publisher, c, r.now-s.sent)
 	}
+	r.offline.took(r.now)
 }
 
 // flow numbers the messages that a publisher sends and one place receives: a

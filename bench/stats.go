@@ -24,6 +24,7 @@ type stats struct {
 	slow       uint64            // deliveries to the slow subscribers
 
 	latency histogram // of deliveries that are measured
+	pairs   []pair    // of brokers, by from × number of brokers + to; nil: there is one
 	connect []int64   // nanoseconds from dialling to CONNACK, of each connection
 }
 

@@ -107,7 +107,7 @@ func (r *run) window(now int64) int {
 	}
 	var waiting uint64
 	switch {
-	case t.expected > 0:
+	case t.expected > 0 && !r.plan.stored:
 		waiting = t.expected - min(t.expected, r.stats.delivered)
 		waiting = waiting * r.stats.sent / t.expected // deliveries to messages
 	case r.o.qos > 0:

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"strconv"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -23,9 +22,9 @@ type webSocket struct {
 	mu sync.Mutex // frames of writer and of pongs must not mix
 }
 
-func upgradeWebSocket(conn net.Conn, o *options) (net.Conn, error) {
+func upgradeWebSocket(conn net.Conn, to broker, path string) (net.Conn, error) {
 	d := ws.Dialer{Protocols: []string{"mqtt"}}
-	address := &url.URL{Scheme: "ws", Host: net.JoinHostPort(o.host, strconv.Itoa(o.port)), Path: o.wsPath}
+	address := &url.URL{Scheme: "ws", Host: to.String(), Path: path}
 	early, shake, err := d.Upgrade(conn, address)
 	if err != nil {
 		return nil, err
