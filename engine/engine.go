@@ -77,7 +77,7 @@ func (e *Engine) to() *link { return e.link.Load() }
 
 const (
 	readyWithin = 5 * time.Minute // a large log with damaged indexes is read as a whole
-	maxPayload  = 64 << 20        // bytes of a record with its key or topic
+	maxPayload  = 30 << 20        // bytes of a record with its key or topic; the server takes one of 32 MB for damage
 )
 
 // Start opens the files of o.Dir, or makes them, and returns when everything in

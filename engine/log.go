@@ -106,14 +106,16 @@ func (l *Log) Append(topic string, rec []byte, done func(at At, err error)) {
 	l.shards[i].writer.write(fmt.Sprintf("L.%s.%d", l.name, i), nil, data, func(seq uint64, err error) { done(At{i, seq}, err) })
 }
 
-// entryVersion is the first byte of what is stored of an entry.
-const entryVersion = 1
+const (
+	entryVersion = 1 // the first byte of what is stored
+	entryHead    = 9 // bytes in front of the topic
+)
 
 // appendEntry makes what is stored: version, time in 6 bytes, length of the
 // topic in 2, topic, record.
 func appendEntry(data []byte, topic string, millis int64, rec []byte) []byte {
 	if data == nil {
-		data = make([]byte, 0, 9+len(topic)+len(rec))
+		data = make([]byte, 0, entryHead+len(topic)+len(rec))
 	}
 	head := uint64(entryVersion)<<56 | uint64(millis)&(1<<48-1)<<8
 	data = binary.BigEndian.AppendUint64(data, head)[:len(data)+7]
@@ -123,17 +125,26 @@ func appendEntry(data []byte, topic string, millis int64, rec []byte) []byte {
 
 var errEntry = errors.New("an entry that makes no sense")
 
-// parseEntry takes apart what is stored. Record is a part of data.
-func parseEntry(data []byte) (e Entry, err error) {
-	if len(data) < 9 || data[0] != entryVersion {
-		return e, errEntry
+// entryTopic is the topic of what is stored, a part of data.
+func entryTopic(data []byte) ([]byte, error) {
+	if len(data) < entryHead || data[0] != entryVersion {
+		return nil, errEntry
 	}
 	n := int(binary.BigEndian.Uint16(data[7:]))
-	if len(data) < 9+n {
-		return e, errEntry
+	if len(data) < entryHead+n {
+		return nil, errEntry
+	}
+	return data[entryHead : entryHead+n], nil
+}
+
+// parseEntry takes apart what is stored. Record is a part of data.
+func parseEntry(data []byte) (e Entry, err error) {
+	name, err := entryTopic(data)
+	if err != nil {
+		return e, err
 	}
 	e.Time = int64(binary.BigEndian.Uint64(data) << 8 >> 16)
-	e.Topic, e.Record = string(data[9:9+n]), data[9+n:]
+	e.Topic, e.Record = string(name), data[entryHead+len(name):]
 	return e, nil
 }
 
@@ -175,30 +186,48 @@ func (l *Log) Read(ctx context.Context, shard int, from uint64, filters []string
 		if err := ctx.Err(); err != nil {
 			return entries, next, err
 		}
-		var records []record
-		if records, next, err = s.read(next, "", feedMost); err != nil {
-			return entries, next, err
+		began := next
+		if entries, next, err = s.shelf.read(entries, next, s.last.Load(), filters, most-len(entries)); err != nil {
+			s.e.log.Warn("engine: " + err.Error())
 		}
-		for _, r := range records {
-			e, err := parseEntry(r.data)
-			if err != nil {
-				return entries, next, fmt.Errorf("engine: log %s, shard %d, entry %d: %w", l.name, shard, r.seq, err)
-			}
-			if !matchesAny(filters, e.Topic) {
-				continue
-			}
-			e.At = At{shard, r.seq}
-			if entries = append(entries, e); len(entries) == most {
-				return entries, r.seq + 1, nil
+		if next == began { // the files don't have it
+			if entries, next, err = l.ask(s, entries, next, filters, most-len(entries)); err != nil {
+				return entries, next, err
 			}
 		}
+	}
+	for i := range entries {
+		entries[i].Shard = shard
 	}
 	return entries, next, nil
 }
 
-func matchesAny(filters []string, name string) bool {
+// ask reads a portion through the server.
+func (l *Log) ask(s *stream, entries []Entry, from uint64, filters []string, most int) ([]Entry, uint64, error) {
+	records, next, err := s.read(from, "", feedMost)
+	if err != nil {
+		return entries, from, err
+	}
+	for _, r := range records {
+		e, err := parseEntry(r.data)
+		if err != nil {
+			return entries, r.seq, fmt.Errorf("engine: %s, entry %d: %w", s.name, r.seq, err)
+		}
+		if !matchesAny(filters, e.Topic) {
+			continue
+		}
+		e.Seq = r.seq
+		if entries = append(entries, e); most == 1 {
+			return entries, r.seq + 1, nil
+		}
+		most--
+	}
+	return entries, next, nil
+}
+
+func matchesAny[T string | []byte](filters []string, name T) bool {
 	for _, f := range filters {
-		if topic.Match(f, name) {
+		if topic.Match(f, string(name)) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ type stream struct {
 	last   atomic.Uint64 // number of the last record that was acknowledged
 	first  atomic.Uint64 // number of the first record that is still there
 	feed   feed
+	shelf  *shelf
 
 	toldMu sync.Mutex
 	told   map[string]*told // by the prefix of a map's subjects
@@ -55,12 +57,18 @@ func (e *Engine) stream(want *nats.StreamConfig) (*stream, error) {
 	s.last.Store(info.State.LastSeq)
 	s.first.Store(max(info.State.FirstSeq, 1))
 	s.feed.s = s
+	s.shelf = newShelf(s.dir(), s.name)
 	s.feed.ready = sync.NewCond(&s.feed.mu)
 	if s.writer, err = newWriter(s); err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", want.Name, sentence(err))
 	}
 	e.streams[want.Name] = s
 	return s, nil
+}
+
+// dir is where the server keeps the files of the stream.
+func (s *stream) dir() string {
+	return filepath.Join(s.e.to().store, "jetstream", "$G", "streams", s.name, "msgs")
 }
 
 // differs says whether what may be changed later is different.
@@ -77,6 +85,7 @@ func (s *stream) stored(r record) {
 func (s *stream) close() {
 	s.writer.close()
 	s.feed.close()
+	s.shelf.close()
 }
 
 // sentence takes the marks of the library off an error.
