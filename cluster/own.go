@@ -186,3 +186,17 @@ func (o *own) hasNews() bool {
 	defer o.mu.Unlock()
 	return len(o.dirty) > 0
 }
+
+// group is how many members a shared group has here now.
+func (o *own) group(filter, name string) GroupCount {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r, ok := o.shards[shardOf(filter)].Get(filter); ok && r.groups != nil {
+		for _, c := range r.groups.now {
+			if c.Name == name {
+				return c
+			}
+		}
+	}
+	return GroupCount{}
+}

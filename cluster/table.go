@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -51,7 +52,8 @@ type destKey struct{ plain, durable Nodes }
 // Share is how many members of a shared group one node has.
 type Share struct {
 	GroupCount
-	at slot
+	at   slot
+	turn *atomic.Uint32 // of the group, for round robin; shares of one group have the same
 }
 
 func newTable() *Table {
@@ -96,12 +98,9 @@ func (t *Table) Match(name string, m *Matches) {
 
 func (m *Matches) addGroups(filter string, shares []Share) {
 	for len(shares) > 0 {
-		n := 1
-		for n < len(shares) && shares[n].Name == shares[0].Name {
-			n++
-		}
-		m.Groups = append(m.Groups, GroupMatch{filter, shares[:n:n]})
-		shares = shares[n:]
+		one := firstGroup(shares)
+		m.Groups = append(m.Groups, GroupMatch{filter, one})
+		shares = shares[len(one):]
 	}
 }
 
@@ -111,16 +110,23 @@ func (t *Table) group(filter, name string) []Share {
 	if !ok {
 		return nil
 	}
-	shares := e.to.Load().groups
-	from := slices.IndexFunc(shares, func(s Share) bool { return s.Name == name })
-	if from < 0 {
-		return nil
+	for shares := e.to.Load().groups; len(shares) > 0; {
+		one := firstGroup(shares)
+		if one[0].Name == name {
+			return one
+		}
+		shares = shares[len(one):]
 	}
-	to := from + 1
-	for to < len(shares) && shares[to].Name == name {
-		to++
+	return nil
+}
+
+// firstGroup is the part of shares that belongs to the first one's group.
+func firstGroup(shares []Share) []Share {
+	n := 1
+	for n < len(shares) && shares[n].Name == shares[0].Name {
+		n++
 	}
-	return shares[from:to:to]
+	return shares[:n:n]
 }
 
 // get is what the node in s wants of a filter.
@@ -195,6 +201,18 @@ func (d *dest) of(s slot) (in Interest) {
 	return in
 }
 
+// turn is whose turn it is in a group; it goes on while the group exists.
+func (d *dest) turn(group string) *atomic.Uint32 {
+	for _, g := range d.groups {
+		if g.Name == group {
+			return g.turn
+		}
+	}
+	turn := new(atomic.Uint32)
+	turn.Store(rand.Uint32())
+	return turn
+}
+
 // with is d with one node's part replaced.
 func (d *dest) with(s slot, in Interest) *dest {
 	n := &dest{destKey: destKey{d.plain.with(s, in.Plain), d.durable.with(s, in.Durable)}}
@@ -207,7 +225,7 @@ func (d *dest) with(s slot, in Interest) *dest {
 		}
 	}
 	for _, g := range in.Groups {
-		n.groups = append(n.groups, Share{g, s})
+		n.groups = append(n.groups, Share{g, s, d.turn(g.Name)})
 	}
 	slices.SortFunc(n.groups, func(a, b Share) int {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {

@@ -1,0 +1,158 @@
+package cluster
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// The bits of an encoded message's first byte; its QoS is in the lowest two.
+const (
+	messageRetain = 1 << (iota + 2)
+	messageDup
+	messageSys
+	messageExpires
+	messageProps
+)
+
+// appendMessage encodes all of m that another node needs, without a length. It
+// allocates nothing if dst has room.
+func appendMessage(dst []byte, m *mqtt.Message) []byte {
+	bits := byte(m.QoS) & 3
+	if m.Retain {
+		bits |= messageRetain
+	}
+	if m.Dup {
+		bits |= messageDup
+	}
+	if m.Sys {
+		bits |= messageSys
+	}
+	if m.ExpiresAt != 0 {
+		bits |= messageExpires
+	}
+	if m.Props.Has(mqtt.ForwardedProps) {
+		bits |= messageProps
+	}
+	dst = append(dst, bits)
+	dst = appendString(dst, m.Topic)
+	dst = appendString(dst, m.From)
+	dst = appendString(dst, m.Username)
+	dst = appendPeer(dst, m.Peer)
+	dst = binary.AppendUvarint(dst, uint64(m.Timestamp))
+	if m.ExpiresAt != 0 {
+		dst = binary.AppendUvarint(dst, uint64(m.ExpiresAt))
+	}
+	if bits&messageProps != 0 {
+		at := len(dst)
+		dst = m.Props.AppendForwarded(append(dst, 0, 0, 0, 0))
+		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+	}
+	return appendBytes(dst, m.Payload)
+}
+
+// appendPeer encodes an address; the zone of a link-local one means nothing
+// elsewhere.
+func appendPeer(dst []byte, peer netip.AddrPort) []byte {
+	switch a := peer.Addr(); {
+	case !a.IsValid():
+		return append(dst, 0)
+	case a.Is4():
+		b := a.As4()
+		dst = append(append(dst, 4), b[:]...)
+	default:
+		b := a.As16()
+		dst = append(append(dst, 16), b[:]...)
+	}
+	return binary.BigEndian.AppendUint16(dst, peer.Port())
+}
+
+var (
+	errNoTopic  = errors.New("a message has no topic")
+	errBadQoS   = errors.New("a message has QoS 3, expected 0 to 2")
+	errBadPeer  = errors.New("a message's address has neither 4 nor 16 bytes")
+	errBadProps = errors.New("a message's properties are longer than itself")
+)
+
+// messageDecoder decodes messages one after the other. It remembers the texts of
+// the last one, since messages of one publisher come together: those cost no
+// allocation.
+type messageDecoder struct{ topic, from, username string }
+
+// message reads what appendMessage wrote into m, whose payload is a view of the
+// reader's buffer.
+func (d *messageDecoder) message(r *reader, m *mqtt.Message) error {
+	bits := r.byte()
+	*m = mqtt.Message{
+		QoS: mqtt.QoS(bits & 3), Retain: bits&messageRetain != 0, Dup: bits&messageDup != 0, Sys: bits&messageSys != 0,
+		Topic: again(&d.topic, r.view()), From: again(&d.from, r.view()), Username: again(&d.username, r.view()),
+	}
+	m.Peer = r.peer()
+	m.Timestamp = int64(r.uint())
+	if bits&messageExpires != 0 {
+		m.ExpiresAt = int64(r.uint())
+	}
+	if bits&messageProps != 0 {
+		if err := r.properties(m); err != nil {
+			return err
+		}
+	}
+	m.Payload = r.view()
+	switch {
+	case r.err != nil:
+		return r.err
+	case m.Topic == "":
+		return errNoTopic
+	case m.QoS > 2:
+		return errBadQoS
+	}
+	return nil
+}
+
+// again is b as a string, the last one if it is the same.
+func again(last *string, b []byte) string {
+	if string(b) != *last {
+		*last = string(b)
+	}
+	return *last
+}
+
+func (r *reader) take(n int, err error) []byte {
+	if n > len(r.left) {
+		r.fail(err)
+		return nil
+	}
+	b := r.left[:n:n]
+	r.left = r.left[n:]
+	return b
+}
+
+func (r *reader) peer() (peer netip.AddrPort) {
+	n := int(r.byte())
+	if n == 0 {
+		return peer
+	}
+	addr, ok := netip.AddrFromSlice(r.take(n, errBadPeer))
+	port := r.take(2, errTruncated)
+	if !ok || port == nil {
+		r.fail(errBadPeer)
+		return peer
+	}
+	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port))
+}
+
+func (r *reader) properties(m *mqtt.Message) error {
+	size := r.take(4, errTruncated)
+	if size == nil {
+		return r.err
+	}
+	props, err := mqtt.ReadForwarded(r.take(int(binary.BigEndian.Uint32(size)), errBadProps))
+	if err != nil {
+		return fmt.Errorf("a message's properties: %w", err)
+	}
+	m.Props = props
+	return nil
+}
