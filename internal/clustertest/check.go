@@ -29,16 +29,19 @@ type Report struct {
 	LateRefused                      int // received though refused
 	MissingQoS0                      int // of QoS 0, owed if nothing failed
 
-	details []string
+	details map[string][]string // by kind
 	events  []event
 }
 
-// maxDetails bounds the report of a run in which everything went wrong.
-const maxDetails = 40
+// maxDetails bounds what is said of one kind when everything went wrong.
+const maxDetails = 10
 
-func (r *Report) detail(format string, args ...any) {
-	if len(r.details) < maxDetails {
-		r.details = append(r.details, fmt.Sprintf(format, args...))
+func (r *Report) detail(kind, format string, args ...any) {
+	if r.details == nil {
+		r.details = make(map[string][]string)
+	}
+	if len(r.details[kind]) < maxDetails {
+		r.details[kind] = append(r.details[kind], fmt.Sprintf(format, args...))
 	}
 }
 
@@ -57,10 +60,14 @@ func (r *Report) String() string {
 		r.Received, r.Repeated, r.RepeatedWithoutDUP, r.LateRefused, r.MissingQoS0)
 	fmt.Fprintf(&b, "lost %d, duplicated %d, reordered %d, at the wrong QoS %d, foreign %d, sessions forgotten %d, violations %d\n",
 		r.Lost, r.Duplicated, r.Reordered, r.Degraded, r.Foreign, r.Forgotten, r.Violations)
-	for _, d := range r.details {
-		fmt.Fprintf(&b, "  %s\n", d)
+	told := 0
+	for _, kind := range slices.Sorted(maps.Keys(r.details)) {
+		for _, d := range r.details[kind] {
+			fmt.Fprintf(&b, "  %s: %s\n", kind, d)
+			told++
+		}
 	}
-	if more := r.Defects() - len(r.details); more > 0 && len(r.details) == maxDetails {
+	if more := r.Defects() - told; more > 0 {
 		fmt.Fprintf(&b, "  and %d more\n", more)
 	}
 	if r.Defects() > 0 {
@@ -110,11 +117,11 @@ func (r *Report) checkSession(h *History, s *sessionLog) {
 	r.Received += len(s.receipts)
 	r.Forgotten += len(s.forgotten)
 	for _, at := range s.forgotten {
-		r.detail("FORGOTTEN: the session of %s was not there at %v", s.client, at)
+		r.detail("FORGOTTEN", "the session of %s was not there at %v", s.client, at)
 	}
 	r.Violations += len(s.violations)
 	for _, v := range s.violations {
-		r.detail("VIOLATION: to %s %s", s.client, v)
+		r.detail("VIOLATION", "to %s %s", s.client, v)
 	}
 	for _, got := range s.receipts {
 		f := h.fates[got.Message]
@@ -122,13 +129,13 @@ func (r *Report) checkSession(h *History, s *sessionLog) {
 		switch {
 		case f == nil:
 			r.Foreign++
-			r.detail("FOREIGN: %s got %v at %v, which nobody published", s.client, got.Message, got.moment)
+			r.detail("FOREIGN", "%s got %v at %v, which nobody published", s.client, got.Message, got.moment)
 		case sub == nil:
 			r.Foreign++
-			r.detail("FOREIGN: %s got %v at %v, which it had not subscribed to", s.client, got.Message, got.moment)
+			r.detail("FOREIGN", "%s got %v at %v, which it had not subscribed to", s.client, got.Message, got.moment)
 		case got.qos != min(sub.qos, got.QoS):
 			r.Degraded++
-			r.detail("WRONG QOS: %s got %v at %v with QoS %d, expected %d", s.client, got.Message, got.moment, got.qos, min(sub.qos, got.QoS))
+			r.detail("WRONG QOS", "%s got %v at %v with QoS %d, expected %d", s.client, got.Message, got.moment, got.qos, min(sub.qos, got.QoS))
 		case f.outcome == refused:
 			r.LateRefused++
 		}
@@ -185,7 +192,7 @@ func (r *Report) checkAudience(h *History, a *audience) {
 		flow.Number = 0
 		if last := highest[flow]; a.sub.group == "" && got.Number < last.Number {
 			r.Reordered++
-			r.detail("REORDERED: %s got %v at %v after number %d at %v", a.name, got.Message, got.moment, last.Number, first[last])
+			r.detail("REORDERED", "%s got %v at %v after number %d at %v", a.name, got.Message, got.moment, last.Number, first[last])
 			continue
 		}
 		highest[flow] = got.Message
@@ -196,7 +203,7 @@ func (r *Report) checkAudience(h *History, a *audience) {
 func (r *Report) repeated(a *audience, got receipt, qos mqtt.QoS, before moment) {
 	if qos != 1 {
 		r.Duplicated++
-		r.detail("DUPLICATED: %s got %v at %v and again at %v (DUP %v)", a.name, got.Message, before, got.moment, got.dup)
+		r.detail("DUPLICATED", "%s got %v at %v and again at %v (DUP %v)", a.name, got.Message, before, got.moment, got.dup)
 		return
 	}
 	r.Repeated++
@@ -223,6 +230,6 @@ func (r *Report) checkOwed(h *History, a *audience, came map[Message]moment) {
 	slices.SortFunc(lost, func(x, y Message) int { return cmp.Compare(h.fates[x].published.order, h.fates[y].published.order) })
 	for _, m := range lost {
 		f := h.fates[m]
-		r.detail("LOST: %s never got %v, published at %v, acknowledged at %v (0x%02X)", a.name, m, f.published, f.answered, byte(f.code))
+		r.detail("LOST", "%s never got %v, published at %v, acknowledged at %v (0x%02X)", a.name, m, f.published, f.answered, byte(f.code))
 	}
 }

@@ -140,10 +140,10 @@ func TestReport(t *testing.T) {
 	}
 	var all strings.Builder
 	all.WriteString("sub s # 1")
-	for i := range 3 * maxDetails {
+	for i := range 5 * maxDetails {
 		fmt.Fprintf(&all, "; pub t 1 %d; ack %[1]d", i+1)
 	}
-	if text := Check(tell(t, all.String())).String(); !strings.Contains(text, fmt.Sprintf("and %d more\n", 2*maxDetails)) {
+	if text := Check(tell(t, all.String())).String(); !strings.Contains(text, fmt.Sprintf("and %d more\n", 4*maxDetails)) {
 		t.Errorf("a long report:\n%s", text)
 	}
 }

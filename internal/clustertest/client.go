@@ -22,6 +22,7 @@ import (
 // context ends.
 type client struct {
 	id      string
+	expiry  uint32                   // of the session, seconds
 	dial    func() (net.Conn, error) // to where it should connect next
 	history *History
 	log     *sessionLog
@@ -66,9 +67,9 @@ const (
 )
 
 // newClient starts a client, which connects as soon as it can.
-func newClient(ctx context.Context, h *History, id string, dial func() (net.Conn, error)) *client {
+func newClient(ctx context.Context, h *History, id string, expiry uint32, dial func() (net.Conn, error)) *client {
 	c := &client{
-		id: id, dial: dial, history: h, log: h.session(id), window: maxFlights,
+		id: id, expiry: expiry, dial: dial, history: h, log: h.session(id), window: maxFlights,
 		taken: make(map[uint16]Message), probes: make(map[string]bool),
 		suback: make(map[uint16]chan []mqtt.ReasonCode), refusals: make(map[string]int),
 	}
@@ -151,7 +152,7 @@ func (c *client) converse(ctx context.Context) error {
 	c.conn, c.version = conn, mqtt.Stream{Version: mqtt.V5, Client: true}
 	c.send(&mqtt.Connect{
 		Version: mqtt.V5, ClientID: c.id, CleanStart: !c.born, KeepAlive: 60,
-		Props: &mqtt.Properties{Present: mqtt.PropSessionExpiry, SessionExpiry: sessionExpiry},
+		Props: &mqtt.Properties{Present: mqtt.PropSessionExpiry, SessionExpiry: c.expiry},
 	})
 	c.mu.Unlock()
 	pings, stop := context.WithCancel(ctx)

@@ -30,7 +30,7 @@ func play(t *testing.T) (*script, *client) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c := newClient(ctx, NewHistory(), "c", func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) })
+	c := newClient(ctx, NewHistory(), "c", sessionExpiry, func() (net.Conn, error) { return net.Dial("tcp", l.Addr().String()) })
 	s := &script{t: t, l: l}
 	t.Cleanup(func() {
 		cancel()

@@ -3,6 +3,7 @@ package clustertest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -128,14 +129,22 @@ func (n *Node) Start() {
 // Launch is Start for a node that may refuse to start.
 func (n *Node) Launch() error {
 	n.t.Helper()
-	out, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	began, err := n.start()
 	if err != nil {
 		return err
 	}
-	defer out.Close()
-	began, err := out.Seek(0, 2)
+	return n.await(began)
+}
+
+// start starts the process and returns where in the log its words will be.
+func (n *Node) start() (began int64, err error) {
+	out, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	defer out.Close()
+	if began, err = out.Seek(0, io.SeekEnd); err != nil {
+		return 0, err
 	}
 	n.cmd = exec.Command(n.program)
 	n.cmd.Env = n.environment()
@@ -144,14 +153,14 @@ func (n *Node) Launch() error {
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	n.place.Load().home.do(func() { err = n.cmd.Start() })
 	if err != nil {
-		return err
+		return 0, err
 	}
 	n.gone = make(chan struct{})
 	go func(cmd *exec.Cmd, gone chan struct{}) {
 		cmd.Wait() //nolint:errcheck // its verdict is in ProcessState
 		close(gone)
 	}(n.cmd, n.gone)
-	return n.await(out, began)
+	return began, nil
 }
 
 // environment is all that a node is told.
@@ -177,25 +186,39 @@ func (n *Node) environment() []string {
 // secret opens the REST interface of nodes, as admin.
 const secret = "only-for-tests"
 
-func (n *Node) await(out *os.File, began int64) error {
+// await waits until the process says that it accepts connections.
+func (n *Node) await(began int64) error {
 	n.t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		printed := make([]byte, 1<<20)
-		size, _ := out.ReadAt(printed, began) //nolint:errcheck // io.EOF each time
-		switch {
-		case strings.Contains(string(printed[:size]), "is running now!"):
+		ended := !n.Running() // before the log is read, which is whole then
+		text, err := os.ReadFile(n.log)
+		switch said := string(text[min(began, int64(len(text))):]); {
+		case err != nil:
+			return err
+		case strings.Contains(said, "is running now!"):
 			return nil
-		case !n.Running():
-			return fmt.Errorf("%s ended at start: %v:\n%s", n.Name, n.cmd.ProcessState, printed[:size])
+		case ended:
+			return fmt.Errorf("%s ended at start: %v:\n%s", n.Name, n.cmd.ProcessState, said)
 		case time.Now().After(deadline):
 			n.Kill()
-			return fmt.Errorf("%s is not ready after %v:\n%s", n.Name, patience, printed[:size])
+			return fmt.Errorf("%s is not ready after %v:\n%s", n.Name, patience, said)
 		}
 		select {
 		case <-n.gone:
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// StartAndKill starts the node and kills it after that time, however far it has
+// come.
+func (n *Node) StartAndKill(after time.Duration) {
+	n.t.Helper()
+	if _, err := n.start(); err != nil {
+		n.t.Fatal(err)
+	}
+	time.Sleep(after)
+	n.Kill()
 }
 
 // Running reports whether the process is there.

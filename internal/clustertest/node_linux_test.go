@@ -68,6 +68,9 @@ func TestNode(t *testing.T) {
 		if n.Addr() != addr {
 			t.Errorf("its address was %v and is %v", addr, n.Addr())
 		}
+		n.Kill()
+		n.StartAndKill(10 * time.Millisecond)
+		expect("killed at once", false)
 		n.Readdress()
 		expect("at another address", true)
 		if n.Addr() == addr || !strings.HasSuffix(n.Name, addr.String()) {

@@ -73,12 +73,12 @@ func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 	r.stopping, r.stop = context.WithCancel(ctx)
 	t.Cleanup(r.close)
 	for i := range w.Publishers {
-		r.publishers = append(r.publishers, newClient(ctx, r.History, fmt.Sprint("pub", i), r.connects(i)))
+		r.publishers = append(r.publishers, newClient(ctx, r.History, fmt.Sprint("pub", i), sessionExpiry, r.connects(i)))
 	}
 	setUp, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for i := range w.Subscribers {
-		c := newClient(ctx, r.History, fmt.Sprint("sub", i), r.connects(i))
+		c := newClient(ctx, r.History, fmt.Sprint("sub", i), sessionExpiry, r.connects(i))
 		filter := topicOf(i % w.Topics)
 		if i < 2 {
 			filter = allTopics
@@ -86,7 +86,7 @@ func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 		r.subscribe(setUp, c, filter, mqtt.QoS(2-i%2))
 	}
 	for i := range 3 * w.Groups {
-		c := newClient(ctx, r.History, fmt.Sprint("member", i), r.connects(i))
+		c := newClient(ctx, r.History, fmt.Sprint("member", i), sessionExpiry, r.connects(i))
 		r.subscribe(setUp, c, fmt.Sprintf("$share/group%d/%s", i/3, allTopics), 2)
 	}
 	r.settle(setUp)
@@ -138,21 +138,31 @@ func (r *Run) subscribe(ctx context.Context, c *client, filter string, qos mqtt.
 func (r *Run) settle(ctx context.Context) {
 	r.t.Helper()
 	for _, n := range r.nodes {
-		nobody := NewHistory() // nothing of this is owed to anybody
-		probing, stop := context.WithCancel(ctx)
-		c := newClient(probing, nobody, "probe-"+n.Name, n.Dial)
-		for _, sub := range r.subscribers {
-			for !sub.probed(n.Name) {
-				c.probe(probeTopics+sub.id, n.Name)
-				pause(ctx, 20*time.Millisecond)
-				if ctx.Err() != nil {
-					r.t.Fatalf("a message published at %s does not reach %s", n.Name, sub.id)
-				}
+		if err := reaches(ctx, n, r.subscribers...); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// reaches publishes at the node until each client has got something of it; they
+// have subscribed to the topics of their probes.
+func reaches(ctx context.Context, from *Node, to ...*client) error {
+	probing, stop := context.WithCancel(ctx)
+	nobody := NewHistory() // nothing of this is owed to anybody
+	c := newClient(probing, nobody, fmt.Sprintf("probe-%s-%d", from.Name, rand.Uint64()), 0, from.Dial)
+	defer c.wg.Wait()
+	defer stop()
+	mark := fmt.Sprintf("%s-%d", from.Name, rand.Uint64())
+	for _, one := range to {
+		for !one.probed(mark) {
+			c.probe(probeTopics+one.id, mark)
+			pause(ctx, 20*time.Millisecond)
+			if ctx.Err() != nil {
+				return fmt.Errorf("a message published at %s does not reach %s", from.Name, one.id)
 			}
 		}
-		stop()
-		c.wg.Wait()
 	}
+	return nil
 }
 
 // publish publishes until it is told to stop.
