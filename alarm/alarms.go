@@ -1,6 +1,7 @@
 package alarm
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,12 +14,13 @@ import (
 	"time"
 )
 
-// Keeper keeps small records over a restart. Put and Delete return once that
-// is done; the value given to f is valid during the call.
+// Keeper keeps small records over a restart. What changes it doesn't wait for a
+// disk, or for other nodes: an alarm may be that these can't be had. done is
+// called when it has ended, in the order of the calls.
 type Keeper interface {
 	Each(f func(key string, value []byte) error) error
-	Put(key string, value []byte) error
-	Delete(key string) error
+	PutLater(key string, value []byte, done func(error))
+	DeleteLater(key string, done func(error))
 }
 
 // Options are what Alarms are made of. What is nil isn't done.
@@ -37,7 +39,7 @@ type Options struct {
 }
 
 // Alarms are those of a node. All methods may be called at the same time. What
-// changes something waits for the disk, so no event loop may call it. Names
+// changes something waits for whoever is told of it, so no event loop may call it. Names
 // come from the program, which bounds how many can be active.
 type Alarms struct {
 	o      Options
@@ -195,13 +197,17 @@ func (a *Alarms) keep(one *Alarm) {
 	if a.o.Keeper == nil {
 		return
 	}
+	failed := func(err error) {
+		if err != nil {
+			a.o.Log.Error("the record of an alarm can't be written", "alarm", one.Name, "err", err)
+		}
+	}
 	value, err := json.Marshal(one)
-	if err == nil {
-		err = a.o.Keeper.Put(one.key, value)
-	}
 	if err != nil {
-		a.o.Log.Error("the record of an alarm can't be written", "alarm", one.Name, "err", err)
+		failed(err)
+		return
 	}
+	a.o.Keeper.PutLater(one.key, value, failed)
 }
 
 func (a *Alarms) forget(all []*Alarm) {
@@ -209,9 +215,11 @@ func (a *Alarms) forget(all []*Alarm) {
 		return
 	}
 	for _, one := range all {
-		if err := a.o.Keeper.Delete(one.key); err != nil {
-			a.o.Log.Error("the record of an alarm can't be deleted", "alarm", one.Name, "err", err)
-		}
+		a.o.Keeper.DeleteLater(one.key, func(err error) {
+			if err != nil {
+				a.o.Log.Error("the record of an alarm can't be deleted", "alarm", one.Name, "err", err)
+			}
+		})
 	}
 }
 
@@ -241,7 +249,9 @@ func (a *Alarms) load(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(a.history, func(x, y *Alarm) int { return x.DeactivateAt.Compare(y.DeactivateAt) })
+	slices.SortFunc(a.history, func(x, y *Alarm) int {
+		return cmp.Or(x.DeactivateAt.Compare(y.DeactivateAt), strings.Compare(x.key, y.key))
+	})
 	for _, one := range left {
 		a.keep(one)
 	}

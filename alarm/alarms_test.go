@@ -70,6 +70,10 @@ type fakeKeeper struct {
 	broken  error
 }
 
+func (k *fakeKeeper) PutLater(key string, value []byte, done func(error)) { done(k.put(key, value)) }
+
+func (k *fakeKeeper) DeleteLater(key string, done func(error)) { done(k.delete(key)) }
+
 func (k *fakeKeeper) Each(f func(string, []byte) error) error {
 	for _, key := range slices.Sorted(maps.Keys(k.records)) {
 		if err := f(key, []byte(k.records[key])); err != nil {
@@ -79,7 +83,7 @@ func (k *fakeKeeper) Each(f func(string, []byte) error) error {
 	return k.broken
 }
 
-func (k *fakeKeeper) Put(key string, value []byte) error {
+func (k *fakeKeeper) put(key string, value []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.records == nil {
@@ -91,7 +95,7 @@ func (k *fakeKeeper) Put(key string, value []byte) error {
 	return k.broken
 }
 
-func (k *fakeKeeper) Delete(key string) error {
+func (k *fakeKeeper) delete(key string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.records, key)

@@ -8,15 +8,16 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/keep"
 	"github.com/dunlin-mq/dunlin/mqtt"
-	"github.com/dunlin-mq/dunlin/store"
 )
 
 // fakes are the managed parts of a node, with bans and caches that are real.
@@ -31,7 +32,7 @@ type fakes struct {
 	reloads   int
 	broken    error // what a reload returns
 	log       bytes.Buffer
-	keeper    fakeKeeper
+	keeper    *keeptest.Map
 }
 
 const secretOfAdmin = "correct horse"
@@ -44,7 +45,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 	t.Helper()
 	var access auth.Config
 	access.SetDefaults()
-	f := &fakes{control: auth.New(auth.Options{Config: access})}
+	f := &fakes{keeper: keeptest.New(), control: auth.New(auth.Options{Config: access})}
 	t.Cleanup(f.control.Close)
 	f.clients = newClients(t, f.control)
 	var c Config
@@ -54,7 +55,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 	d.SetDefaults()
 	d.HTTP.Addresses = nil
 	o := Options{
-		Config: c, Dashboard: d, Node: "dunlin@host", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(&f.log, nil)), Apps: &f.keeper,
+		Config: c, Dashboard: d, Node: "dunlin@host", Version: "1.2.3", Log: slog.New(slog.NewTextHandler(&f.log, nil)), Apps: f.keeper,
 		Accounts: &f.fakeAccounts, Rules: &f.fakeRules, Bans: f.control.Bans(), Caches: f, Drainer: f.control, Scram: &f.fakeScram, Alarms: newFakeAlarms(),
 		Backends: func() []Backend { return []Backend{{Name: "mysql"}, {Name: "redis", Up: true}} },
 		Health: func() Health {
@@ -294,44 +295,6 @@ type fakeStore struct{}
 
 func (fakeStore) Path() string { return "data/dunlin.db" }
 
-func (fakeStore) Usage() ([]store.Usage, int64, error) {
-	return []store.Usage{{Name: "alarms", Records: 3, Bytes: 500}, {Name: "apps", Records: 1, Bytes: 90}}, 65536, nil
-}
-
-// fakeKeeper keeps records in memory.
-type fakeKeeper struct {
-	mu      sync.Mutex
-	records map[string][]byte
-	broken  error
-}
-
-func (k *fakeKeeper) Each(f func(string, []byte) error) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for key, value := range k.records {
-		if err := f(key, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (k *fakeKeeper) Put(key string, value []byte) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.broken != nil {
-		return k.broken
-	}
-	if k.records == nil {
-		k.records = make(map[string][]byte)
-	}
-	k.records[key] = bytes.Clone(value)
-	return nil
-}
-
-func (k *fakeKeeper) Delete(key string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.records, key)
-	return k.broken
+func (fakeStore) Usage() ([]keep.Usage, int64, error) {
+	return []keep.Usage{{Name: "alarms", Records: 3, Bytes: 500}, {Name: "apps", Records: 1, Bytes: 90}}, 65536, nil
 }

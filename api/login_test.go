@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
+
 	"github.com/dunlin-mq/dunlin/api/login"
 )
 
@@ -188,7 +190,7 @@ func TestAppsOfTheConfiguration(t *testing.T) {
 	if _, err := start(file + ".none"); !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(), "management.bootstrap_apps_file: ") {
 		t.Errorf("no such file: %v", err)
 	}
-	keeper := &fakeKeeper{records: map[string][]byte{"c": []byte("{")}}
+	keeper := keeptest.Of(map[string]string{"c": "{"})
 	for _, o := range []Options{{Apps: keeper}, {Users: keeper}} {
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), `"c" can't be read`) {
 			t.Errorf("a damaged record: %v", err)
@@ -204,7 +206,7 @@ func TestSecretsEverybodyKnows(t *testing.T) {
 		}
 	}
 	// Once it has been changed it is nobody's.
-	keeper := new(fakeKeeper)
+	keeper := keeptest.New()
 	s, _ := newServer(t, func(o *Options) { o.Dashboard.DefaultPassword, o.Users = "public", keeper })
 	if err := s.users.SetPassword(t.Context(), "admin", "another one", false); err != nil {
 		t.Fatal(err)
@@ -217,9 +219,9 @@ func TestSecretsEverybodyKnows(t *testing.T) {
 
 // TestSecretsAreKeptByBcrypt where nothing else is asked for.
 func TestSecretsAreKeptByBcrypt(t *testing.T) {
-	var keeper fakeKeeper
-	_, _ = newServer(t, func(o *Options) { o.hash, o.Apps = "", &keeper })
-	if value := string(keeper.records["admin"]); !strings.Contains(value, `"hash":"bcrypt","stored":"$2`) || strings.Contains(value, secretOfAdmin) {
+	keeper := keeptest.New()
+	_, _ = newServer(t, func(o *Options) { o.hash, o.Apps = "", keeper })
+	if value := string(keeper.Records()["admin"]); !strings.Contains(value, `"hash":"bcrypt","stored":"$2`) || strings.Contains(value, secretOfAdmin) {
 		t.Errorf("kept is %s", value)
 	}
 }

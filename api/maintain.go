@@ -1,12 +1,12 @@
 package api
 
-import "github.com/dunlin-mq/dunlin/store"
+import "github.com/dunlin-mq/dunlin/keep"
 
-// Store is the file in which the node keeps small records.
+// Store is where the node keeps its records.
 type Store interface {
 	Path() string
 	// Usage is what its maps hold, by name, and the size of the file in bytes.
-	Usage() (maps []store.Usage, size int64, err error)
+	Usage() (maps []keep.Usage, size int64, err error)
 }
 
 // maintainRoutes are about files. EMQ X has them on its command line only: as

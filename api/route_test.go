@@ -10,18 +10,16 @@ import (
 	"github.com/dunlin-mq/dunlin/auth/builtin"
 	"github.com/dunlin-mq/dunlin/auth/scram"
 	"github.com/dunlin-mq/dunlin/server"
-	"github.com/dunlin-mq/dunlin/store"
 )
 
 // What a node gives fits what is asked for.
 var (
-	_ Accounts    = (*builtin.Builtin)(nil)
-	_ Rules       = (*builtin.Builtin)(nil)
-	_ Scram       = (*scram.Accounts)(nil)
-	_ Bans        = (*auth.Bans)(nil)
-	_ Drainer     = (*auth.Control)(nil)
-	_ auth.Keeper = (*store.Map)(nil)
-	_ Listeners   = (*server.Server)(nil)
+	_ Accounts  = (*builtin.Builtin)(nil)
+	_ Rules     = (*builtin.Builtin)(nil)
+	_ Scram     = (*scram.Accounts)(nil)
+	_ Bans      = (*auth.Bans)(nil)
+	_ Drainer   = (*auth.Control)(nil)
+	_ Listeners = (*server.Server)(nil)
 )
 
 func TestTree(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/backup"
 	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/keep"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/trace"
 )
@@ -29,8 +30,8 @@ type Options struct {
 	Version   string
 	DataDir   string // where the command line's socket is; empty: there is none
 	Log       *slog.Logger
-	Apps      auth.Keeper     // the logins of programs; nil: gone with the process
-	Users     auth.Keeper     // those of the dashboard; nil: gone with the process
+	Apps      keep.Map        // the logins of programs; nil: gone with the process
+	Users     keep.Map        // those of the dashboard; nil: gone with the process
 	Passwords *auth.Passwords // those of the process; nil: some of its own
 
 	Accounts  Accounts

@@ -218,13 +218,13 @@ func TestGreeting(t *testing.T) {
 	if strings.Contains(f.log.String(), secret) {
 		t.Error("the secret is in the log")
 	}
-	for id, value := range f.keeper.records {
+	for id, value := range f.keeper.Records() {
 		if strings.Contains(string(value), secret) {
 			t.Errorf("the secret is kept in clear: %s %s", id, value)
 		}
 	}
 
-	again, _, url := startServer(t, noSecret, func(o *Options) { o.Apps = &f.keeper })
+	again, _, url := startServer(t, noSecret, func(o *Options) { o.Apps = f.keeper })
 	if text := again.Greeting(); text != "" {
 		t.Errorf("the second start says %q", text)
 	}
@@ -235,7 +235,7 @@ func TestGreeting(t *testing.T) {
 
 func TestNoLoginIsMadeForNobody(t *testing.T) {
 	s, f := newServer(t, func(o *Options) { o.Config.DefaultSecret = "" })
-	if len(f.keeper.records) != 0 || s.Greeting() != "" {
-		t.Errorf("without a listener there is a login: %v", f.keeper.records)
+	if len(f.keeper.Records()) != 0 || s.Greeting() != "" {
+		t.Errorf("without a listener there is a login: %v", f.keeper.Records())
 	}
 }

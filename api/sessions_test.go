@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
+
 	"github.com/dunlin-mq/dunlin/api/login"
 	"github.com/dunlin-mq/dunlin/auth"
 )
@@ -19,12 +21,12 @@ const passwordOfRoot = "battery staple"
 // withUsers lets there be two users of the dashboard: root, an administrator,
 // and guest, a viewer.
 func withUsers(o *Options) {
-	o.Users = &fakeKeeper{}
+	o.Users = keeptest.New()
 	hash, err := auth.ParseHash(fastHash)
 	if err != nil {
 		panic(err)
 	}
-	users, err := login.OpenUsers(o.Users, login.NewHasher(hash, auth.NewPasswords()), login.SessionOptions{})
+	users, err := login.OpenUsers(o.Users, login.NewHasher(hash, auth.NewPasswords()), login.SessionOptions{}, nil)
 	if err != nil {
 		panic(err)
 	}

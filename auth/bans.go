@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,15 +14,8 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/keep"
 )
-
-// Keeper keeps small records over a restart. Put and Delete return once that
-// is done; the value given to f is valid during the call.
-type Keeper interface {
-	Each(f func(key string, value []byte) error) error
-	Put(key string, value []byte) error
-	Delete(key string) error
-}
 
 // BanKind says what a ban goes by.
 type BanKind string
@@ -41,18 +35,15 @@ type Ban struct {
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at,omitzero"`
 	Until  time.Time `json:"until,omitzero"` // zero: for ever
-
-	kept bool // the Keeper has a record of it, or of one before it
 }
 
 func (b *Ban) over(now time.Time) bool { return !b.Until.IsZero() && !now.Before(b.Until) }
 
-// Bans are the banned clients. All methods may be called at the same time;
-// only those that change something wait for the disk.
+// Bans are the banned clients, of all nodes. All methods may be called at the
+// same time; only those that change something wait until it is kept.
 type Bans struct {
-	keeper Keeper      // may be nil
-	saving sync.Mutex  // around changes that are kept; taken before mu
-	some   atomic.Bool // there are bans: else nobody needs the lock
+	records keep.Map
+	some    atomic.Bool // there are bans: else nobody needs the lock
 
 	mu    sync.RWMutex
 	names map[banKey]*Ban
@@ -71,8 +62,36 @@ type netSize struct {
 	n    int
 }
 
-func newBans(k Keeper) *Bans {
-	return &Bans{keeper: k, names: make(map[banKey]*Ban), nets: make(map[netip.Prefix]*Ban)}
+func newBans(records keep.Map) *Bans {
+	if records == nil {
+		records = new(keep.Memory)
+	}
+	return &Bans{records: records, names: make(map[banKey]*Ban), nets: make(map[netip.Prefix]*Ban)}
+}
+
+// follow puts the bans in force that are kept, and from then on each that is
+// added or removed on any node. The error joins what couldn't be read.
+func (s *Bans) follow(log *slog.Logger) error { return keep.Follow(s.records, log, s.apply) }
+
+func (s *Bans) apply(c keep.Change) error {
+	kind, who, _ := strings.Cut(c.Key, "/")
+	b := new(Ban)
+	var err error
+	if !c.Deleted {
+		err = json.Unmarshal(c.Value, b)
+	}
+	b.Kind, b.Who = BanKind(kind), who
+	if err = errors.Join(err, b.check()); err != nil {
+		return fmt.Errorf("the record %q is no ban: %w", c.Key, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !c.Deleted {
+		s.put(b)
+	} else if old := s.find(b); old != nil {
+		s.drop(old)
+	}
+	return nil
 }
 
 // Banned reports whether a client is kept out: by its client id, its user name
@@ -119,79 +138,59 @@ func (s *Bans) All() []Ban {
 	return all
 }
 
-// addForNow bans somebody until the next start at most, without waiting for
-// the disk; a ban that holds already stays, and there are at most limit bans.
+// addForNow bans somebody at once, without waiting until it is kept; if it
+// can't be, it holds on this node. A ban that holds already stays, and there
+// are at most limit bans.
 func (s *Bans) addForNow(b Ban, limit int) (added bool) {
-	if b.check() != nil {
+	if b.check() != nil || !s.enter(&b, limit) {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old := s.find(&b); old != nil {
-		if !old.over(b.At) {
-			return false
+	if later, can := s.records.(keep.Later); can {
+		if value, err := json.Marshal(&b); err == nil { // there is nothing in a ban that JSON refuses
+			later.PutLater(b.key(), value, nil)
 		}
-		b.kept = old.kept
-	} else if len(s.names)+len(s.nets) >= limit {
-		return false
 	}
-	s.put(&b)
 	return true
 }
 
-// Remove ends a ban and reports whether there was one. It is gone even if the
-// record of it couldn't be deleted, which the error says.
+// enter puts a ban into memory if there is room for it.
+func (s *Bans) enter(b *Ban, limit int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.find(b); old != nil && !old.over(b.At) || old == nil && len(s.names)+len(s.nets) >= limit {
+		return false
+	}
+	s.put(b)
+	return true
+}
+
+// Remove ends a ban on all nodes and reports whether there was one. After an
+// error it still holds.
 func (s *Bans) Remove(kind BanKind, who string) (bool, error) {
 	b := Ban{Kind: kind, Who: who}
 	if b.check() != nil {
 		return false, nil
 	}
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	return s.remove(&b, func(*Ban) bool { return true })
-}
-
-// remove takes the ban of whom b names out if it is the one meant. The caller
-// holds saving.
-func (s *Bans) remove(b *Ban, meant func(*Ban) bool) (bool, error) {
-	s.mu.Lock()
-	old := s.find(b)
-	if old == nil || !meant(old) {
-		s.mu.Unlock()
+	s.mu.RLock()
+	old := s.find(&b)
+	s.mu.RUnlock()
+	if old == nil {
 		return false, nil
 	}
-	s.drop(old)
-	s.mu.Unlock()
-	if s.keeper == nil || !old.kept {
-		return true, nil
+	if err := s.records.Delete(old.key()); err != nil {
+		return true, fmt.Errorf("the ban of %s %q can't be removed: %w", old.Kind, old.Who, err)
 	}
-	if err := s.keeper.Delete(old.key()); err != nil {
-		return true, fmt.Errorf("the ban of %s %q is off, but will be back after the next start: %w", old.Kind, old.Who, err)
-	}
+	s.forget(old) // one that was never kept
 	return true, nil
 }
 
-// load reads what the Keeper has. The error joins what couldn't be read.
-func (s *Bans) load() error {
-	if s.keeper == nil {
-		return nil
-	}
-	var errs []error
+// forget drops a ban if it is still the one that holds.
+func (s *Bans) forget(b *Ban) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.keeper.Each(func(key string, value []byte) error {
-		b := Ban{kept: true}
-		kind, who, _ := strings.Cut(key, "/")
-		err := json.Unmarshal(value, &b)
-		b.Kind, b.Who = BanKind(kind), who
-		if err = errors.Join(err, b.check()); err != nil {
-			errs = append(errs, fmt.Errorf("the record %q is no ban: %w", key, err))
-			return nil
-		}
-		s.put(&b)
-		return nil
-	})
-	return errors.Join(append(errs, err)...)
+	if s.find(b) == b {
+		s.drop(b)
+	}
 }
 
 // sweep removes what is over.
@@ -204,14 +203,13 @@ func (s *Bans) sweep(now time.Time) error {
 		}
 	})
 	s.mu.RUnlock()
-	var errs []error
 	for _, b := range over {
-		s.saving.Lock()
-		_, err := s.remove(b, func(now *Ban) bool { return now == b })
-		s.saving.Unlock()
-		errs = append(errs, err)
+		if err := s.records.Delete(b.key()); err != nil {
+			return err // each of the others might take as long to fail; the next sweep tries again
+		}
+		s.forget(b)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (b *Ban) key() string { return string(b.Kind) + "/" + b.Who }

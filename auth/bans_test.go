@@ -1,46 +1,30 @@
 package auth
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"maps"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/keep"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 )
 
-// memory is a Keeper.
-type memory struct {
-	m    map[string]string
-	fail error
-}
-
-func newMemory() *memory { return &memory{m: make(map[string]string)} }
-
-func (k *memory) Each(f func(string, []byte) error) error {
-	for _, key := range slices.Sorted(maps.Keys(k.m)) {
-		if err := f(key, []byte(k.m[key])); err != nil {
-			return err
-		}
+// following makes bans that follow a map.
+func following(t *testing.T, m keep.Map) *Bans {
+	t.Helper()
+	s := newBans(m)
+	if err := s.follow(nil); err != nil {
+		t.Fatal(err)
 	}
-	return k.fail
-}
-
-func (k *memory) Put(key string, value []byte) error {
-	if k.fail == nil {
-		k.m[key] = string(value)
-	}
-	return k.fail
-}
-
-func (k *memory) Delete(key string) error {
-	if k.fail == nil {
-		delete(k.m, key)
-	}
-	return k.fail
+	return s
 }
 
 func mustAdd(t *testing.T, s *Bans, list ...Ban) {
@@ -61,7 +45,7 @@ func from(id, user, addr string) *Client {
 }
 
 func TestBanned(t *testing.T) {
-	s := newBans(nil)
+	s := following(t, nil)
 	now := time.Now()
 	check := func(who *Client, want bool) {
 		t.Helper()
@@ -93,7 +77,7 @@ func TestBanned(t *testing.T) {
 func TestBansAreWrittenInOneWay(t *testing.T) {
 	written := func(who, want string) {
 		t.Helper()
-		s := newBans(nil)
+		s := following(t, nil)
 		mustAdd(t, s, Ban{Kind: BanPeerHost, Who: who})
 		if got := s.All()[0].Who; got != want {
 			t.Errorf("%s is written %s, want %s", who, got, want)
@@ -114,7 +98,7 @@ func TestBansAreWrittenInOneWay(t *testing.T) {
 func TestNoBans(t *testing.T) {
 	wrong := func(kind BanKind, who, says string) {
 		t.Helper()
-		s := newBans(nil)
+		s := following(t, nil)
 		if err := s.Add(Ban{Kind: kind, Who: who}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s %q: %v", kind, who, err)
 		}
@@ -134,19 +118,16 @@ func TestNoBans(t *testing.T) {
 }
 
 func TestBansAreKept(t *testing.T) {
-	k := newMemory()
+	k := keeptest.New()
 	now := time.Now().Round(0)
 	a := Ban{Kind: BanClientID, Who: "a/b", By: "user", Reason: "noise", At: now}
 	b := Ban{Kind: BanPeerHost, Who: "10.0.0.0/8", Until: now.Add(time.Hour)}
-	s := newBans(k)
+	s := following(t, k)
 	mustAdd(t, s, a, b, Ban{Kind: BanUsername, Who: "gone"})
 	if there, err := s.Remove(BanUsername, "gone"); !there || err != nil {
 		t.Error(there, err)
 	}
-	again := newBans(k)
-	if err := again.load(); err != nil {
-		t.Fatal(err)
-	}
+	again := following(t, k)
 	all := again.All()
 	if len(all) != 2 {
 		t.Fatalf("%+v", all)
@@ -163,11 +144,41 @@ func TestBansAreKept(t *testing.T) {
 	}
 }
 
+// TestBansOfAllNodes hold on each, and end on each.
+func TestBansOfAllNodes(t *testing.T) {
+	k := keeptest.New()
+	other := k.Node()
+	here, there := following(t, k), following(t, other)
+	holds := func(s *Bans, id string, want bool) {
+		t.Helper()
+		if s.Banned(from(id, "", ""), time.Now()) != want {
+			t.Errorf("%s banned: %v", id, !want)
+		}
+	}
+	mustAdd(t, here, Ban{Kind: BanClientID, Who: "a"})
+	holds(there, "a", true)
+	if found, err := there.Remove(BanClientID, "a"); !found || err != nil {
+		t.Error(found, err)
+	}
+	holds(here, "a", false)
+
+	other.Hold() // and is behind
+	mustAdd(t, here, Ban{Kind: BanClientID, Who: "b"}, Ban{Kind: BanClientID, Who: "c"}, Ban{Kind: BanPeerHost, Who: "10.0.0.0/8"})
+	if found, err := here.Remove(BanClientID, "b"); !found || err != nil {
+		t.Error(found, err)
+	}
+	holds(there, "c", false)
+	other.Release()
+	holds(there, "b", false)
+	holds(there, "c", true)
+	if a, b := here.All(), there.All(); !slices.Equal(a, b) || len(a) != 2 {
+		t.Errorf("%+v here, %+v there", a, b)
+	}
+}
+
 func TestRecordsThatAreNoBans(t *testing.T) {
-	k := newMemory()
-	k.m = map[string]string{"clientid/a": "{", "nobody/b": "{}", "c": "{}", "username/d": `{"by":"x"}`}
-	s := newBans(k)
-	if err := s.load(); err == nil || strings.Count(err.Error(), "is no ban") != 3 {
+	s := newBans(keeptest.Of(map[string]string{"clientid/a": "{", "nobody/b": "{}", "c": "{}", "username/d": `{"by":"x"}`}))
+	if err := s.follow(nil); err == nil || strings.Count(err.Error(), "is no ban") != 3 {
 		t.Error(err)
 	}
 	if all := s.All(); len(all) != 1 || all[0].Who != "d" {
@@ -175,67 +186,106 @@ func TestRecordsThatAreNoBans(t *testing.T) {
 	}
 }
 
-func TestBansWhenTheDiskFails(t *testing.T) {
-	k := newMemory()
+func TestARecordThatBecomesNoBan(t *testing.T) {
+	k := keeptest.New()
 	s := newBans(k)
+	var log bytes.Buffer
+	if err := s.follow(slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		t.Fatal(err)
+	}
 	mustAdd(t, s, Ban{Kind: BanClientID, Who: "a"})
-	k.fail = errors.New("disk full")
-	if err := s.Add(Ban{Kind: BanClientID, Who: "b"}); !errors.Is(err, k.fail) || !s.Banned(from("b", "", ""), time.Now()) {
+	if err := k.Put("clientid/a", []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Banned(from("a", "", ""), time.Now()) || !strings.Contains(log.String(), "is no ban") {
+		t.Errorf("the ban ends with %s", &log)
+	}
+}
+
+func TestBansWhenTheDiskFails(t *testing.T) {
+	k := keeptest.New()
+	s := following(t, k)
+	mustAdd(t, s, Ban{Kind: BanClientID, Who: "a"})
+	full := errors.New("disk full")
+	k.Fail(full)
+	if err := s.Add(Ban{Kind: BanClientID, Who: "b"}); !errors.Is(err, full) || s.Banned(from("b", "", ""), time.Now()) {
 		t.Error("Add:", err)
 	}
-	if there, err := s.Remove(BanClientID, "a"); !there || !errors.Is(err, k.fail) || s.Banned(from("a", "", ""), time.Now()) {
+	if there, err := s.Remove(BanClientID, "a"); !there || !errors.Is(err, full) || !s.Banned(from("a", "", ""), time.Now()) {
 		t.Error("Remove:", there, err)
 	}
-	if err := newBans(k).load(); !errors.Is(err, k.fail) {
-		t.Error("load:", err)
+	if err := newBans(k).follow(nil); !errors.Is(err, full) {
+		t.Error("follow:", err)
 	}
 }
 
 func TestBansThatAreOverVanish(t *testing.T) {
-	k := newMemory()
-	s := newBans(k)
+	k := keeptest.New()
+	s := following(t, k)
 	now := time.Now()
 	mustAdd(t, s, Ban{Kind: BanClientID, Who: "a", Until: now.Add(-1)}, Ban{Kind: BanClientID, Who: "b", Until: now.Add(time.Hour)},
 		Ban{Kind: BanPeerHost, Who: "10.0.0.1", Until: now.Add(-1)}, Ban{Kind: BanUsername, Who: "u"})
 	if all := s.All(); len(all) != 2 {
 		t.Errorf("shown: %+v", all)
 	}
+	full := errors.New("disk full")
+	k.Fail(full)
+	if err := s.sweep(now); !errors.Is(err, full) || len(s.names) != 3 {
+		t.Error(err, len(s.names))
+	}
+	k.Fail(nil)
 	if err := s.sweep(now); err != nil {
 		t.Error(err)
 	}
-	if len(s.names) != 2 || len(s.nets) != 0 || len(k.m) != 2 {
-		t.Errorf("%d, %d, %d are left", len(s.names), len(s.nets), len(k.m))
+	if len(s.names) != 2 || len(s.nets) != 0 || len(k.Keys()) != 2 {
+		t.Errorf("%d, %d, %v are left", len(s.names), len(s.nets), k.Keys())
 	}
 }
 
 func TestBansForNow(t *testing.T) {
-	k := newMemory()
-	s := newBans(k)
-	now := time.Now()
-	add := func(who string, limit int, want bool) {
-		t.Helper()
-		if got := s.addForNow(Ban{Kind: BanClientID, Who: who, At: now, Until: now.Add(time.Minute)}, limit); got != want {
-			t.Errorf("%s: %v", who, got)
+	synctest.Test(t, func(t *testing.T) {
+		k := keeptest.New()
+		s, other := following(t, k), following(t, k.Node())
+		now := time.Now()
+		add := func(who string, limit int, want bool) {
+			t.Helper()
+			if got := s.addForNow(Ban{Kind: BanClientID, Who: who, At: now, Until: now.Add(time.Minute)}, limit); got != want {
+				t.Errorf("%s: %v", who, got)
+			}
+			synctest.Wait()
 		}
-	}
-	mustAdd(t, s, Ban{Kind: BanClientID, Who: "for ever"}, Ban{Kind: BanClientID, Who: "over", Until: now.Add(-1)})
-	add("for ever", 9, false) // the operator's stays
-	add("over", 9, true)
-	add("new", 3, true)
-	add("one too many", 3, false)
-	add("", 9, false)
-	if len(k.m) != 2 {
-		t.Errorf("the disk was asked: %v", k.m)
-	}
-	if err := s.sweep(now.Add(time.Hour)); err != nil || len(k.m) != 1 {
-		t.Errorf("the record of the one that was over is left: %v", k.m)
-	}
+		kept := func(want ...string) {
+			t.Helper()
+			if got := k.Keys(); !slices.Equal(got, want) || len(other.All()) != len(want) {
+				t.Errorf("kept: %v, elsewhere %v", got, other.All())
+			}
+		}
+		mustAdd(t, s, Ban{Kind: BanClientID, Who: "for ever"}, Ban{Kind: BanClientID, Who: "over", Until: now.Add(-1)})
+		add("for ever", 9, false) // the operator's stays
+		add("over", 9, true)
+		add("new", 3, true)
+		add("one too many", 3, false)
+		add("", 9, false)
+		kept("clientid/for ever", "clientid/new", "clientid/over")
+		k.Fail(errors.New("disk full"))
+		add("here only", 9, true)
+		kept("clientid/for ever", "clientid/new", "clientid/over")
+		if all := s.All(); len(all) != 4 {
+			t.Errorf("%+v", all)
+		}
+		k.Fail(nil)
+		time.Sleep(time.Hour)
+		if err := s.sweep(time.Now()); err != nil || len(s.All()) != 1 {
+			t.Errorf("%v, %+v", err, s.All())
+		}
+		kept("clientid/for ever")
+	})
 }
 
 // TestBannedAgainstAList compares with looking through all bans.
 func TestBannedAgainstAList(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 3))
-	s := newBans(nil)
+	s := following(t, nil)
 	list := map[string]netip.Prefix{}
 	for range 2000 {
 		addr := netip.AddrFrom4([4]byte{10, byte(rnd.IntN(4)), byte(rnd.IntN(4)), byte(rnd.IntN(8))})

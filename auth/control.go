@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/keep"
 	"github.com/dunlin-mq/dunlin/metrics"
 )
 
@@ -15,7 +16,7 @@ type Options struct {
 	Config  Config
 	Metrics *metrics.Registry
 	Log     *slog.Logger
-	Bans    Keeper // nil: bans are gone after the next start
+	Bans    keep.Map // nil: bans are gone after the next start
 }
 
 // Control is the access control of one broker: the chains of providers, what
@@ -93,7 +94,7 @@ func New(o Options) *Control {
 	c.asking.New = func() any { return new(Request) }
 	c.chains.Store(new(chains))
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	if err := c.bans.load(); err != nil {
+	if err := c.bans.follow(c.log); err != nil {
 		c.log.Error("not all bans could be read", "error", err)
 	}
 	c.mu.Lock() // sweep may come before after returns

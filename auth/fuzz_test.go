@@ -3,6 +3,8 @@ package auth
 import (
 	"strings"
 	"testing"
+
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 )
 
 // FuzzThreshold wants what was read to be written so that it is read again.
@@ -66,10 +68,8 @@ func covers(pattern, name []string, names map[string]string) bool {
 // name it is shown with.
 func FuzzBan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind, who, value string) {
-		k := newMemory()
-		k.m[kind+"/"+who] = value
-		s := newBans(k)
-		if s.load() != nil {
+		s := newBans(keeptest.Of(map[string]string{kind + "/" + who: value}))
+		if s.follow(nil) != nil {
 			return
 		}
 		for _, b := range s.All() {

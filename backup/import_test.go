@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -13,13 +12,14 @@ import (
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/auth/builtin"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 )
 
 // node is what a node keeps, with the real lists; logins are in memory.
 type node struct {
 	Target
 	builtin *builtin.Builtin
-	kept    memory
+	kept    *keeptest.Map
 	logins  logins
 }
 
@@ -50,42 +50,9 @@ func (l *logins) PutUser(_ context.Context, u User) error {
 	return l.broken
 }
 
-// memory keeps records, or says that it can't.
-type memory struct {
-	records map[string][]byte
-	broken  error
-}
-
-func (m *memory) Each(f func(string, []byte) error) error {
-	for key, value := range m.records {
-		if err := f(key, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *memory) PutAll(records iter.Seq2[string, []byte]) error {
-	for key, value := range records {
-		if m.broken == nil {
-			m.records[key] = value
-		}
-	}
-	return m.broken
-}
-
-func (m *memory) Put(key string, value []byte) error {
-	return m.PutAll(func(yield func(string, []byte) bool) { yield(key, value) })
-}
-
-func (m *memory) Delete(key string) error {
-	delete(m.records, key)
-	return m.broken
-}
-
 func newNode(t *testing.T, mostRules int) *node {
 	t.Helper()
-	n := &node{kept: memory{records: make(map[string][]byte)}, logins: logins{apps: make(map[string]App), users: make(map[string]User)}}
+	n := &node{kept: keeptest.New(), logins: logins{apps: make(map[string]App), users: make(map[string]User)}}
 	var access auth.Config
 	access.SetDefaults()
 	control := auth.New(auth.Options{Config: access})
@@ -94,7 +61,7 @@ func newNode(t *testing.T, mostRules int) *node {
 	config.SetDefaults()
 	config.MaxRules = mostRules
 	var err error
-	n.builtin, err = builtin.New(t.Context(), builtin.Options{Config: config, Passwords: auth.NewPasswords(), Accounts: &n.kept, Rules: &memory{records: make(map[string][]byte)}})
+	n.builtin, err = builtin.New(t.Context(), builtin.Options{Config: config, Passwords: auth.NewPasswords(), Accounts: n.kept})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,8 +113,8 @@ bans: 0 added, 2 unchanged, 0 replaced []
 apps: 0 added, 0 unchanged, 1 replaced [grafana]
 dashboard users: 0 added, 2 unchanged, 0 replaced []
 `)
-	if len(n.kept.records) != 2 {
-		t.Errorf("%d accounts are kept", len(n.kept.records))
+	if len(n.kept.Keys()) != 2 {
+		t.Errorf("%d accounts are kept", len(n.kept.Keys()))
 	}
 }
 
@@ -214,7 +181,7 @@ acl rules clientid clientida sub t/a: `+auth.ErrTooMany.Error()+"\n")
 
 func TestImportEndsWhereNothingCanBeKept(t *testing.T) {
 	n, d := newNode(t, 0), read(t, "4.3", "")
-	n.kept.broken = errors.New("the disk is full")
+	n.kept.Fail(errors.New("the disk is full"))
 	_, err := n.Import(t.Context(), d, false)
 	if want := "the accounts, and what follows, are not imported: the disk is full"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
@@ -222,7 +189,8 @@ func TestImportEndsWhereNothingCanBeKept(t *testing.T) {
 	if left := listed(n.Export()); left != "" {
 		t.Errorf("left\n%s", left)
 	}
-	n.kept.broken, n.logins.broken = nil, errors.New("the disk is full")
+	n.kept.Fail(nil)
+	n.logins.broken = errors.New("the disk is full")
 	r, err := n.Import(t.Context(), d, false)
 	if want := "the apps, and what follows, are not imported: the disk is full"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)

@@ -57,6 +57,7 @@ type Engine struct {
 	log     *slog.Logger
 	count   *counters
 	run     string // unique to this run of the process
+	lock    *os.File
 	link    atomic.Pointer[link]
 	mu      sync.Mutex // guards what follows
 	streams map[string]*stream
@@ -99,12 +100,15 @@ func Start(o Options) (*Engine, error) {
 		o.Metrics = new(metrics.Registry)
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+		return nil, cantOpen(o.Dir, err)
 	}
 	e := &Engine{o: o, log: o.Log, count: newCounters(o.Metrics), run: rand.Text()[:12] + "-", streams: make(map[string]*stream)}
+	if err := e.hold(); err != nil {
+		return nil, err
+	}
 	l, err := e.open(e.options(o.Dir))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, e.lock.Close())
 	}
 	e.link.Store(l)
 	return e, nil
@@ -206,7 +210,7 @@ func (e *Engine) Close() error {
 		s.close()
 	}
 	e.to().close()
-	return nil
+	return e.lock.Close()
 }
 
 // Health is nil, or one sentence that says what is wrong.

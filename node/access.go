@@ -13,20 +13,14 @@ import (
 // aclModule is EMQ X's name of what reads the rule file.
 const aclModule = "emqx_mod_acl_internal"
 
-// The maps of the store that hold who may manage.
-const (
-	appsMap  = "apps"
-	usersMap = "dashboard_users"
-)
-
 // startAccess opens what the node keeps and builds the access control.
 func (n *Node) startAccess() (err error) {
 	c := n.Config
-	if n.store, err = c.openStore(); err != nil {
+	if n.kept, err = c.openKept(n.log, n.Metrics); err != nil {
 		return err
 	}
 	n.passwords = auth.NewPasswords()
-	n.Access = auth.New(auth.Options{Config: c.AccessControl, Metrics: n.Metrics, Log: n.log, Bans: n.store.Map("banned")})
+	n.Access = auth.New(auth.Options{Config: c.AccessControl, Metrics: n.Metrics, Log: n.log, Bans: n.kept.bans})
 	err = n.useProviders()
 	if err == nil {
 		err = c.loadSlowSubs()
@@ -40,8 +34,8 @@ func (n *Node) startAccess() (err error) {
 // stopAccess is for when nobody asks any more.
 func (n *Node) stopAccess() {
 	n.Access.Close()
-	if err := n.store.Close(); err != nil {
-		n.log.Error("the store of accounts and bans isn't closed properly", "err", err)
+	if err := n.kept.engine.Close(); err != nil {
+		n.log.Error("what the node keeps isn't closed properly", "err", err)
 	}
 }
 
@@ -54,11 +48,11 @@ func (n *Node) startAPI() error {
 	var server *api.Server
 	server, err = api.New(api.Options{
 		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
-		Apps: n.store.Map(appsMap), Users: n.store.Map(usersMap), Passwords: n.passwords,
+		Apps: n.kept.apps, Users: n.kept.users, Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
-		Bans: n.Access.Bans(), Backup: n.kept(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
+		Bans: n.Access.Bans(), Backup: n.exported(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Traces: n.trace, Zone: n.zone, Broker: n.Broker, MQTT: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
-		Pages: dashboard.Handler(), Store: n.store, Configs: n.configs(),
+		Pages: dashboard.Handler(), Store: n.kept.engine, Configs: n.configs(),
 		Reread: func() error { return errors.Join(n.Server.ReloadCertificates(), server.ReloadCertificates()) },
 	})
 	if err != nil {

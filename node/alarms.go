@@ -16,7 +16,7 @@ const lookEvery = 2 * time.Second
 
 // openAlarms makes the alarms with those of earlier runs.
 func (n *Node) openAlarms() (err error) {
-	o := alarm.Options{Config: n.Config.Alarms, Log: n.log, Keeper: n.store.Map("alarms"), Publish: n.publishSys}
+	o := alarm.Options{Config: n.Config.Alarms, Log: n.log, Keeper: n.kept.alarms, Publish: n.publishSys}
 	if hook := n.Config.Alarms.Webhook; hook.URL != "" {
 		service, err := n.Config.Webhook.open()
 		if err != nil {

@@ -2,39 +2,34 @@ package node
 
 import (
 	"errors"
+	"log/slog"
 	"path/filepath"
 
 	"github.com/dunlin-mq/dunlin/api/login"
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/backup"
-	"github.com/dunlin-mq/dunlin/store"
 )
-
-// openStore opens the file of everything that the node keeps.
-func (c *Config) openStore() (*store.Store, error) {
-	return store.Open(filepath.Join(c.Node.DataDir, "dunlin.db"))
-}
 
 // exports is the folder of the data exports.
 func (c *Config) exports() backup.Folder {
 	return backup.Folder(filepath.Join(c.Node.DataDir, "backup"))
 }
 
-// kept is what is exported, and imported into, but for what is the API's own.
-func (n *Node) kept() *backup.Target {
+// exported is what is exported, and imported into, but for what is the API's own.
+func (n *Node) exported() *backup.Target {
 	return &backup.Target{Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Bans: n.Access.Bans()}
 }
 
 // OpenData opens what a node keeps that does not run, to import into it; one
-// that runs has its store locked. Close it.
+// that runs holds it. Close it.
 func OpenData(c *Config) (*Data, error) {
-	s, err := c.openStore()
+	k, err := c.openKept(slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{store: s, access: auth.New(auth.Options{Config: c.AccessControl, Bans: s.Map("banned")})}
+	d := &Data{kept: k, access: auth.New(auth.Options{Config: c.AccessControl, Bans: k.bans})}
 	passwords := auth.NewPasswords()
-	list, err := c.keptAccounts(s, passwords)
+	list, err := c.keptAccounts(k, passwords)
 	if err == nil {
 		d.Target = backup.Target{Accounts: list, Rules: list, Bans: d.access.Bans()}
 		err = d.openLogins(passwords)
@@ -52,11 +47,11 @@ func (d *Data) openLogins(passwords *auth.Passwords) error {
 		return err
 	}
 	hasher := login.NewHasher(hash, passwords)
-	apps, err := login.OpenApps(d.store.Map(appsMap), hasher, "")
+	apps, err := login.OpenApps(d.kept.apps, hasher, "", nil)
 	if err != nil {
 		return err
 	}
-	users, err := login.OpenUsers(d.store.Map(usersMap), hasher, login.SessionOptions{})
+	users, err := login.OpenUsers(d.kept.users, hasher, login.SessionOptions{}, nil)
 	d.Apps, d.Users = apps, users
 	return err
 }
@@ -64,12 +59,12 @@ func (d *Data) openLogins(passwords *auth.Passwords) error {
 // Data is what a node keeps that does not run.
 type Data struct {
 	backup.Target
-	store  *store.Store
+	kept   *kept
 	access *auth.Control
 }
 
-// Close gives the store free.
+// Close gives the data directory free.
 func (d *Data) Close() error {
 	d.access.Close()
-	return d.store.Close()
+	return d.kept.engine.Close()
 }

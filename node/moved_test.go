@@ -130,7 +130,7 @@ func TestMovedFrom43(t *testing.T) {
 	if rules, total := n.leaves.builtin.Rules(auth.RuleFilter{}, 0, 10); total != 4 {
 		t.Errorf("the rules are %v", rules)
 	}
-	if bans := n.kept().Export().Bans; len(bans) != 2 {
+	if bans := n.exported().Export().Bans; len(bans) != 2 {
 		t.Errorf("the bans are %v", bans)
 	}
 }
@@ -143,7 +143,7 @@ func TestDataOfARunningNodeIsNotOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Stop()
-	if d, err := OpenData(c); err == nil || err.Error() != "store: "+filepath.Join(c.Node.DataDir, "dunlin.db")+" is in use by another process" {
+	if d, err := OpenData(c); err == nil || err.Error() != "engine: "+filepath.Join(c.Node.DataDir, "engine")+" is in use by another process" {
 		t.Errorf("%v, %v", d, err)
 	}
 }

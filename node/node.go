@@ -22,7 +22,6 @@ import (
 	"github.com/dunlin-mq/dunlin/otel"
 	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/server"
-	"github.com/dunlin-mq/dunlin/store"
 	"github.com/dunlin-mq/dunlin/trace"
 )
 
@@ -46,7 +45,7 @@ type Node struct {
 	log       *slog.Logger
 	webhook   *alarm.Webhook // nil: alarm.webhook.url is empty
 	trace     *trace.Tracer
-	store     *store.Store
+	kept      *kept
 	passwords *auth.Passwords
 	leaves    leaves
 	stop      chan struct{}

@@ -26,7 +26,6 @@ import (
 	"github.com/dunlin-mq/dunlin/connector/mysql"
 	"github.com/dunlin-mq/dunlin/connector/postgres"
 	"github.com/dunlin-mq/dunlin/connector/redis"
-	"github.com/dunlin-mq/dunlin/store"
 )
 
 // Providers is the configuration of whoever can be asked about clients.
@@ -390,7 +389,7 @@ func (n *Node) useProviders() (err error) {
 	c, l := n.Config, &n.leaves
 	if l.builtin, err = builtin.New(context.Background(), builtin.Options{
 		Config: c.Providers.Builtin, Passwords: n.passwords, Changed: n.Access.DrainCaches,
-		Accounts: n.store.Map("accounts"), Rules: n.store.Map("rules"),
+		Accounts: n.kept.accounts, Rules: n.kept.rules, Log: n.log,
 	}); err != nil {
 		return err
 	}
@@ -409,7 +408,7 @@ func (n *Node) useProviders() (err error) {
 	if l.rules != nil {
 		n.Access.Use(l.rules.Provider())
 	}
-	if l.scram, err = scram.NewAccounts(n.store.Map("scram")); err != nil {
+	if l.scram, err = scram.NewAccounts(n.kept.scram, n.log); err != nil {
 		return err
 	}
 	for name, m := range scram.Mechanisms(l.scram) {
@@ -419,11 +418,11 @@ func (n *Node) useProviders() (err error) {
 }
 
 // keptAccounts are the built-in accounts and rules of a node that does not run, as they were kept.
-func (c *Config) keptAccounts(s *store.Store, passwords *auth.Passwords) (*builtin.Builtin, error) {
+func (c *Config) keptAccounts(k *kept, passwords *auth.Passwords) (*builtin.Builtin, error) {
 	config := c.Providers.Builtin
 	config.Users, config.Clients, config.BootstrapFile, config.AllowListFile = nil, nil, "", "" // the start takes care of them
 	return builtin.New(context.Background(), builtin.Options{
-		Config: config, Passwords: passwords, Accounts: s.Map("accounts"), Rules: s.Map("rules"),
+		Config: config, Passwords: passwords, Accounts: k.accounts, Rules: k.rules,
 	})
 }
 

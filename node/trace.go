@@ -12,7 +12,7 @@ import (
 // tells the broker of its decisions.
 func (n *Node) openTraces() (err error) {
 	n.trace, err = trace.New(trace.Options{
-		Dir: filepath.Join(n.Config.Node.DataDir, "trace"), Keep: n.store.Map("traces"), Log: n.log,
+		Dir: filepath.Join(n.Config.Node.DataDir, "trace"), Keep: n.kept.traces, Log: n.log,
 		Switched: func(on bool) {
 			if !on {
 				n.Access.Watch(nil)

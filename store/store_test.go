@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,142 +9,54 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
+
+	bolt "go.etcd.io/bbolt"
 )
 
-func open(t *testing.T, path string) *Store {
+// write makes a file as earlier versions did; keys are map/key.
+func write(t *testing.T, path string, records map[string]string) *bolt.DB {
 	t.Helper()
-	s, err := Open(path)
+	db, err := bolt.Open(path, 0o600, &bolt.Options{FreelistType: bolt.FreelistMapType})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
-	return s
-}
-
-// content returns what Each shows, as key=value in its order.
-func content(t *testing.T, m *Map) []string {
-	t.Helper()
-	var all []string
-	if err := m.Each(func(k string, v []byte) error {
-		all = append(all, k+"="+string(v))
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-func put(t *testing.T, m *Map, key, value string) {
-	t.Helper()
-	if err := m.Put(key, []byte(value)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expect(t *testing.T, m *Map, want ...string) {
-	t.Helper()
-	if got := content(t, m); !slices.Equal(got, want) {
-		t.Errorf("the map holds %q, want %q", got, want)
-	}
-}
-
-func TestWhatIsPutIsThereAgainAfterOpening(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "new", "folder", "dunlin.db")
-	s := open(t, path)
-	m := s.Map("users")
-	expect(t, m)
-	put(t, m, "b", "2")
-	put(t, m, "a", "1")
-	put(t, m, "c\x00\xff", "")
-	put(t, m, "b", "3")
-	put(t, s.Map("bans"), "a", "other map")
-	expect(t, m, "a=1", "b=3", "c\x00\xff=")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	m = open(t, path).Map("users")
-	expect(t, m, "a=1", "b=3", "c\x00\xff=")
-}
-
-func TestDelete(t *testing.T) {
-	m := open(t, filepath.Join(t.TempDir(), "f")).Map("m")
-	if err := m.Delete("never there"); err != nil {
-		t.Error(err)
-	}
-	put(t, m, "a", "1")
-	put(t, m, "b", "2")
-	if err := m.Delete("a"); err != nil {
-		t.Error(err)
-	}
-	expect(t, m, "b=2")
-}
-
-func TestPutAllIsAllOrNothing(t *testing.T) {
-	m := open(t, filepath.Join(t.TempDir(), "f")).Map("m")
-	put(t, m, "a", "old")
-	records := map[string][]byte{"a": []byte("new"), "b": nil, "": nil}
-	if err := m.PutAll(maps.All(records)); err == nil {
-		t.Error("an empty key was taken")
-	}
-	expect(t, m, "a=old")
-	delete(records, "")
-	if err := m.PutAll(maps.All(records)); err != nil {
-		t.Error(err)
-	}
-	expect(t, m, "a=new", "b=")
-}
-
-func TestEachStopsAtAnError(t *testing.T) {
-	m := open(t, filepath.Join(t.TempDir(), "f")).Map("m")
-	put(t, m, "a", "")
-	put(t, m, "b", "")
-	enough, seen := errors.New("enough"), 0
-	if err := m.Each(func(string, []byte) error { seen++; return enough }); !errors.Is(err, enough) || seen != 1 {
-		t.Errorf("%v after %d records", err, seen)
-	}
-}
-
-func TestManyWriteAtOnce(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "f"))
-	var wg sync.WaitGroup
-	for w := range 8 {
-		wg.Go(func() {
-			m := s.Map(fmt.Sprint("map", w%2))
-			for i := range 10 {
-				if err := m.Put(fmt.Sprint(w, "-", i), []byte("x")); err != nil {
-					t.Error(err)
-				}
-				content(t, m)
+	t.Cleanup(func() { db.Close() })
+	err = db.Update(func(tx *bolt.Tx) error {
+		for key, value := range records {
+			name, key, _ := strings.Cut(key, "/")
+			b, err := tx.CreateBucketIfNotExists([]byte(name))
+			if err == nil && key != "" {
+				err = b.Put([]byte(key), []byte(value))
 			}
-		})
-	}
-	wg.Wait()
-	if n := len(content(t, s.Map("map0"))) + len(content(t, s.Map("map1"))); n != 80 {
-		t.Errorf("%d of 80 records", n)
-	}
-}
-
-func TestFileIsItsOwnersOnly(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	mode := func() os.FileMode {
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
+			if err != nil {
+				return err
+			}
 		}
-		return info.Mode().Perm()
-	}
-	open(t, path).Close()
-	if mode() != 0o600 {
-		t.Errorf("made with %v", mode())
-	}
-	if err := os.Chmod(path, 0o644); err != nil {
+		return nil
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	open(t, path)
-	if mode() != 0o600 {
-		t.Errorf("left with %v", mode())
+	return db
+}
+
+func TestRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dunlin.db")
+	want := map[string]string{"users/a": "1", "users/b\x00/": "", "bans/a": strings.Repeat("x", 100_000)}
+	write(t, path, want).Close()
+	got := make(map[string]string)
+	if err := Read(path, func(name string, records map[string][]byte) error {
+		for key, value := range records {
+			got[name+"/"+key] = string(value)
+		}
+		return nil
+	}); err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %q", err, slices.Sorted(maps.Keys(got)))
+	}
+	enough := errors.New("enough")
+	if err := Read(path, func(string, map[string][]byte) error { return enough }); !errors.Is(err, enough) {
+		t.Error(err)
 	}
 }
 
@@ -164,56 +77,54 @@ func says(t *testing.T, err error, path string, words ...string) {
 	}
 }
 
-func TestTwiceAtOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	open(t, path)
-	_, err := Open(path)
-	says(t, err, path, "in use by another process")
+func read(path string) error {
+	return Read(path, func(string, map[string][]byte) error { return nil })
 }
 
-func TestClosed(t *testing.T) {
+func TestFilesThatCannotBeRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
-	s := open(t, path)
-	s.Close()
-	says(t, s.Map("m").Put("a", nil), path, "closed")
-	says(t, s.Map("m").Delete("a"), path, "closed")
-	says(t, s.Map("m").Each(func(string, []byte) error { return nil }), path, "closed")
+	says(t, read(path), path, "no such file")
+	write(t, path, map[string]string{"m/a": ""})
+	says(t, read(path), path, "in use by another process")
+	below := filepath.Join(path, "dunlin.db")
+	says(t, read(below), below, "not a directory")
 }
 
-func TestFolderThatIsAFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+// TestDamagedFiles are found as a whole; nothing of them is taken for good.
+func TestDamagedFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dunlin.db")
+	records := make(map[string]string)
+	for i := range 20 {
+		records[fmt.Sprint("m/key", i)] = strings.Repeat("v", 3000)
+	}
+	write(t, path, records).Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(filepath.Join(file, "dunlin.db"))
-	says(t, err, filepath.Join(file, "dunlin.db"), "not a directory")
-}
-
-func TestKeysThatCannotBe(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	m := open(t, path).Map("m")
-	says(t, m.Put("", nil), path, "key")
-	says(t, m.Put(strings.Repeat("k", 32769), nil), path, "key too large")
-	put(t, m, strings.Repeat("k", 32768), "")
-}
-
-func TestUsage(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	s := open(t, path)
-	put(t, s.Map("b"), "key", "value")
-	put(t, s.Map("a"), "k", "")
-	put(t, s.Map("a"), "k2", "v")
-	maps, size, err := s.Usage()
-	if want := []Usage{{"a", 2, 4}, {"b", 1, 8}}; err != nil || !slices.Equal(maps, want) || size <= 0 {
-		t.Errorf("%v in %d bytes, %v; want %v", maps, size, err, want)
+	damaged := func(what string, text []byte) {
+		t.Helper()
+		broken := filepath.Join(t.TempDir(), "dunlin.db")
+		if err := os.WriteFile(broken, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := read(broken)
+		t.Log(what, err)
+		says(t, err, broken, "is damaged, or a file of another program", "put a backup in its place")
 	}
-	if s.Path() != path {
-		t.Errorf("it is %s", s.Path())
+	page := os.Getpagesize()
+	overwritten := func(from, to int) []byte {
+		text := bytes.Clone(whole)
+		for i := from; i < to; i++ {
+			text[i] = 0x5a
+		}
+		return text
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := s.Usage(); err == nil {
-		t.Error("a store that is closed tells what it holds")
-	}
+	damaged("another program's", []byte(strings.Repeat("This is a text and no store. ", 1000)))
+	damaged("short", []byte("x"))
+	damaged("both roots", overwritten(0, 2*page))
+	damaged("all but the roots", overwritten(2*page, len(whole)))
+	damaged("all but the roots is empty", append(bytes.Clone(whole[:2*page]), make([]byte, len(whole)-2*page)...))
+	damaged("cut behind the roots", whole[:2*page])
+	damaged("cut in the middle", whole[:3*page])
 }

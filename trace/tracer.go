@@ -28,7 +28,7 @@ type Options struct {
 	Switched func(on bool)
 }
 
-// Keeper keeps records for good, such as a map of package store.
+// Keeper keeps records for good, such as a map of package engine.
 type Keeper interface {
 	Each(f func(key string, value []byte) error) error
 	Put(key string, value []byte) error

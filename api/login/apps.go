@@ -7,11 +7,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep"
 )
 
 // App is the login of a program.
@@ -38,11 +39,11 @@ type Apps struct {
 	records[App]
 }
 
-// OpenApps reads the apps that are kept; newSecret is given to those that bring
-// none, empty for a random one.
-func OpenApps(keeper auth.Keeper, hasher *Hasher, newSecret string) (*Apps, error) {
+// OpenApps reads the apps that are kept, and follows them; newSecret is given to
+// those that bring none, empty for a random one. kept and log may be nil.
+func OpenApps(kept keep.Map, hasher *Hasher, newSecret string, log *slog.Logger) (*Apps, error) {
 	a := &Apps{hasher: hasher, newSecret: newSecret}
-	return a, a.open(keeper, "app", func(app *App, id string) { app.ID = id })
+	return a, a.open(kept, log, "app", func(app *App, id string) { app.ID = id })
 }
 
 // All returns the apps by their ids.

@@ -1,60 +1,20 @@
 package login
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/backup"
+	"github.com/dunlin-mq/dunlin/keep"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 )
 
 var errDisk = errors.New("the disk is full")
-
-// fakeKeeper keeps records in memory.
-type fakeKeeper struct {
-	mu      sync.Mutex
-	records map[string][]byte
-	broken  error
-}
-
-func (k *fakeKeeper) Each(f func(string, []byte) error) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for key, value := range k.records {
-		if err := f(key, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (k *fakeKeeper) Put(key string, value []byte) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.broken != nil {
-		return k.broken
-	}
-	if k.records == nil {
-		k.records = make(map[string][]byte)
-	}
-	k.records[key] = bytes.Clone(value)
-	return nil
-}
-
-func (k *fakeKeeper) Delete(key string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.broken == nil {
-		delete(k.records, key)
-	}
-	return k.broken
-}
 
 // fast is a way of storing that takes the way of a slow one, but not its time.
 func fast(t *testing.T) *Hasher {
@@ -66,9 +26,9 @@ func fast(t *testing.T) *Hasher {
 	return NewHasher(h, auth.NewPasswords())
 }
 
-func openApps(t *testing.T, keeper auth.Keeper, newSecret string) *Apps {
+func openApps(t *testing.T, kept keep.Map, newSecret string) *Apps {
 	t.Helper()
-	a, err := OpenApps(keeper, fast(t), newSecret)
+	a, err := OpenApps(kept, fast(t), newSecret, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,9 +36,9 @@ func openApps(t *testing.T, keeper auth.Keeper, newSecret string) *Apps {
 }
 
 func TestAppsAreKept(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	ctx := t.Context()
-	apps := openApps(t, &keeper, "")
+	apps := openApps(t, keeper, "")
 	until := time.Now().AddDate(100, 0, 0)
 	secret, err := apps.Add(ctx, App{ID: "a", Name: "n", Desc: "d", Enabled: true, Expires: until}, "")
 	if err != nil || len(secret) < 20 {
@@ -90,10 +50,10 @@ func TestAppsAreKept(t *testing.T) {
 	if _, err := apps.Add(ctx, App{ID: "a"}, "x"); !errors.Is(err, ErrAppExists) {
 		t.Errorf("added twice: %v", err)
 	}
-	if strings.Contains(string(keeper.records["a"]), secret) {
+	if strings.Contains(string(keeper.Records()["a"]), secret) {
 		t.Error("the secret is kept in clear")
 	}
-	again := openApps(t, &keeper, "")
+	again := openApps(t, keeper, "")
 	all := again.All()
 	if len(all) != 2 || all[0].ID != "a" || all[0].Name != "n" || all[0].Desc != "d" || !all[0].Enabled || all[0].Expires.IsZero() || all[1].ID != "b" {
 		t.Errorf("after a restart: %+v", all)
@@ -104,9 +64,9 @@ func TestAppsAreKept(t *testing.T) {
 }
 
 func TestAppsThatCannotBe(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	ctx := t.Context()
-	apps := openApps(t, &keeper, "shared")
+	apps := openApps(t, keeper, "shared")
 	for _, id := range []string{"", "a:b"} {
 		if _, err := apps.Add(ctx, App{ID: id}, ""); !errors.Is(err, ErrName) {
 			t.Errorf("the id %q: %v", id, err)
@@ -118,23 +78,22 @@ func TestAppsThatCannotBe(t *testing.T) {
 	if secret, err := apps.Add(ctx, App{ID: "a"}, ""); err != nil || secret != "shared" {
 		t.Errorf("the secret of new apps isn't given: %q %v", secret, err)
 	}
-	keeper.broken = errDisk
+	keeper.Fail(errDisk)
 	if _, err := apps.Add(ctx, App{ID: "b", Enabled: true}, "s"); !errors.Is(err, errDisk) || apps.Check(ctx, "b", "s") {
 		t.Errorf("an app that can't be kept: %v", err)
 	}
 	if err := apps.Delete("a"); !errors.Is(err, errDisk) || len(apps.All()) != 1 {
 		t.Errorf("an app that can't be deleted: %v", err)
 	}
-	keeper.records["c"] = []byte("{")
-	if _, err := OpenApps(&keeper, fast(t), ""); err == nil || !strings.Contains(err.Error(), `the app "c" can't be read`) {
+	if _, err := OpenApps(keeptest.Of(map[string]string{"c": "{"}), fast(t), "", nil); err == nil || !strings.Contains(err.Error(), `the app "c" can't be read`) {
 		t.Errorf("a damaged record: %v", err)
 	}
 }
 
 func TestAppsChange(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	ctx := t.Context()
-	apps := openApps(t, &keeper, "")
+	apps := openApps(t, keeper, "")
 	if _, err := apps.Add(ctx, App{ID: "a", Name: "n", Enabled: true}, "secret"); err != nil {
 		t.Fatal(err)
 	}

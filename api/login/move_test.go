@@ -1,10 +1,12 @@
 package login
 
 import (
-	"bytes"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
+
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/backup"
@@ -26,18 +28,18 @@ func ofEMQX(t *testing.T, password string) backup.Hashed {
 
 // TestImportedAppsAreKept, and their secrets as hashes only.
 func TestImportedAppsAreKept(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	ctx := t.Context()
-	apps := openApps(t, &keeper, "")
+	apps := openApps(t, keeper, "")
 	for _, app := range []backup.App{{ID: "a", Name: "n", Enabled: true, Secret: "s3cret"}, {ID: "b", Enabled: true, Hashed: ofEMQX(t, "other")}} {
 		if err := apps.PutApp(ctx, app); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if bytes.Contains(keeper.records["a"], []byte("s3cret")) {
-		t.Errorf("kept as %s", keeper.records["a"])
+	if strings.Contains(keeper.Records()["a"], "s3cret") {
+		t.Errorf("kept as %s", keeper.Records()["a"])
 	}
-	again := openApps(t, &keeper, "")
+	again := openApps(t, keeper, "")
 	if !again.Check(ctx, "a", "s3cret") || again.Check(ctx, "a", "other") || !again.Check(ctx, "b", "other") {
 		t.Error("after a restart the logins are others")
 	}
@@ -50,16 +52,16 @@ func TestImportedAppsAreKept(t *testing.T) {
 	if !reflect.DeepEqual(moved.All(), again.All()) {
 		t.Errorf("exported and imported, %+v are %+v", again.All(), moved.All())
 	}
-	keeper.broken = errDisk
+	keeper.Fail(errDisk)
 	if err := apps.PutApp(ctx, backup.App{ID: "c", Secret: "x"}); !errors.Is(err, errDisk) || len(apps.All()) != 2 {
 		t.Errorf("%v, %d apps, though nothing can be kept", err, len(apps.All()))
 	}
 }
 
 func TestImportedUsersAreKept(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	ctx := t.Context()
-	u := openUsers(t, &keeper)
+	u := openUsers(t, keeper)
 	for _, user := range []backup.User{
 		{Name: "admin", Tags: "administrator", Hashed: ofEMQX(t, "public"), MustChange: true},
 		{Name: "ops", Tags: "the night shift", Hashed: ofEMQX(t, "hush")}, {Name: "guest", Tags: "viewer", Hashed: ofEMQX(t, "hush")},
@@ -71,7 +73,7 @@ func TestImportedUsersAreKept(t *testing.T) {
 	if err := u.PutUser(ctx, backup.User{Name: "a:b"}); !errors.Is(err, ErrName) {
 		t.Errorf("a name that can't be said: %v", err)
 	}
-	again := openUsers(t, &keeper)
+	again := openUsers(t, keeper)
 	all := again.All()
 	if len(all) != 3 || all[0].Role != Administrator || !all[0].MustChange || all[1].Role != Viewer || all[1].MustChange || all[2].Role != Administrator {
 		t.Errorf("imported are %+v", all)
@@ -88,9 +90,9 @@ func TestImportedUsersAreKept(t *testing.T) {
 
 // TestPasswordsAreStoredAnew in the usual way as soon as they are used.
 func TestPasswordsAreStoredAnew(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	ctx := t.Context()
-	u := openUsers(t, &keeper)
+	u := openUsers(t, keeper)
 	imported := backup.User{Name: "old", Hashed: ofEMQX(t, "public")}
 	if err := u.PutUser(ctx, imported); err != nil {
 		t.Fatal(err)
@@ -105,13 +107,13 @@ func TestPasswordsAreStoredAnew(t *testing.T) {
 	if !ok || user.Stored == imported.Stored || user.Hash != u.hasher.name {
 		t.Fatalf("it isn't stored anew: %v %+v", ok, user)
 	}
-	if user, ok := openUsers(t, &keeper).Check(ctx, "old", "public"); !ok || user.Hash != u.hasher.name {
+	if user, ok := openUsers(t, keeper).Check(ctx, "old", "public"); !ok || user.Hash != u.hasher.name {
 		t.Errorf("after a restart: %v %+v", ok, user)
 	}
 	if err := u.PutUser(ctx, imported); err != nil {
 		t.Fatal(err)
 	}
-	keeper.broken = errDisk
+	keeper.Fail(errDisk)
 	if user, ok := u.Check(ctx, "old", "public"); !ok || user.Stored != imported.Stored {
 		t.Errorf("where it can't be kept: %v %+v", ok, user)
 	}
@@ -119,12 +121,12 @@ func TestPasswordsAreStoredAnew(t *testing.T) {
 
 // TestSaltsOfAnyBytesAreKept: EMQ X's are four random ones.
 func TestSaltsOfAnyBytesAreKept(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	salt := "\xff\xfe\x00\x80"
-	if err := openUsers(t, &keeper).PutUser(t.Context(), backup.User{Name: "u", Hashed: backup.Hashed{Salt: salt}}); err != nil {
+	if err := openUsers(t, keeper).PutUser(t.Context(), backup.User{Name: "u", Hashed: backup.Hashed{Salt: salt}}); err != nil {
 		t.Fatal(err)
 	}
-	if user := openUsers(t, &keeper).All()[0]; string(user.Salt) != salt {
+	if user := openUsers(t, keeper).All()[0]; string(user.Salt) != salt {
 		t.Errorf("kept is %q", user.Salt)
 	}
 }

@@ -3,36 +3,49 @@ package login
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 
-	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep"
 )
 
-// records are values by name: in memory, and as JSON in a Keeper.
+// records are values by name: in memory, and as JSON in a map that all nodes
+// have.
 type records[T any] struct {
-	keeper auth.Keeper // nil: memory only
-	mu     sync.RWMutex
-	all    map[string]T
+	kept    keep.Map
+	called  string           // in errors
+	named   func(*T, string) // puts the name into a value
+	writing sync.Mutex       // around a look and the change that rests on it, by this node; taken before mu
+	mu      sync.RWMutex
+	all     map[string]T
 }
 
-// open reads what is kept; named puts the name into a value. What is kept is
-// called so in the error.
-func (r *records[T]) open(keeper auth.Keeper, called string, named func(*T, string)) error {
-	r.keeper, r.all = keeper, make(map[string]T)
-	if keeper == nil {
-		return nil
+// open reads what is kept, and follows it.
+func (r *records[T]) open(kept keep.Map, log *slog.Logger, called string, named func(*T, string)) error {
+	if kept == nil {
+		kept = new(keep.Memory)
 	}
-	return keeper.Each(func(name string, value []byte) error {
-		var v T
-		if err := json.Unmarshal(value, &v); err != nil {
-			return fmt.Errorf("the %s %q can't be read: %w", called, name, err)
+	r.kept, r.called, r.named, r.all = kept, called, named, make(map[string]T)
+	return keep.Follow(kept, log, r.apply)
+}
+
+// apply puts a change in force.
+func (r *records[T]) apply(c keep.Change) error {
+	var v T
+	if !c.Deleted {
+		if err := json.Unmarshal(c.Value, &v); err != nil {
+			return fmt.Errorf("the %s %q can't be read: %w", r.called, c.Key, err)
 		}
-		named(&v, name)
-		r.all[name] = v
-		return nil
-	})
+		r.named(&v, c.Key)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all[c.Key] = v; c.Deleted {
+		delete(r.all, c.Key)
+	}
+	return nil
 }
 
 func (r *records[T]) get(name string) (v T, there bool) {
@@ -54,42 +67,30 @@ func (r *records[T]) list() []T {
 }
 
 // change puts what f makes of a value, which is the zero one if there is none.
-// Nothing happens between the two. If f fails, or the value can't be kept,
-// everything stays as it is.
+// This node does nothing between the two. If f fails, or the value can't be
+// kept, everything stays as it is.
 func (r *records[T]) change(name string, f func(old T, there bool) (T, error)) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old, there := r.all[name]
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	old, there := r.get(name)
 	v, err := f(old, there)
 	if err != nil {
 		return err
 	}
-	if r.keeper != nil {
-		value, err := json.Marshal(v)
-		if err == nil {
-			err = r.keeper.Put(name, value)
-		}
-		if err != nil {
-			return err
-		}
+	value, err := json.Marshal(v)
+	if err != nil {
+		return err
 	}
-	r.all[name] = v
-	return nil
+	return r.kept.Put(name, value)
 }
 
 // remove deletes a value unless f, which is told whether there is one, fails.
 func (r *records[T]) remove(name string, f func(old T, there bool) error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old, there := r.all[name]
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	old, there := r.get(name)
 	if err := f(old, there); err != nil {
 		return err
 	}
-	if r.keeper != nil {
-		if err := r.keeper.Delete(name); err != nil {
-			return err
-		}
-	}
-	delete(r.all, name)
-	return nil
+	return r.kept.Delete(name)
 }

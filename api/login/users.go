@@ -3,9 +3,10 @@ package login
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"unicode/utf8"
 
-	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep"
 )
 
 // Role is what a user may do.
@@ -48,10 +49,11 @@ type Users struct {
 	sessions
 }
 
-// OpenUsers reads the users that are kept.
-func OpenUsers(keeper auth.Keeper, hasher *Hasher, s SessionOptions) (*Users, error) {
+// OpenUsers reads the users that are kept, and follows them. kept and log may be
+// nil.
+func OpenUsers(kept keep.Map, hasher *Hasher, s SessionOptions, log *slog.Logger) (*Users, error) {
 	u := &Users{hasher: hasher, sessions: newSessions(s)}
-	return u, u.open(keeper, "user of the dashboard", func(user *User, name string) { user.Name = name })
+	return u, u.open(kept, log, "user of the dashboard", func(user *User, name string) { user.Name = name })
 }
 
 // All returns the users by their names.
@@ -143,12 +145,15 @@ func (u *Users) Delete(name string) error {
 	})
 }
 
-// remainsOne is for while the records are locked: it refuses to let a user have
-// another role, or none, who is the last administrator.
+// remainsOne is for within a change: it refuses to let a user have another role,
+// or none, who is the last administrator. Two nodes of a cluster may still take
+// it from the last two at the same moment; dunlin admins mends that.
 func (u *Users) remainsOne(user *User, role Role) error {
 	if user.Role != Administrator || role == Administrator {
 		return nil
 	}
+	u.records.mu.RLock()
+	defer u.records.mu.RUnlock()
 	for name, other := range u.all {
 		if name != user.Name && other.Role == Administrator {
 			return nil

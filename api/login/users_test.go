@@ -8,17 +8,18 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/backup"
+	"github.com/dunlin-mq/dunlin/keep"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const password = "correct horse"
 
-func openUsers(t *testing.T, keeper auth.Keeper) *Users {
+func openUsers(t *testing.T, kept keep.Map) *Users {
 	t.Helper()
-	u, err := OpenUsers(keeper, fast(t), SessionOptions{})
+	u, err := OpenUsers(kept, fast(t), SessionOptions{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,9 +27,9 @@ func openUsers(t *testing.T, keeper auth.Keeper) *Users {
 }
 
 // withUsers are an administrator and a viewer of the same password.
-func withUsers(t *testing.T, keeper auth.Keeper) *Users {
+func withUsers(t *testing.T, kept keep.Map) *Users {
 	t.Helper()
-	u := openUsers(t, keeper)
+	u := openUsers(t, kept)
 	for name, role := range map[string]Role{"admin": Administrator, "viewer": Viewer} {
 		if err := u.Add(t.Context(), User{Name: name, Role: role}, password); err != nil {
 			t.Fatal(err)
@@ -38,18 +39,18 @@ func withUsers(t *testing.T, keeper auth.Keeper) *Users {
 }
 
 func TestUsersAreKept(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	ctx := t.Context()
-	u := withUsers(t, &keeper)
+	u := withUsers(t, keeper)
 	if err := u.SetPassword(ctx, "viewer", "another one", true); err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range keeper.records {
+	for name, value := range keeper.Records() {
 		if strings.Contains(string(value), password) || strings.Contains(string(value), "another one") {
 			t.Errorf("the password of %s is kept in clear: %s", name, value)
 		}
 	}
-	again := openUsers(t, &keeper)
+	again := openUsers(t, keeper)
 	all := again.All()
 	if len(all) != 2 || all[0].Name != "admin" || all[0].Role != Administrator || all[0].MustChange || all[1].Role != Viewer || !all[1].MustChange {
 		t.Errorf("after a restart: %+v", all)
@@ -66,16 +67,15 @@ func TestUsersAreKept(t *testing.T) {
 	f("admin", "", false)
 	f("nobody", password, false)
 	f("", "", false)
-	keeper.records["x"] = []byte("[]")
-	if _, err := OpenUsers(&keeper, fast(t), SessionOptions{}); err == nil || !strings.Contains(err.Error(), `the user of the dashboard "x" can't be read`) {
+	if _, err := OpenUsers(keeptest.Of(map[string]string{"x": "[]"}), fast(t), SessionOptions{}, nil); err == nil || !strings.Contains(err.Error(), `the user of the dashboard "x" can't be read`) {
 		t.Errorf("a damaged record: %v", err)
 	}
 }
 
 func TestUsersThatCannotBe(t *testing.T) {
-	var keeper fakeKeeper
+	keeper := keeptest.New()
 	ctx := t.Context()
-	u := withUsers(t, &keeper)
+	u := withUsers(t, keeper)
 	f := func(name, password string, want error) {
 		t.Helper()
 		if err := u.Add(ctx, User{Name: name, Role: Administrator}, password); !errors.Is(err, want) {
@@ -97,7 +97,7 @@ func TestUsersThatCannotBe(t *testing.T) {
 	if err := u.AddMissing(ctx, "public", "public"); err != nil {
 		t.Error("a configuration may have a short password:", err)
 	}
-	keeper.broken = errDisk
+	keeper.Fail(errDisk)
 	f("late", password, errDisk)
 	if _, ok := u.Check(ctx, "late", password); ok {
 		t.Error("a user who can't be kept is there")

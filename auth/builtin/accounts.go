@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep"
 )
 
 // accounts is the table of accounts. A record is never changed once it is in
@@ -19,12 +21,13 @@ import (
 type accounts struct {
 	config    Config
 	passwords *auth.Passwords
-	keeper    Keeper // may be nil
+	records   keep.Map
 	changed   func()
 
-	writing sync.Mutex // around what the keeper and the table must agree on; taken before mu
+	writing sync.Mutex // around a look and the change that rests on it, by this node; taken before mu
 
 	mu                     sync.RWMutex
+	loaded                 bool
 	byClientID, byUsername map[string]*record
 }
 
@@ -47,7 +50,7 @@ type savedAccount struct {
 
 func newAccounts(o *Options) accounts {
 	return accounts{
-		config: o.Config, passwords: o.Passwords, keeper: o.Accounts, changed: o.Changed,
+		config: o.Config, passwords: o.Passwords, records: o.Accounts, changed: o.Changed,
 		byClientID: make(map[string]*record), byUsername: make(map[string]*record),
 	}
 }
@@ -67,25 +70,50 @@ func (r *record) save() ([]byte, error) {
 	})
 }
 
-// load reads what is kept.
-func (t *accounts) load() error {
-	if t.keeper == nil {
-		return nil
+// follow reads what is kept, and follows it.
+func (t *accounts) follow(log *slog.Logger) error {
+	err := keep.Follow(t.records, log, t.apply)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.loaded = true
+	return err
+}
+
+// apply puts a change in force.
+func (t *accounts) apply(c keep.Change) error {
+	kind, name, _ := strings.Cut(c.Key, "/")
+	of := t.of(auth.SubjectKind(kind))
+	r, err := readRecord(&c)
+	if of == nil || err != nil {
+		return fmt.Errorf("the stored account %q can't be read (%w)", c.Key, cmp.Or(err, errNoKind))
 	}
-	return t.keeper.Each(func(key string, value []byte) error {
-		kind, name, _ := strings.Cut(key, "/")
-		var saved savedAccount
-		err := json.Unmarshal(value, &saved)
-		hash, hashErr := auth.ParseHash(saved.Hash)
-		of := t.of(auth.SubjectKind(kind))
-		if err = errors.Join(err, hashErr); err != nil || of == nil {
-			return fmt.Errorf("the stored account %q can't be read (%w)", key, cmp.Or(err, errNoKind))
-		}
-		r := newRecord(hash, string(saved.Stored), string(saved.Salt))
-		r.superuser, r.created = saved.Superuser, saved.Created
-		of[name] = r
-		return nil
-	})
+	t.mu.Lock()
+	old := of[name]
+	if of[name] = r; r == nil {
+		delete(of, name)
+	}
+	loaded := t.loaded
+	t.mu.Unlock()
+	if old != nil && loaded {
+		t.changed()
+	}
+	return nil
+}
+
+// readRecord reads a record that is kept; nil if it was deleted.
+func readRecord(c *keep.Change) (*record, error) {
+	if c.Deleted {
+		return nil, nil
+	}
+	var saved savedAccount
+	err := json.Unmarshal(c.Value, &saved)
+	hash, hashErr := auth.ParseHash(saved.Hash)
+	if err = errors.Join(err, hashErr); err != nil {
+		return nil, err
+	}
+	r := newRecord(hash, string(saved.Stored), string(saved.Salt))
+	r.superuser, r.created = saved.Superuser, saved.Created
+	return r, nil
 }
 
 var errNoKind = errors.New("an account goes by clientid or username")
@@ -156,7 +184,8 @@ func (b *Builtin) AddAccount(ctx context.Context, a auth.NewAccount) error {
 	return b.AddAccounts(ctx, []auth.NewAccount{a})[0]
 }
 
-// AddAccounts adds many in one change and returns for each what kept it out.
+// AddAccounts adds many and returns for each what kept it out. If the map fails
+// some of them may be there all the same.
 func (b *Builtin) AddAccounts(ctx context.Context, all []auth.NewAccount) []error {
 	return b.accounts.add(ctx, all)
 }
@@ -197,16 +226,7 @@ func (b *Builtin) DeleteAccount(s auth.Subject) error {
 	if t.get(s) == nil {
 		return auth.ErrNotFound
 	}
-	if t.keeper != nil {
-		if err := t.keeper.Delete(accountKey(s)); err != nil {
-			return err
-		}
-	}
-	t.mu.Lock()
-	delete(t.of(s.Kind), s.Name)
-	t.mu.Unlock()
-	t.changed()
-	return nil
+	return t.records.Delete(accountKey(s))
 }
 
 // replace puts what next makes of an account into its place.
@@ -217,19 +237,9 @@ func (t *accounts) replace(s auth.Subject, next func(old *record) *record) error
 	if old == nil {
 		return auth.ErrNotFound
 	}
-	r := next(old)
-	if t.keeper != nil {
-		value, err := r.save()
-		if err == nil {
-			err = t.keeper.Put(accountKey(s), value)
-		}
-		if err != nil {
-			return err
-		}
+	value, err := next(old).save()
+	if err != nil {
+		return err
 	}
-	t.mu.Lock()
-	t.of(s.Kind)[s.Name] = r
-	t.mu.Unlock()
-	t.changed()
-	return nil
+	return t.records.Put(accountKey(s), value)
 }

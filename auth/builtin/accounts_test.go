@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 )
 
 const (
@@ -56,7 +57,7 @@ func TestNothingIsKeptInClear(t *testing.T) {
 	f := start(t, "auth.client.password_hash = bcrypt")
 	f.add(user("u"), "hunter2")
 	f.add(client("c"), "hunter2")
-	for key, value := range f.accounts.kept {
+	for key, value := range f.accounts.Records() {
 		if strings.Contains(string(value), "hunter2") || strings.Contains(string(value), "aHVudGVyM") {
 			t.Errorf("%s is kept as %s", key, value)
 		}
@@ -101,8 +102,8 @@ func TestAccountsThatCannotBe(t *testing.T) {
 	if _, ok := f.Account(everybody()); ok {
 		t.Error("all have an account")
 	}
-	if len(f.accounts.kept) != 1 || f.changes.Load() != 0 {
-		t.Errorf("%v, %d changes", f.accounts.kept, f.changes.Load())
+	if len(f.accounts.Keys()) != 1 || f.changes.Load() != 0 {
+		t.Errorf("%v, %d changes", f.accounts.Keys(), f.changes.Load())
 	}
 }
 
@@ -124,11 +125,11 @@ func TestAddAccounts(t *testing.T) {
 	f.connect("", "a", "one", "allow")
 	f.connect("a", "", "two", "allow")
 	f.connect("", "old", "pw", "allow")
-	if f.accounts.writes != 2 {
-		t.Errorf("%d changes of the keeper", f.accounts.writes)
+	if f.accounts.Writes() != 2 {
+		t.Errorf("%d changes of the keeper", f.accounts.Writes())
 	}
-	if errs := f.AddAccounts(t.Context(), nil); len(errs) != 0 || f.accounts.writes != 2 {
-		t.Errorf("%v, %d changes for nothing", errs, f.accounts.writes)
+	if errs := f.AddAccounts(t.Context(), nil); len(errs) != 0 || f.accounts.Writes() != 2 {
+		t.Errorf("%v, %d changes for nothing", errs, f.accounts.Writes())
 	}
 }
 
@@ -136,7 +137,7 @@ func TestAccountsThatCannotBeKept(t *testing.T) {
 	f := start(t, "")
 	f.add(user("u"), "pw")
 	full := errors.New("the disk is full")
-	f.accounts.fail = full
+	f.accounts.Fail(full)
 	for _, err := range []error{
 		f.AddAccount(t.Context(), newAccount(auth.ByUsername, "v", "pw")),
 		f.UpdateAccount(t.Context(), newAccount(auth.ByUsername, "u", "new")),
@@ -238,7 +239,7 @@ func TestAccountsThatCannotBeRead(t *testing.T) {
 		"username/u": "", "username/v": "{}", "username/w": `{"hash":"sha3","stored":""}`,
 		"all/u": `{"hash":"plain","stored":"eA=="}`, "u": `{"hash":"plain","stored":"eA=="}`,
 	} {
-		k := &memory{kept: map[string][]byte{key: []byte(value)}}
+		k := keeptest.Of(map[string]string{key: value})
 		_, err := New(t.Context(), Options{Config: settings(t, ""), Accounts: k})
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("the stored account %q can't be read", key)) {
 			t.Errorf("%s: %v", value, err)

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -12,7 +13,7 @@ import (
 	"github.com/dunlin-mq/dunlin/auth"
 )
 
-// add adds those that are in order and don't exist, in one change.
+// add adds those that are in order and don't exist.
 func (t *accounts) add(ctx context.Context, all []auth.NewAccount) []error {
 	made, errs := t.makeAll(ctx, all)
 	t.writing.Lock()
@@ -27,29 +28,21 @@ func (t *accounts) add(ctx context.Context, all []auth.NewAccount) []error {
 			fresh[s] = r
 		}
 	}
-	if err := t.keep(fresh); err != nil {
+	if err := t.put(fresh); err != nil {
 		for i := range errs {
-			if errs[i] == nil {
-				errs[i] = err
-			}
+			errs[i] = cmp.Or(errs[i], err)
 		}
-		return errs
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for s, r := range fresh {
-		t.of(s.Kind)[s.Name] = r
 	}
 	return errs
 }
 
-// keep hands records to the keeper, all or none.
-func (t *accounts) keep(fresh map[auth.Subject]*record) error {
-	if t.keeper == nil || len(fresh) == 0 {
+// put hands records to the map.
+func (t *accounts) put(fresh map[auth.Subject]*record) error {
+	if len(fresh) == 0 {
 		return nil
 	}
 	var failed error
-	err := t.keeper.PutAll(func(yield func(string, []byte) bool) {
+	err := t.records.PutAll(func(yield func(string, []byte) bool) {
 		for s, r := range fresh {
 			value, err := r.save()
 			if err != nil {

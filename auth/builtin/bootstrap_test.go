@@ -3,16 +3,15 @@ package builtin
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/auth"
-	"github.com/dunlin-mq/dunlin/store"
+	"github.com/dunlin-mq/dunlin/keep"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 )
 
 // bootstrapped starts with a bootstrap file.
@@ -80,16 +79,16 @@ func TestMistakesInABootstrapFile(t *testing.T) {
 	bad := func(text string, says ...string) {
 		t.Helper()
 		path := write(t, "users", text)
-		var keeper memory
+		keeper := keeptest.New()
 		_, err := New(t.Context(), Options{
-			Config: settings(t, "auth.mnesia.password_hash = sha256\nauth.mnesia.bootstrap_file = "+path), Accounts: &keeper,
+			Config: settings(t, "auth.mnesia.password_hash = sha256\nauth.mnesia.bootstrap_file = "+path), Accounts: keeper,
 		})
 		want := "auth.mnesia.bootstrap_file: " + path + ": " + strings.Join(says, "\n")
 		if err == nil || err.Error() != want {
 			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
 		}
-		if len(keeper.kept) != 0 {
-			t.Errorf("%q: %v was added all the same", text, keeper.kept)
+		if len(keeper.Keys()) != 0 {
+			t.Errorf("%q: %v was added all the same", text, keeper.Keys())
 		}
 	}
 	bad("", "line 1: expected a header such as user_id,password_hash,salt,is_superuser, or a JSON array")
@@ -146,14 +145,8 @@ func manyAccounts(n int) string {
 
 func TestBootstrapOfMany(t *testing.T) {
 	const n = 20_000
-	s, err := store.Open(filepath.Join(t.TempDir(), "dunlin.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
 	f := start(t, "")
 	f.options.Config.BootstrapFile = write(t, "users", manyAccounts(n))
-	f.options.Accounts, f.options.Rules = s.Map("accounts"), s.Map("rules")
 	for range 2 {
 		f.restart()
 		if _, total := f.Accounts(auth.ByUsername, "", 0, 1); total != n {
@@ -165,7 +158,7 @@ func TestBootstrapOfMany(t *testing.T) {
 }
 
 // BenchmarkBootstrap is a first start with 100,000 hashed accounts in a file,
-// and the next, on a real disk: 2 s are the most it may take.
+// and the next, without the disk.
 func BenchmarkBootstrap(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "users")
 	if err := os.WriteFile(path, []byte(manyAccounts(100_000)), 0o600); err != nil {
@@ -175,32 +168,20 @@ func BenchmarkBootstrap(b *testing.B) {
 	if err := o.Config.PasswordHash.UnmarshalText([]byte("sha256")); err != nil {
 		b.Fatal(err)
 	}
-	begin := func(b *testing.B, s *store.Store) {
-		o.Accounts, o.Rules = s.Map("accounts"), s.Map("rules")
+	begin := func(b *testing.B) {
 		if _, err := New(b.Context(), o); err != nil {
 			b.Fatal(err)
 		}
 	}
-	open := func(b *testing.B, path string) *store.Store {
-		s, err := store.Open(path)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return s
-	}
-	used := filepath.Join(b.TempDir(), "used.db")
 	b.Run("first start", func(b *testing.B) {
-		for i := range b.N {
-			s := open(b, used+strconv.Itoa(i))
-			begin(b, s)
-			s.Close()
+		for b.Loop() {
+			o.Accounts = new(keep.Memory)
+			begin(b)
 		}
 	})
 	b.Run("next start", func(b *testing.B) {
-		for range b.N {
-			s := open(b, used+"0")
-			begin(b, s)
-			s.Close()
+		for b.Loop() {
+			begin(b)
 		}
 	})
 }
@@ -252,8 +233,7 @@ func FuzzSaved(f *testing.F) {
 		if err := c.PasswordHash.UnmarshalText([]byte("plain")); err != nil {
 			t.Fatal(err)
 		}
-		var accounts, rules memory
-		o := Options{Config: c, Passwords: auth.NewPasswords(), Accounts: &accounts, Rules: &rules}
+		o := Options{Config: c, Passwords: auth.NewPasswords(), Accounts: keeptest.New(), Rules: keeptest.New()}
 		b, err := New(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
@@ -281,19 +261,13 @@ func FuzzSaved(f *testing.F) {
 
 func TestSavedFormsStayReadable(t *testing.T) {
 	f := start(t, "")
-	f.accounts.kept = map[string][]byte{
-		"username/u": []byte(`{"hash":"salt,sha256","stored":"` + base64.StdEncoding.EncodeToString([]byte(sha256OfSaltPublic)) + `","salt":"c2FsdA==","superuser":true,"created":1600000000000}`),
-	}
-	f.rules.kept = map[string][]byte{
-		"clientid/pub/c1\x00a/%u": []byte(`{"kind":"clientid","name":"YzE=","topic":"YS8ldQ==","action":"pub","allow":true,"stamp":1600000000000000}`),
-	}
-	for _, kept := range []map[string][]byte{f.accounts.kept, f.rules.kept} {
-		for key, value := range kept {
-			if !json.Valid(value) {
-				t.Fatal(key)
-			}
-		}
-	}
+	f.accounts = keeptest.Of(map[string]string{
+		"username/u": `{"hash":"salt,sha256","stored":"` + base64.StdEncoding.EncodeToString([]byte(sha256OfSaltPublic)) + `","salt":"c2FsdA==","superuser":true,"created":1600000000000}`,
+	})
+	f.rules = keeptest.Of(map[string]string{
+		"clientid/pub/c1\x00a/%u": `{"kind":"clientid","name":"YzE=","topic":"YS8ldQ==","action":"pub","allow":true,"stamp":1600000000000000}`,
+	})
+	f.options.Accounts, f.options.Rules = f.accounts, f.rules
 	f.restart()
 	f.connect("", "u", "public", "super")
 	f.may(auth.Publish, "a/u1", auth.Allow)

@@ -4,39 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"log/slog"
 	"runtime"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
-
-// Keeper keeps records for good, such as a map of package store. PutAll writes
-// all of them or none; values given to Each's function are valid during the
-// call. All but Each may wait for a disk.
-type Keeper interface {
-	Each(f func(key string, value []byte) error) error
-	Put(key string, value []byte) error
-	PutAll(records iter.Seq2[string, []byte]) error
-	Delete(key string) error
-}
 
 // Options are what New needs.
 type Options struct {
 	Config    Config
 	Passwords *auth.Passwords
-	// Accounts and Rules are two different Keepers. Without one, its records
-	// are gone after the next start.
-	Accounts, Rules Keeper
+	// Accounts and Rules are two different maps. Without one, its records are
+	// gone after the next start.
+	Accounts, Rules keep.Map
+	Log             *slog.Logger // nil: none
 	// Changed, if not nil, is called after a change that may make an answer
-	// untrue that was given before, by several goroutines if need be. It must
-	// not call back.
+	// untrue that was given before, whichever node has made it, by several
+	// goroutines if need be. It must not call back.
 	Changed func()
 }
 
 // Builtin is the list. All methods may be called at the same time; only those
-// that change something wait for the Keeper.
+// that change something wait until it is kept.
 type Builtin struct {
 	accounts  accounts
 	rules     rules
@@ -53,7 +45,7 @@ const (
 	leastPool = 4
 )
 
-// New reads what the Keepers hold and adds the accounts of the configuration
+// New reads what is kept, follows it, and adds the accounts of the configuration
 // and of its bootstrap file that are missing. An account that was deleted but
 // still stands in one of these is therefore there again after a start. Clear
 // passwords are hashed here; with bcrypt that takes a while for many, and a
@@ -63,11 +55,16 @@ func New(ctx context.Context, o Options) (*Builtin, error) {
 	if o.Changed == nil {
 		o.Changed = func() {}
 	}
+	for _, m := range []*keep.Map{&o.Accounts, &o.Rules} {
+		if *m == nil {
+			*m = new(keep.Memory)
+		}
+	}
 	b := &Builtin{
 		accounts: newAccounts(&o),
 		rules:    newRules(&o),
 	}
-	if err := errors.Join(b.accounts.load(), b.rules.load()); err != nil {
+	if err := errors.Join(b.accounts.follow(o.Log), b.rules.follow(o.Log)); err != nil {
 		return nil, err
 	}
 	if o.Config.AllowListFile != "" {

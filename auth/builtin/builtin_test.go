@@ -3,76 +3,23 @@ package builtin
 import (
 	"context"
 	"errors"
-	"iter"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/config"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
-
-// memory is a Keeper that can be told to fail.
-type memory struct {
-	mu     sync.Mutex
-	kept   map[string][]byte
-	writes int
-	fail   error
-}
-
-func (m *memory) Each(f func(string, []byte) error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, k := range slices.Sorted(maps.Keys(m.kept)) {
-		if err := f(k, m.kept[k]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *memory) Put(key string, value []byte) error {
-	return m.PutAll(func(yield func(string, []byte) bool) { yield(key, value) })
-}
-
-func (m *memory) PutAll(records iter.Seq2[string, []byte]) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fail != nil {
-		return m.fail
-	}
-	m.writes++
-	if m.kept == nil {
-		m.kept = make(map[string][]byte)
-	}
-	for k, v := range records {
-		m.kept[k] = slices.Clone(v)
-	}
-	return nil
-}
-
-func (m *memory) Delete(key string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fail != nil {
-		return m.fail
-	}
-	m.writes++
-	delete(m.kept, key)
-	return nil
-}
 
 // fixture is a Builtin with what it stands on.
 type fixture struct {
 	*Builtin
 	t               *testing.T
 	options         Options
-	accounts, rules memory
+	accounts, rules *keeptest.Map
 	changes         atomic.Int32
 }
 
@@ -80,10 +27,10 @@ type fixture struct {
 // it says otherwise.
 func start(t *testing.T, text string) *fixture {
 	t.Helper()
-	f := &fixture{t: t}
+	f := &fixture{t: t, accounts: keeptest.New(), rules: keeptest.New()}
 	f.options = Options{
 		Config: settings(t, "auth.mnesia.password_hash = sha256\n"+text), Passwords: auth.NewPasswords(),
-		Accounts: &f.accounts, Rules: &f.rules, Changed: func() { f.changes.Add(1) },
+		Accounts: f.accounts, Rules: f.rules, Changed: func() { f.changes.Add(1) },
 	}
 	f.restart()
 	return f

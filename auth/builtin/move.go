@@ -31,8 +31,7 @@ func (b *Builtin) StoredAccounts() []auth.NewAccount {
 }
 
 // PutAccounts puts accounts in the place of those of the same name, or beside
-// the others, in one change, and returns for each what kept it out. Passwords
-// that aren't hashed yet take as long as with AddAccount, one after the other.
+// the others, and returns for each what kept it out. Passwords that aren't hashed yet take as long as with AddAccount, one after the other.
 func (b *Builtin) PutAccounts(ctx context.Context, all []auth.NewAccount) []error {
 	t := &b.accounts
 	errs := make([]error, len(all))
@@ -46,19 +45,10 @@ func (b *Builtin) PutAccounts(ctx context.Context, all []auth.NewAccount) []erro
 	}
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	if err := t.keep(next); err != nil {
+	if err := t.put(next); err != nil {
 		for i := range errs {
 			errs[i] = cmp.Or(errs[i], err)
 		}
-		return errs
-	}
-	t.mu.Lock()
-	for s, r := range next {
-		t.of(s.Kind)[s.Name] = r
-	}
-	t.mu.Unlock()
-	if len(next) > 0 {
-		t.changed()
 	}
 	return errs
 }

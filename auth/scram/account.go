@@ -76,7 +76,7 @@ func newAccount(mechanism, username string, password, salt []byte, iterations in
 	return a, nil
 }
 
-// record is an account as the Keeper has it; the bytes are base64.
+// record is an account as it is kept; the bytes are base64.
 type record struct {
 	Mechanism  string `json:"mechanism"`
 	Username   string `json:"username"`

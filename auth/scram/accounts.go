@@ -3,19 +3,22 @@ package scram
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep"
 )
 
-// Accounts are the users of all mechanisms. They are looked up in memory; only
-// what changes them waits for the disk. Errors are auth.ErrExists,
-// auth.ErrNotFound, or say what kept the change from being made. User names may
-// be given unprepared.
+// Accounts are the users of all mechanisms, on all nodes. They are looked up in
+// memory; only what changes them waits until it is kept. Errors are
+// auth.ErrExists, auth.ErrNotFound, or say what kept the change from being made.
+// User names may be given unprepared.
 type Accounts struct {
-	keeper auth.Keeper // may be nil: nothing outlives the process
-	saving sync.Mutex  // around changes; taken before mu
+	records keep.Map
+	writing sync.Mutex // around a look and the change that rests on it, by this node; taken before mu
 
 	mu    sync.RWMutex
 	all   map[id]Account
@@ -25,7 +28,7 @@ type Accounts struct {
 // id is what an account is found by.
 type id struct{ mechanism, username string }
 
-// key is the account's name in the Keeper; no mechanism has a slash.
+// key is the account's in the map; no mechanism has a slash.
 func (i id) key() string { return i.mechanism + "/" + i.username }
 
 // look is what anybody may find out about an account.
@@ -34,21 +37,34 @@ type look struct {
 	salt, iterations int
 }
 
-// NewAccounts reads those that a Keeper has.
-func NewAccounts(keeper auth.Keeper) (*Accounts, error) {
-	as := &Accounts{keeper: keeper, all: make(map[id]Account), looks: make(map[look]int)}
-	if keeper == nil {
-		return as, nil
+// NewAccounts reads those that a map keeps, and follows it; without one nothing
+// outlives the process. log may be nil.
+func NewAccounts(records keep.Map, log *slog.Logger) (*Accounts, error) {
+	if records == nil {
+		records = new(keep.Memory)
 	}
-	err := keeper.Each(func(key string, value []byte) error {
-		a, err := unmarshal(value)
-		if err != nil {
-			return fmt.Errorf("the SCRAM account %q is damaged: %w", key, err)
+	as := &Accounts{records: records, all: make(map[id]Account), looks: make(map[look]int)}
+	return as, keep.Follow(records, log, as.apply)
+}
+
+// apply puts a change in force.
+func (as *Accounts) apply(c keep.Change) error {
+	var a Account
+	if c.Deleted {
+		a.Mechanism, a.Username, _ = strings.Cut(c.Key, "/")
+	} else {
+		var err error
+		if a, err = unmarshal(c.Value); err != nil {
+			return fmt.Errorf("the SCRAM account %q is damaged: %w", c.Key, err)
 		}
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	as.forget(a.id())
+	if !c.Deleted {
 		as.set(a)
-		return nil
-	})
-	return as, err
+	}
+	return nil
 }
 
 // Add makes an account. Without a salt it gets a random one; with 0 iterations
@@ -67,8 +83,8 @@ func (as *Accounts) put(mechanism, username string, password, salt []byte, itera
 	if err != nil {
 		return err
 	}
-	as.saving.Lock()
-	defer as.saving.Unlock()
+	as.writing.Lock()
+	defer as.writing.Unlock()
 	old, found := as.Credentials(mechanism, a.Username)
 	switch {
 	case found && !exists:
@@ -82,8 +98,8 @@ func (as *Accounts) put(mechanism, username string, password, salt []byte, itera
 
 // SetSuperuser says whether the ACL is asked about a user.
 func (as *Accounts) SetSuperuser(mechanism, username string, superuser bool) error {
-	as.saving.Lock()
-	defer as.saving.Unlock()
+	as.writing.Lock()
+	defer as.writing.Unlock()
 	a, found := as.find(mechanism, username)
 	if !found {
 		return auth.ErrNotFound
@@ -94,20 +110,15 @@ func (as *Accounts) SetSuperuser(mechanism, username string, superuser bool) err
 
 // Delete removes an account. Connections made with it stay.
 func (as *Accounts) Delete(mechanism, username string) error {
-	as.saving.Lock()
-	defer as.saving.Unlock()
+	as.writing.Lock()
+	defer as.writing.Unlock()
 	a, found := as.find(mechanism, username)
 	if !found {
 		return auth.ErrNotFound
 	}
-	if as.keeper != nil {
-		if err := as.keeper.Delete(a.id().key()); err != nil {
-			return fmt.Errorf("the SCRAM account %q can't be deleted: %w", a.Username, err)
-		}
+	if err := as.records.Delete(a.id().key()); err != nil {
+		return fmt.Errorf("the SCRAM account %q can't be deleted: %w", a.Username, err)
 	}
-	as.mu.Lock()
-	defer as.mu.Unlock()
-	as.forget(a.id())
 	return nil
 }
 
@@ -166,21 +177,15 @@ func (as *Accounts) find(mechanism, username string) (Account, bool) {
 	return as.Credentials(mechanism, name)
 }
 
-// save keeps an account, then puts it in force.
+// save keeps an account, which puts it in force.
 func (as *Accounts) save(a Account) error {
-	if as.keeper != nil {
-		value, err := a.marshal()
-		if err == nil {
-			err = as.keeper.Put(a.id().key(), value)
-		}
-		if err != nil {
-			return fmt.Errorf("the SCRAM account %q can't be kept: %w", a.Username, err)
-		}
+	value, err := a.marshal()
+	if err == nil {
+		err = as.records.Put(a.id().key(), value)
 	}
-	as.mu.Lock()
-	defer as.mu.Unlock()
-	as.forget(a.id())
-	as.set(a)
+	if err != nil {
+		return fmt.Errorf("the SCRAM account %q can't be kept: %w", a.Username, err)
+	}
 	return nil
 }
 

@@ -8,40 +8,13 @@ import (
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/keep"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 )
 
-// keeper is an auth.Keeper in memory; fail makes it full.
-type keeper struct {
-	m    map[string]string
-	fail error
-}
-
-func (k *keeper) Each(f func(key string, value []byte) error) error {
-	for key, v := range k.m {
-		if err := f(key, []byte(v)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (k *keeper) Put(key string, value []byte) error {
-	if k.fail == nil {
-		k.m[key] = string(value)
-	}
-	return k.fail
-}
-
-func (k *keeper) Delete(key string) error {
-	if k.fail == nil {
-		delete(k.m, key)
-	}
-	return k.fail
-}
-
-func open(t *testing.T, k auth.Keeper) *Accounts {
+func open(t *testing.T, k keep.Map) *Accounts {
 	t.Helper()
-	as, err := NewAccounts(k)
+	as, err := NewAccounts(k, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +22,7 @@ func open(t *testing.T, k auth.Keeper) *Accounts {
 }
 
 func TestAccountsOutliveTheProcess(t *testing.T) {
-	k := &keeper{m: map[string]string{}}
+	k := keeptest.New()
 	as := open(t, k)
 	for _, err := range []error{
 		as.Add(SHA512, "bob", []byte("x"), []byte("pepper"), 10000),
@@ -73,7 +46,7 @@ func TestAccountsOutliveTheProcess(t *testing.T) {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
-	if v := k.m["SCRAM-SHA-512/bob"]; !strings.Contains(v, `"salt":"cGVwcGVy","iteration_count":10000`) || strings.Contains(v, `"x"`) {
+	if v := k.Records()["SCRAM-SHA-512/bob"]; !strings.Contains(v, `"salt":"cGVwcGVy","iteration_count":10000`) || strings.Contains(v, `"x"`) {
 		t.Error(v)
 	}
 }
@@ -153,18 +126,19 @@ func TestAccountsThatAreRefused(t *testing.T) {
 
 // TestChangeThatCannotBeKept is not made.
 func TestChangeThatCannotBeKept(t *testing.T) {
-	k := &keeper{m: map[string]string{}}
+	k := keeptest.New()
 	as := open(t, k)
 	if err := as.Add(SHA256, "a", []byte("x"), nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	before, _ := as.Lookup(SHA256, "a")
-	k.fail = errors.New("disk full")
+	full := errors.New("disk full")
+	k.Fail(full)
 	for _, err := range []error{
 		as.Add(SHA256, "b", []byte("x"), nil, 0), as.Update(SHA256, "a", []byte("y"), nil, 0),
 		as.SetSuperuser(SHA256, "a", true), as.Delete(SHA256, "a"),
 	} {
-		if !errors.Is(err, k.fail) {
+		if !errors.Is(err, full) {
 			t.Error(err)
 		}
 	}
@@ -175,15 +149,15 @@ func TestChangeThatCannotBeKept(t *testing.T) {
 }
 
 func TestDamagedRecordIsNamed(t *testing.T) {
-	good := &keeper{m: map[string]string{}}
+	good := keeptest.New()
 	if err := open(t, good).Add(SHA256, "a", []byte("x"), []byte("salt"), 4096); err != nil {
 		t.Fatal(err)
 	}
 	check := func(old, replaced, want string) {
 		t.Helper()
-		v := good.m["SCRAM-SHA-256/a"]
+		v := good.Records()["SCRAM-SHA-256/a"]
 		broken := strings.Replace(v, old, replaced, 1)
-		if _, err := NewAccounts(&keeper{m: map[string]string{"k": broken}}); broken == v || err == nil ||
+		if _, err := NewAccounts(keeptest.Of(map[string]string{"k": broken}), nil); broken == v || err == nil ||
 			!strings.HasPrefix(err.Error(), `the SCRAM account "k" is damaged: `+want) {
 			t.Errorf("%s: %v", replaced, err)
 		}
@@ -231,7 +205,7 @@ func TestUsual(t *testing.T) {
 }
 
 func TestAccountsAreSharedByManyGoroutines(t *testing.T) {
-	as := open(t, &keeper{m: map[string]string{}})
+	as := open(t, keeptest.New())
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
@@ -249,4 +223,33 @@ func TestAccountsAreSharedByManyGoroutines(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestAccountsOfAllNodes(t *testing.T) {
+	k := keeptest.New()
+	other := k.Node()
+	here, there := open(t, k), open(t, other)
+	has := func(as *Accounts, want bool) {
+		t.Helper()
+		if _, ok := as.Lookup(SHA256, "a"); ok != want {
+			t.Errorf("there is an account: %v", ok)
+		}
+	}
+	if err := here.Add(SHA256, "a", []byte("x"), []byte("pepper"), 9000); err != nil {
+		t.Fatal(err)
+	}
+	has(there, true)
+	if salt, iterations := there.Usual(SHA256); salt != 6 || iterations != 9000 {
+		t.Errorf("the usual one has %d, %d", salt, iterations)
+	}
+	other.Hold()
+	if err := here.Delete(SHA256, "a"); err != nil {
+		t.Fatal(err)
+	}
+	has(there, true)
+	other.Release()
+	has(there, false)
+	if salt, iterations := there.Usual(SHA256); salt != usualSalt || iterations != MinIterations {
+		t.Errorf("the usual one still has %d, %d", salt, iterations)
+	}
 }

@@ -12,7 +12,7 @@ import (
 // The packets of one enhanced authentication: what a client puts into their
 // authentication data, and what comes back.
 func Example() {
-	accounts, err := scram.NewAccounts(nil)
+	accounts, err := scram.NewAccounts(nil, nil)
 	if err != nil {
 		panic(err)
 	}

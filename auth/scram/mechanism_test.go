@@ -14,7 +14,7 @@ import (
 // accounts has alice and bob, the superuser, in both mechanisms.
 func accounts(t *testing.T) *Accounts {
 	t.Helper()
-	as, err := NewAccounts(nil)
+	as, err := NewAccounts(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func step(t *testing.T, e auth.Exchange, message string, want mqtt.ReasonCode) (
 // TestVectors are the examples of RFC 5802, clause 5, made with SHA-256: RFC
 // 7677, clause 3.
 func TestVectors(t *testing.T) {
-	as, err := NewAccounts(nil)
+	as, err := NewAccounts(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestClientThatCouldHaveBound(t *testing.T) {
 // TestStrangersLookLikeUsers: a user who doesn't exist gets as far as one with
 // a wrong password, to the letter.
 func TestStrangersLookLikeUsers(t *testing.T) {
-	as, err := NewAccounts(nil)
+	as, err := NewAccounts(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestAccountThatGoesMeanwhile(t *testing.T) {
 // FuzzExchange: whatever two messages say, nobody gets in who doesn't know the
 // password, and nothing panics.
 func FuzzExchange(f *testing.F) {
-	as, err := NewAccounts(nil)
+	as, err := NewAccounts(nil, nil)
 	if err == nil {
 		err = as.Add(SHA256, "user", []byte("pencil"), []byte("salt"), 0)
 	}
@@ -261,7 +261,7 @@ func FuzzExchange(f *testing.F) {
 }
 
 func BenchmarkExchange(b *testing.B) {
-	as, err := NewAccounts(nil)
+	as, err := NewAccounts(nil, nil)
 	if err == nil {
 		err = as.Add(SHA256, "user", []byte("pencil"), []byte("salt"), 0)
 	}

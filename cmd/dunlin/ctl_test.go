@@ -64,7 +64,7 @@ func startManaged(t *testing.T, change ...func(*api.Options)) *managed {
 	}
 	alarms.Activate(alarm.HighCPU, "85.2% cpu usage", nil)
 	alarms.Activate("resource/auth/mysql/down", "Resource auth(mysql) is down", alarm.Details{"error": "refused"})
-	scrams, err := scram.NewAccounts(nil)
+	scrams, err := scram.NewAccounts(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -238,7 +238,7 @@ func TestFullDisk(t *testing.T) {
 	if code := p.cmd.ProcessState.ExitCode(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	want := "Dunlin can't start: store: " + filepath.Join(dir, "dunlin.db") + " could not be written, as the disk is full\n"
+	want := "Dunlin can't start: engine: " + filepath.Join(dir, "engine") + " could not be written, as the disk is full\n"
 	if out := p.output(); out != want {
 		t.Errorf("the broker printed\n%sexpected\n%s", out, want)
 	}

@@ -1,0 +1,157 @@
+package node
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dunlin-mq/dunlin/engine"
+	"github.com/dunlin-mq/dunlin/metrics"
+	"github.com/dunlin-mq/dunlin/store"
+)
+
+// kept is what a node keeps: the engine, and the maps in it that all nodes of a
+// cluster share.
+type kept struct {
+	engine *engine.Engine
+	id     string // of this node, whatever its name is
+
+	bans, accounts, rules, scram, apps, users *engine.Map
+
+	alarms, traces ownRecords
+}
+
+// openKept opens what is kept in the data directory. What an earlier version
+// kept there goes into it, once.
+func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err error) {
+	k = new(kept)
+	if k.id, err = nodeID(c.Node.DataDir); err != nil {
+		return nil, err
+	}
+	if k.engine, err = engine.Start(engine.Options{Dir: filepath.Join(c.Node.DataDir, "engine"), Node: c.Node.Name, Log: log, Metrics: m}); err != nil {
+		return nil, err
+	}
+	if err = k.open(); err == nil {
+		err = k.takeOver(filepath.Join(c.Node.DataDir, "dunlin.db"), log)
+	}
+	if err != nil {
+		return nil, errors.Join(err, k.engine.Close())
+	}
+	return k, nil
+}
+
+// open opens the maps. Their names are those that an earlier version had.
+func (k *kept) open() error {
+	var alarms, traces *engine.Map
+	for name, m := range map[string]**engine.Map{
+		"banned": &k.bans, "accounts": &k.accounts, "rules": &k.rules, "scram": &k.scram, "apps": &k.apps, "dashboard_users": &k.users,
+		"alarms": &alarms, "traces": &traces,
+	} {
+		var err error
+		if *m, err = k.engine.Map(name); err != nil {
+			return err
+		}
+	}
+	k.alarms, k.traces = ownRecords{alarms, k.id + "/"}, ownRecords{traces, k.id + "/"}
+	return nil
+}
+
+// nodeID reads the identifier of the node, and makes it at the first start. A
+// name may change with the address; what is kept for one node only must not be
+// lost with it.
+func nodeID(dataDir string) (string, error) {
+	path := filepath.Join(dataDir, "node_id")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		id := strings.ToLower(rand.Text())
+		return id, writeID(path, id)
+	}
+	id := strings.TrimSpace(string(text))
+	if err == nil && (id == "" || strings.ContainsAny(id, "/ \n")) {
+		err = fmt.Errorf("%s: expected the identifier of a node, found %.40q", path, id)
+	}
+	return id, err
+}
+
+// writeID writes a file that is there as a whole or not at all.
+func writeID(path, id string) error {
+	err := os.MkdirAll(filepath.Dir(path), 0o750)
+	if err == nil {
+		err = os.WriteFile(path+".new", []byte(id+"\n"), 0o600)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("the identifier of the node can't be written: %w", err)
+	}
+	return nil
+}
+
+// takeOver takes over the file in which an earlier version kept its records, if
+// there is one, and puts it aside. Killed on the way it begins anew.
+func (k *kept) takeOver(path string, log *slog.Logger) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	count := 0
+	err := store.Read(path, func(name string, records map[string][]byte) error {
+		m, err := k.engine.Map(name)
+		if err != nil {
+			return err
+		}
+		count += len(records)
+		return m.PutAll(func(yield func(string, []byte) bool) {
+			for key, value := range records {
+				if name == "alarms" || name == "traces" {
+					key = k.id + "/" + key
+				}
+				if !yield(key, value) {
+					return
+				}
+			}
+		})
+	})
+	if err == nil {
+		err = os.Rename(path, path+".imported")
+	}
+	if err == nil {
+		log.Info("what an earlier version kept was taken over", "file", path, "records", count, "now", path+".imported")
+	}
+	return err
+}
+
+// ownRecords are the records of one node in a map that all nodes have.
+type ownRecords struct {
+	all    *engine.Map
+	prefix string
+}
+
+// Each calls f for each of them.
+func (o ownRecords) Each(f func(key string, value []byte) error) error {
+	return o.all.Each(func(key string, value []byte) error {
+		if own, is := strings.CutPrefix(key, o.prefix); is {
+			return f(own, value)
+		}
+		return nil
+	})
+}
+
+// Put puts one, and waits until it is kept.
+func (o ownRecords) Put(key string, value []byte) error { return o.all.Put(o.prefix+key, value) }
+
+// Delete deletes one, and waits as Put does.
+func (o ownRecords) Delete(key string) error { return o.all.Delete(o.prefix + key) }
+
+// PutLater is Put, but doesn't wait.
+func (o ownRecords) PutLater(key string, value []byte, done func(error)) {
+	o.all.PutLater(o.prefix+key, value, done)
+}
+
+// DeleteLater is Delete, but doesn't wait.
+func (o ownRecords) DeleteLater(key string, done func(error)) { o.all.DeleteLater(o.prefix+key, done) }

@@ -1,0 +1,117 @@
+package node
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/dunlin-mq/dunlin/alarm"
+	"github.com/dunlin-mq/dunlin/auth"
+)
+
+// TestWhatAnEarlierVersionKept is taken over once, and put aside.
+func TestWhatAnEarlierVersionKept(t *testing.T) {
+	c := configured(t)
+	path := filepath.Join(c.Node.DataDir, "dunlin.db")
+	if err := os.MkdirAll(c.Node.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bolt.Open(path, 0o600, nil)
+	if err == nil {
+		err = db.Update(func(tx *bolt.Tx) error {
+			for name, record := range map[string][2]string{
+				"accounts": {"username/old", `{"hash":"plain","stored":"cHc=","created":1600000000000}`},
+				"banned":   {"clientid/noisy", `{"by":"user"}`},
+				"alarms":   {"0000000000000001", `{"name":"old alarm","message":"m","activate_at":"` + time.Now().Format(time.RFC3339) + `"}`},
+			} {
+				b, err := tx.CreateBucketIfNotExists([]byte(name))
+				if err == nil {
+					err = b.Put([]byte(record[0]), []byte(record[1]))
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for start := range 2 {
+		var log bytes.Buffer
+		n, err := Start(c, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := n.leaves.builtin.Account(auth.Subject{Kind: auth.ByUsername, Name: "old"}); !ok {
+			t.Error("an account is gone")
+		}
+		if bans := n.Access.Bans().All(); len(bans) != 1 || bans[0].Who != "noisy" {
+			t.Errorf("the bans are %v", bans)
+		}
+		if history := n.Alarms.History(); len(history) != 1 || history[0].Name != "old alarm" {
+			t.Errorf("the alarms were %v", history)
+		}
+		n.Stop()
+		if said := strings.Contains(log.String(), "was taken over") && strings.Contains(log.String(), "records=3"); said != (start == 0) {
+			t.Errorf("start %d says %s", start, &log)
+		}
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("the file is where it was: %v", err)
+	}
+	if _, err := os.Stat(path + ".imported"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOwnRecordsStayWithTheNode: another name is no other node, another data
+// directory is.
+func TestOwnRecordsStayWithTheNode(t *testing.T) {
+	c := configured(t)
+	run := func(do func(*Node)) {
+		t.Helper()
+		n, err := Start(c, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Stop()
+		do(n)
+	}
+	var id string
+	run(func(n *Node) {
+		id = n.kept.id
+		n.Alarms.Activate("leaking", "m", alarm.Details{})
+		if err := n.kept.alarms.all.Put("another/0000000000000007", []byte("is not ours")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c.Node.Name = "dunlin@elsewhere"
+	run(func(n *Node) {
+		if history := n.Alarms.History(); len(history) != 1 || history[0].Name != "leaking" || n.kept.id != id {
+			t.Errorf("%v of %s", history, n.kept.id)
+		}
+		n.Alarms.ClearHistory()
+	})
+	run(func(n *Node) {
+		if history := n.Alarms.History(); len(history) != 0 {
+			t.Errorf("%v", history)
+		}
+	})
+	if err := os.WriteFile(filepath.Join(c.Node.DataDir, "node_id"), []byte("a/b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start(c, nil); err == nil || !strings.Contains(err.Error(), "expected the identifier of a node") {
+		t.Error(err)
+	}
+}
