@@ -49,6 +49,7 @@ type Options struct {
 	Durability string            // DurabilityOS, which "" stands for, or DurabilityAlways
 	Log        *slog.Logger      // nil: nothing is logged
 	Metrics    *metrics.Registry // nil: nothing is counted
+	Cluster    *Cluster          // nil: this node is alone for good
 }
 
 // Engine is a running engine. It is safe for concurrent use.
@@ -58,8 +59,14 @@ type Engine struct {
 	count   *counters
 	run     string // unique to this run of the process
 	lock    *os.File
+	since   time.Time
 	link    atomic.Pointer[link]
-	mu      sync.Mutex // guards what follows
+	peers   *peers
+	cluster *clustered  // nil: there is none
+	enough  atomic.Bool // so many members can be reached that records can be kept
+	forced  atomic.Bool // stand-ins make up for those that can't
+	opening sync.Mutex  // one stream is opened at a time
+	mu      sync.Mutex  // guards what follows
 	streams map[string]*stream
 	closed  bool
 }
@@ -102,15 +109,18 @@ func Start(o Options) (*Engine, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, cantOpen(o.Dir, err)
 	}
-	e := &Engine{o: o, log: o.Log, count: newCounters(o.Metrics), run: rand.Text()[:12] + "-", streams: make(map[string]*stream)}
+	e := &Engine{o: o, log: o.Log, count: newCounters(o.Metrics), run: rand.Text()[:12] + "-", since: time.Now(), streams: make(map[string]*stream)}
+	e.peers = newPeers(e)
 	if err := e.hold(); err != nil {
 		return nil, err
 	}
-	l, err := e.open(e.options(o.Dir))
+	err := e.newClustered(o.Cluster)
+	if err == nil {
+		err = e.enterFirst()
+	}
 	if err != nil {
 		return nil, errors.Join(err, e.lock.Close())
 	}
-	e.link.Store(l)
 	return e, nil
 }
 
@@ -134,25 +144,35 @@ func (e *Engine) options(dir string) *server.Options {
 
 // open starts a server and connects to it.
 func (e *Engine) open(o *server.Options) (*link, error) {
-	s, err := server.NewServer(o)
+	s, err := e.serve(o)
 	if err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+		return nil, err
 	}
 	l := &link{server: s, store: o.StoreDir, clustered: o.Cluster.Port != 0}
-	s.SetLoggerV2(&serverLog{e.log}, false, false, false)
-	s.Start()
-	if l.clustered {
-		routing(s)
-	}
-	if !s.ReadyForConnections(readyWithin) || !s.JetStreamEnabled() {
-		l.close()
-		return nil, fmt.Errorf("engine: %s could not be opened; the log says why", e.o.Dir)
-	}
 	if err := e.connect(l); err != nil {
 		l.close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// serve starts a server.
+func (e *Engine) serve(o *server.Options) (*server.Server, error) {
+	s, err := server.NewServer(o)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	s.SetLoggerV2(&serverLog{e.log}, false, false, false)
+	s.Start()
+	if o.Cluster.Port != 0 {
+		routing(s)
+	}
+	if !s.ReadyForConnections(readyWithin) || s.JetStreamEnabled() != o.JetStream {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, fmt.Errorf("engine: %s could not be opened; the log says why", e.o.Dir)
+	}
+	return s, nil
 }
 
 func (l *link) close() {
@@ -169,7 +189,11 @@ func (e *Engine) connect(l *link) (err error) {
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { e.disconnected(l) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { e.log.Warn("engine: " + err.Error()) }))
 	if err == nil {
-		l.js, err = l.conn.JetStream(nats.MaxWait(readyWithin))
+		within := readyWithin
+		if l.clustered {
+			within = askWithin // it is tried again
+		}
+		l.js, err = l.conn.JetStream(nats.MaxWait(within))
 	}
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
@@ -209,8 +233,7 @@ func (e *Engine) Close() error {
 	for _, s := range e.all() {
 		s.close()
 	}
-	e.to().close()
-	return e.lock.Close()
+	return errors.Join(e.exit(), e.lock.Close())
 }
 
 // Health is nil, or one sentence that says what is wrong.

@@ -1,6 +1,9 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	feedBytes = 4 << 20 // what a feed holds for followers that are a little behind
@@ -13,7 +16,8 @@ type feed struct {
 	s         *stream
 	mu        sync.Mutex
 	ready     *sync.Cond
-	followers int
+	followers map[*follower]bool
+	age       int      // how often the records became others
 	records   []record // the last ones, without a gap
 	bytes     int
 	closed    bool
@@ -22,11 +26,13 @@ type feed struct {
 func (f *feed) add(r record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.followers == 0 {
+	if len(f.followers) == 0 {
 		return
 	}
-	if n := len(f.records); n > 0 && f.records[n-1].seq+1 != r.seq {
-		f.records, f.bytes = f.records[:0], 0 // a record went in whose answer got lost
+	if n := len(f.records); n > 0 && f.records[n-1].seq >= r.seq {
+		return // it was sent twice
+	} else if n > 0 && f.records[n-1].seq+1 != r.seq {
+		f.records, f.bytes = nil, 0 // a record went in elsewhere, or its answer got lost
 	}
 	f.records = append(f.records, r)
 	f.bytes += len(r.data)
@@ -51,12 +57,44 @@ func (f *feed) close() {
 // its own, until stop, which waits for a call under way. over, if not nil, runs
 // after the last call.
 func (f *feed) follow(after uint64, each func(record), over func()) (stop func()) {
+	return f.begin(&follower{next: after + 1, each: each, over: over})
+}
+
+func (f *feed) begin(fl *follower) (stop func()) {
+	fl.feed, fl.done = f, make(chan struct{})
 	f.mu.Lock()
-	f.followers++
+	f.followers[fl] = true
+	fl.age = f.age
 	f.mu.Unlock()
-	fl := &follower{feed: f, next: after + 1, each: each, over: over, done: make(chan struct{})}
 	go fl.run()
 	return sync.OnceFunc(fl.stop)
+}
+
+func (f *feed) all() (all []*follower) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for fl := range f.followers {
+		all = append(all, fl)
+	}
+	return all
+}
+
+// wake has followers look for records that came elsewhere.
+func (f *feed) wake() {
+	f.mu.Lock()
+	f.ready.Broadcast()
+	f.mu.Unlock()
+}
+
+// renew is for a new link; wiped: with other records.
+func (f *feed) renew(wiped bool) {
+	f.mu.Lock()
+	f.records, f.bytes = nil, 0
+	if wiped {
+		f.age++
+	}
+	f.ready.Broadcast()
+	f.mu.Unlock()
 }
 
 type follower struct {
@@ -65,14 +103,18 @@ type follower struct {
 	each    func(record)
 	over    func()
 	stopped bool // guarded by feed.mu
-	done    chan struct{}
+	age     int  // of the feed, when the records were those that next counts; guarded by feed.mu
+
+	remember func()               // if not nil: is called before the records become others
+	renewed  func() (next uint64) // and after that, to go on with a record; nil: with what comes
+	done     chan struct{}
 }
 
 func (fl *follower) stop() {
 	f := fl.feed
 	f.mu.Lock()
 	fl.stopped = true
-	if f.followers--; f.followers == 0 {
+	if delete(f.followers, fl); len(f.followers) == 0 {
 		f.records, f.bytes = nil, 0
 	}
 	f.ready.Broadcast()
@@ -103,12 +145,20 @@ func (fl *follower) run() {
 func (fl *follower) take() (records []record, live bool) {
 	f := fl.feed
 	f.mu.Lock()
-	for fl.next > f.s.last.Load() && !fl.stopped && !f.closed {
+	for fl.next > f.s.last.Load() && fl.age == f.age && !fl.stopped && !f.closed {
 		f.ready.Wait()
 	}
 	if fl.stopped || f.closed {
 		f.mu.Unlock()
 		return nil, false
+	}
+	if fl.age != f.age {
+		fl.age = f.age
+		f.mu.Unlock()
+		if fl.next = f.s.last.Load() + 1; fl.renewed != nil {
+			fl.next = fl.renewed()
+		}
+		return nil, true
 	}
 	if n := len(f.records); n > 0 && f.records[0].seq <= fl.next && fl.next <= f.records[n-1].seq {
 		from := int(fl.next - f.records[0].seq)
@@ -118,12 +168,26 @@ func (fl *follower) take() (records []record, live bool) {
 	}
 	f.mu.Unlock()
 	records, next, err := f.s.read(fl.next, "", feedMost)
-	if err != nil {
+	if err != nil && !f.s.e.changing() {
 		f.s.e.log.Error("engine: follow " + f.s.name + ": " + err.Error())
 		return nil, false
 	}
+	if len(records) == 0 && err == nil {
+		next = max(next, f.s.first.Load())
+		if next > fl.next {
+			fl.next = next // what was there has been removed
+			return nil, true
+		}
+	}
 	if len(records) == 0 {
-		fl.next = next // what was there has been removed
+		f.pause() // what others have kept is on its way to here
 	}
 	return records, true
+}
+
+const followPause = 10 * time.Millisecond
+
+// pause is taken before the next look at what is not there yet.
+func (f *feed) pause() {
+	time.Sleep(followPause)
 }

@@ -195,6 +195,11 @@ func (l *Log) Read(ctx context.Context, shard int, from uint64, filters []string
 				return entries, next, err
 			}
 		}
+		if next == began { // retention took it, or this node of a cluster doesn't have it yet
+			if next = max(next, s.first.Load()); next == began {
+				break
+			}
+		}
 	}
 	for i := range entries {
 		entries[i].Shard = shard

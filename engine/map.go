@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -141,8 +142,12 @@ func (m *Map) Each(f func(key string, value []byte) error) error {
 func (m *Map) each(f func(seq uint64, c Change) error) (next uint64, err error) {
 	for next = 1; next <= m.s.last.Load(); {
 		var records []record
+		began := next
 		if records, next, err = m.s.read(next, m.prefix+"*", feedMost); err != nil {
 			return next, err
+		}
+		if next == began {
+			break // this node of a cluster has no more yet
 		}
 		for _, r := range records {
 			c, err := m.parse(r)
@@ -173,10 +178,55 @@ func (m *Map) Watch(f func(Change)) (stop func(), err error) {
 	}
 	f(Change{Current: true})
 	w := m.told.begin(next - 1)
-	return m.s.feed.follow(next-1, func(r record) {
-		m.tell(r, f)
-		m.told.of(w, r.seq)
-	}, func() { m.told.over(w) }), nil
+	var keys map[string]bool // what was told before the records become others
+	return m.s.feed.begin(&follower{
+		next: next,
+		each: func(r record) {
+			m.tell(r, f)
+			m.told.of(w, r.seq)
+		},
+		over:     func() { m.told.over(w) },
+		remember: func() { keys = m.keys() },
+		renewed: func() uint64 {
+			next := m.compare(keys, f)
+			m.told.renew(w, next-1)
+			return next
+		},
+	}), nil
+}
+
+// keys are those of all records.
+func (m *Map) keys() map[string]bool {
+	keys := make(map[string]bool)
+	if err := m.Each(func(key string, _ []byte) error { keys[key] = true; return nil }); err != nil {
+		m.s.e.log.Error(err.Error())
+	}
+	return keys
+}
+
+// compare tells a watch of all records, and that those are gone that it knows
+// of and that are no more.
+func (m *Map) compare(known map[string]bool, f func(Change)) (next uint64) {
+	gone := maps.Clone(known)
+	for {
+		next, err := m.each(func(_ uint64, c Change) error {
+			if !c.Deleted {
+				delete(gone, c.Key)
+				f(c)
+			}
+			return nil
+		})
+		if err == nil || !m.s.e.changing() {
+			if err != nil {
+				m.s.e.log.Error(err.Error())
+			}
+			for key := range gone {
+				f(Change{Key: key, Deleted: true})
+			}
+			return next
+		}
+		m.s.feed.pause()
+	}
 }
 
 // tell tells a watch of a record, if it is one of this map.

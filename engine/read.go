@@ -38,13 +38,15 @@ func (s *stream) read(from uint64, subject string, most int) (records []record, 
 	if err != nil {
 		return nil, from, err
 	}
+	l := s.e.to()
+	alone := !l.clustered
 	inbox := nats.NewInbox()
-	sub, err := s.e.to().conn.SubscribeSync(inbox)
+	sub, err := l.conn.SubscribeSync(inbox)
 	if err != nil {
 		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
 	}
 	defer sub.Unsubscribe()
-	if err := s.e.to().conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, ask); err != nil {
+	if err := l.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, ask); err != nil {
 		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
 	}
 	for {
@@ -54,11 +56,13 @@ func (s *stream) read(from uint64, subject string, most int) (records []record, 
 		}
 		if status := m.Header.Get("Status"); status != "" {
 			switch {
-			case status == "404": // nothing more
+			case status == "404" && alone: // nothing more
 				return nil, max(from, last+1), nil
+			case status == "404": // or this node doesn't have it yet
+				return nil, from, nil
 			case status != "204":
 				return nil, from, fmt.Errorf("engine: read %s: %s", s.name, m.Header.Get("Description"))
-			case len(records) == 0 || m.Header.Get("Nats-Num-Pending") == "0":
+			case alone && (len(records) == 0 || m.Header.Get("Nats-Num-Pending") == "0"):
 				next = max(next, last+1)
 			}
 			return records, next, nil

@@ -11,6 +11,3 @@ func routing(s *server.Server) {
 	close(ready)
 	s.StartRouting(ready)
 }
-
-// quorate says whether enough nodes can be reached to keep anything.
-func (e *Engine) quorate() bool { return true }

@@ -59,6 +59,14 @@ func (s *shelf) close() {
 	s.blocks = nil
 }
 
+// move goes on in another folder.
+func (s *shelf) move(dir string) {
+	s.close()
+	s.mu.Lock()
+	s.dir = dir
+	s.mu.Unlock()
+}
+
 // drop gives back what a block holds.
 func (s *shelf) drop(b *block) {
 	if b.index != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -14,13 +15,15 @@ import (
 // A stream is what the embedded server stores: an order of records, each with
 // a subject. A shard of a log is one, and all small maps together are one.
 type stream struct {
-	e      *Engine
-	name   string
-	writer *writer
-	last   atomic.Uint64 // number of the last record that was acknowledged
-	first  atomic.Uint64 // number of the first record that is still there
-	feed   feed
-	shelf  *shelf
+	e       *Engine
+	name    string
+	want    *nats.StreamConfig
+	writer  *writer
+	last    atomic.Uint64 // number of the last record that was acknowledged
+	first   atomic.Uint64 // number of the first record that is still there
+	feed    feed
+	shelf   *shelf
+	hinting atomic.Bool // the other members are about to be told of new records
 
 	toldMu sync.Mutex
 	told   map[string]*told // by the prefix of a map's subjects
@@ -35,36 +38,66 @@ type record struct {
 
 // stream opens a stream, and makes it when it isn't there.
 func (e *Engine) stream(want *nats.StreamConfig) (*stream, error) {
+	e.opening.Lock()
+	defer e.opening.Unlock()
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+	s, closed := e.streams[want.Name], e.closed
+	e.mu.Unlock()
+	if closed {
 		return nil, ErrClosed
 	}
-	if s := e.streams[want.Name]; s != nil {
+	if s != nil {
 		return s, nil
 	}
-	info, err := e.to().js.StreamInfo(want.Name)
-	switch {
-	case errors.Is(err, nats.ErrStreamNotFound):
-		info, err = e.to().js.AddStream(want)
-	case err == nil && differs(&info.Config, want):
-		info, err = e.to().js.UpdateStream(want)
-	}
+	want.Duplicates = idsKept
+	info, err := e.ensure(want)
 	if err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", want.Name, sentence(err))
 	}
-	s := &stream{e: e, name: want.Name}
+	s = &stream{e: e, name: want.Name, want: want}
 	s.last.Store(info.State.LastSeq)
 	s.first.Store(max(info.State.FirstSeq, 1))
 	s.feed.s = s
+	s.feed.followers = make(map[*follower]bool)
 	s.shelf = newShelf(s.dir(), s.name)
 	s.feed.ready = sync.NewCond(&s.feed.mu)
 	if s.writer, err = newWriter(s); err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", want.Name, sentence(err))
 	}
+	e.mu.Lock()
 	e.streams[want.Name] = s
+	e.mu.Unlock()
 	return s, nil
 }
+
+// ensure has the server have a stream. A cluster may have to elect first.
+func (e *Engine) ensure(want *nats.StreamConfig) (info *nats.StreamInfo, err error) {
+	l := e.to()
+	once := func() (err error) {
+		info, err = l.js.StreamInfo(want.Name)
+		switch {
+		case errors.Is(err, nats.ErrStreamNotFound):
+			made := *want
+			made.Replicas = e.copiesNow()
+			info, err = l.js.AddStream(&made)
+		case err == nil && differs(&info.Config, want):
+			changed := info.Config
+			changed.MaxAge, changed.MaxBytes = want.MaxAge, want.MaxBytes
+			info, err = l.js.UpdateStream(&changed)
+		}
+		return err
+	}
+	if !l.clustered {
+		return info, once()
+	}
+	if err = try(openWithin, once); err != nil && !e.quorate() {
+		err = ErrNoQuorum
+	}
+	return info, err
+}
+
+// openWithin is how long a stream is waited for in a cluster.
+const openWithin = time.Minute
 
 // dir is where the server keeps the files of the stream.
 func (s *stream) dir() string {
@@ -73,13 +106,53 @@ func (s *stream) dir() string {
 
 // differs says whether what may be changed later is different.
 func differs(a, b *nats.StreamConfig) bool {
-	return a.MaxAge != b.MaxAge || a.MaxBytes != b.MaxBytes || a.Replicas != b.Replicas
+	return a.MaxAge != b.MaxAge || a.MaxBytes != b.MaxBytes
 }
 
 // stored notes that a record is kept. Calls come in the order of the records.
 func (s *stream) stored(r record) {
-	s.last.Store(r.seq)
+	s.raise(r.seq)
 	s.feed.add(r)
+	s.hint()
+}
+
+func (s *stream) raise(last uint64) {
+	for was := s.last.Load(); was < last && !s.last.CompareAndSwap(was, last); was = s.last.Load() {
+	}
+}
+
+// heard takes news of how far the stream is elsewhere; 0: nothing is known.
+func (s *stream) heard(first, last uint64) {
+	if first > s.first.Load() {
+		s.first.Store(first)
+	}
+	if last > s.last.Load() {
+		s.raise(last)
+		s.feed.wake()
+	}
+}
+
+// reattach goes on with the link that the engine has now. wiped says that the
+// records are others now.
+func (s *stream) reattach(wiped bool) error {
+	info, err := s.e.ensure(s.want)
+	if err != nil {
+		return fmt.Errorf("engine: open %s: %w", s.name, sentence(err))
+	}
+	s.shelf.move(s.dir())
+	s.first.Store(max(info.State.FirstSeq, 1))
+	s.last.Store(info.State.LastSeq)
+	s.feed.renew(wiped)
+	return s.writer.release()
+}
+
+// remember has those who follow note what they were told, before it is wiped.
+func (s *stream) remember() {
+	for _, fl := range s.feed.all() {
+		if fl.remember != nil {
+			fl.remember()
+		}
+	}
 }
 
 func (s *stream) close() {

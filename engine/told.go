@@ -55,6 +55,19 @@ func (t *told) of(w *watch, upTo uint64) {
 	t.run()
 }
 
+// renew is for other records: what waits for the ones before needs to wait no
+// longer.
+func (t *told) renew(w *watch, upTo uint64) {
+	t.mu.Lock()
+	for i := range t.waiting {
+		if t.waiting[i].seq > upTo {
+			t.waiting[i].seq = 0
+		}
+	}
+	t.mu.Unlock()
+	t.of(w, upTo)
+}
+
 // over removes a watch.
 func (t *told) over(w *watch) {
 	t.mu.Lock()

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// address is a free one on the loopback interface.
+func address(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// node is what a node of a cluster on this machine needs to be started.
+func node(t *testing.T, name string) Options {
+	t.Helper()
+	o := Options{Dir: t.TempDir(), Node: name, Cluster: &Cluster{Name: "test", Address: address(t), Door: address(t), Cookie: "a cookie"}}
+	if os.Getenv("ENGINE_TEST_LOG") != "" {
+		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", name)
+	}
+	return o
+}
+
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// together starts nodes and joins them; the first one keeps its data.
+func together(t *testing.T, options ...Options) (all []*Engine) {
+	t.Helper()
+	for _, o := range options {
+		all = append(all, start(t, o))
+	}
+	for _, e := range all[1:] {
+		if err := e.Join(within(t), all[0].o.Cluster.Door); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied(t, all...)
+	return all
+}
+
+// copied waits until every stream has as many complete copies as it should.
+func copied(t *testing.T, all ...*Engine) {
+	t.Helper()
+	eventually(t, "copies of all streams", func() bool {
+		for _, e := range all {
+			if len(e.Members()) != len(all) {
+				return false
+			}
+			for _, s := range e.all() {
+				info, err := e.to().js.StreamInfo(s.name)
+				if err != nil || info.Config.Replicas != min(len(all), mostCopies) || info.Cluster == nil || len(info.Cluster.Replicas) != info.Config.Replicas-1 {
+					return false
+				}
+				for _, r := range info.Cluster.Replicas {
+					if !r.Current || r.Lag != 0 {
+						return false
+					}
+				}
+			}
+		}
+		return true
+	})
+}
+
+// kept appends entries and returns when they are kept.
+func kept(t *testing.T, l *Log, topic string, from, to int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := from; i < to; i++ {
+		wg.Add(1)
+		l.Append(topic, fmt.Append(nil, i), func(_ At, err error) {
+			if err != nil {
+				t.Errorf("append %d: %v", i, err)
+			}
+			wg.Done()
+		})
+	}
+	wg.Wait()
+}
+
+// holds demands the numbers from 0 on, in order and each once, in the only
+// shard of a log.
+func holds(t *testing.T, e *Engine, l *Log, most int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d entries on %s", most, e.o.Node), func() bool { _, last := l.Bounds(0); return last >= uint64(most) })
+	n, from := 0, uint64(1)
+	for n < most {
+		entries, next, err := l.Read(within(t), 0, from, nil, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, en := range entries {
+			if string(en.Record) != fmt.Sprint(n) || en.Seq != uint64(n+1) {
+				t.Fatalf("%s: entry %d with number %d is %s", e.o.Node, n, en.Seq, en.Record)
+			}
+			n++
+		}
+		if next == from {
+			time.Sleep(time.Millisecond)
+		}
+		from = next
+	}
+}
+
+func TestGrowth(t *testing.T) {
+	a := start(t, node(t, "a"))
+	l, m := openLog(t, a, "l", LogOptions{Shards: 1}), openMap(t, a, "m")
+	kept(t, l, "t", 0, 5000)
+	if err := m.Put("k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	b := start(t, node(t, "b"))
+	lb, mb := openLog(t, b, "l", LogOptions{Shards: 1}), openMap(t, b, "m")
+	kept(t, lb, "t", 0, 10)
+	if err := mb.Put("given up", nil); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := b.Join(within(t), a.o.Cluster.Door); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("joined within %v", time.Since(began))
+	copied(t, a, b)
+	t.Logf("two copies within %v", time.Since(began))
+	kept(t, l, "t", 5000, 5100)
+	kept(t, lb, "t", 5100, 5200)
+	holds(t, a, l, 5200)
+	holds(t, b, lb, 5200)
+	eventually(t, "the map of the cluster", func() bool {
+		v, _, err := mb.Get("k")
+		_, old, _ := mb.Get("given up")
+		return err == nil && string(v) == "v" && !old
+	})
+}

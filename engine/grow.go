@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A node alone becomes a cluster of one when another asks it to join. The
+// server can't take the files of one that was alone, it would delete them: so
+// a new cluster, with a stand-in as the second node that it needs to begin, is
+// given empty streams of the same kind, and these then the files. Nothing is
+// copied, however much there is. Meanwhile appends wait.
+const (
+	growWithin = time.Minute
+	growStep   = 50 * time.Millisecond
+)
+
+var errNoCluster = errors.New("engine: no cluster is configured")
+
+// admit makes a node a member, and this one before, when it is alone.
+func (e *Engine) admit(m Member) error {
+	c := e.cluster
+	if m.ID == "" || m.Address == "" || m.Door == "" {
+		return errors.New("who joins says its id, address and door")
+	}
+	c.changes.Lock()
+	defer c.changes.Unlock()
+	if !e.to().clustered {
+		if err := e.grow(); err != nil {
+			return err
+		}
+	}
+	if !e.quorate() {
+		return ErrNoQuorum
+	}
+	m.Joining = true
+	return e.enroll(m)
+}
+
+// enroll puts a member into the roster.
+func (e *Engine) enroll(m Member) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	if err := e.cluster.roster.Put(m.ID, text); err != nil {
+		return err
+	}
+	return e.stand(func(st *standing) {
+		for _, k := range st.Members {
+			if k.ID == m.ID {
+				return
+			}
+		}
+		st.Members = append(st.Members, m)
+	})
+}
+
+// grow makes the node a cluster of its own. changes is held.
+func (e *Engine) grow() (err error) {
+	began := time.Now()
+	streams := e.all()
+	for _, s := range streams {
+		s.writer.hold()
+	}
+	old := e.to()
+	var configs []*nats.StreamConfig
+	for info := range old.js.Streams() {
+		configs = append(configs, &info.Config)
+	}
+	old.close()
+	if err = e.found(configs); err == nil {
+		if err = e.stand(func(st *standing) { st.Growing = true }); err == nil {
+			err = e.finishGrowth()
+		}
+	}
+	if err != nil && !e.cluster.member() { // as it was
+		l, again := e.open(e.options(e.o.Dir))
+		if again != nil {
+			return errors.Join(err, again)
+		}
+		e.link.Store(l)
+	} else if err == nil {
+		err = e.enter(growWithin)
+	}
+	for _, s := range streams {
+		err = errors.Join(err, s.reattach(false))
+	}
+	if err == nil {
+		err = e.begin()
+	}
+	e.log.Info("engine: the node is a cluster of its own now", "streams", len(configs), "took", time.Since(began), "err", err)
+	return err
+}
+
+// found makes the files of a cluster that has this node as its only member,
+// and empty streams.
+func (e *Engine) found(configs []*nats.StreamConfig) error {
+	if err := os.RemoveAll(filepath.Join(e.o.Dir, clusterDir)); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	o, err := e.clusterOptions()
+	if err != nil {
+		return err
+	}
+	l, err := e.open(o)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	second := "second-" + e.cluster.id()
+	s, err := e.standIn(second)
+	if err != nil {
+		return err
+	}
+	for _, cfg := range configs {
+		alone := *cfg
+		alone.Replicas, alone.Placement = 1, &nats.Placement{Tags: []string{"id:" + e.cluster.id()}}
+		if err = try(growWithin, func() error { _, err := l.js.AddStream(&alone, nats.MaxWait(askWithin)); return err }); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = try(growWithin, func() error { return e.leaveAlone(l, second) })
+	}
+	return errors.Join(err, s.close())
+}
+
+// leaveAlone removes a stand-in from those who vote, until this node is alone.
+func (e *Engine) leaveAlone(l *link, standIn string) error {
+	z, err := l.server.Jsz(nil)
+	if err != nil {
+		return err
+	}
+	if z.Meta == nil || z.Meta.Leader == "" {
+		return errors.New("engine: no node leads")
+	}
+	if z.Meta.Size == 1 {
+		return nil
+	}
+	if err := e.dismissOn(l, peerID(standIn)); err != nil {
+		return err
+	}
+	return errors.New("engine: the stand-in is still there")
+}
+
+// try tries until it works.
+func try(within time.Duration, f func() error) (err error) {
+	for deadline := time.Now().Add(within); ; time.Sleep(growStep) {
+		if err = f(); err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// finishGrowth gives the streams of the cluster the files of the node. It may
+// be repeated when the process ended in the middle.
+func (e *Engine) finishGrowth() error {
+	from := filepath.Join(e.o.Dir, storeDir, accountDir, "streams")
+	to := filepath.Join(e.o.Dir, clusterDir, storeDir, accountDir, "streams")
+	names, err := os.ReadDir(from)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("engine: %w", err)
+	}
+	for _, n := range names {
+		source, target := filepath.Join(from, n.Name(), "msgs"), filepath.Join(to, n.Name(), "msgs")
+		if _, err := os.Stat(source); errors.Is(err, fs.ErrNotExist) {
+			continue // has been moved
+		}
+		if err := os.RemoveAll(target); err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
+		if err := os.Rename(source, target); err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
+	}
+	if err := e.stand(func(st *standing) { st.Growing, st.Member = false, true }); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(e.o.Dir, storeDir)); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	return nil
+}
+
+// enter starts the server of a member and takes its link, and waits for a
+// moment at most until somebody leads.
+func (e *Engine) enter(patience time.Duration) error {
+	o, err := e.clusterOptions()
+	if err != nil {
+		return err
+	}
+	l, err := e.open(o)
+	if err != nil {
+		return err
+	}
+	e.enough.Store(true) // until it is known better
+	e.cluster.known.Store(false)
+	e.cluster.routed = fmt.Sprint(o.Routes)
+	e.link.Store(l)
+	if err := e.help(len(e.cluster.others()) == 0); err != nil {
+		return err
+	}
+	return try(patience, func() error {
+		if z, err := l.server.Jsz(nil); err != nil || z.Meta == nil || z.Meta.Leader == "" {
+			return errors.Join(ErrNoQuorum, err)
+		}
+		return nil
+	})
+}
+
+// begin starts what a member does besides keeping records.
+func (e *Engine) begin() error {
+	err := e.peers.start(e.to())
+	if e.cluster.roster == nil {
+		err = errors.Join(err, e.followRoster())
+	}
+	if err == nil {
+		err = e.enroll(e.Self())
+	}
+	return err
+}

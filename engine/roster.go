@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	rosterMap   = "members" // the map of the members, by id
+	mostCopies  = 3         // of a record in a cluster
+	strangerFor = 10        // looks at a peer that is not in the roster before it is removed
+	askWithin   = 2 * time.Second
+)
+
+// follow keeps the roster in the standing. It is called once, when the node is
+// a member, and outlives links.
+func (e *Engine) followRoster() error {
+	c := e.cluster
+	m, err := e.Map(rosterMap)
+	if err != nil {
+		return err
+	}
+	all := make(map[string]Member)
+	current := false
+	c.stopRoster, err = m.Watch(func(ch Change) {
+		switch {
+		case ch.Current:
+			current = true
+		case ch.Deleted:
+			delete(all, ch.Key)
+		default:
+			var m Member
+			if err := json.Unmarshal(ch.Value, &m); err != nil {
+				e.log.Error(fmt.Sprintf("engine: member %s: %v", ch.Key, err))
+				return
+			}
+			all[ch.Key] = m
+		}
+		if current && len(all) > 0 {
+			e.roster(all)
+		}
+	})
+	c.roster = m
+	return err
+}
+
+// roster takes the members as the cluster knows them.
+func (e *Engine) roster(all map[string]Member) {
+	id := e.cluster.id()
+	if _, in := all[id]; !in {
+		go e.whetherExpelled()
+		return
+	}
+	err := e.stand(func(st *standing) {
+		known := st.Members
+		st.Members = nil
+		for id, m := range all {
+			if i := slices.IndexFunc(known, func(k Member) bool { return k.ID == id }); i >= 0 && known[i].Since.After(m.Since) {
+				m = known[i] // told by itself since
+			}
+			st.Members = append(st.Members, m)
+		}
+	})
+	e.cluster.known.Store(true)
+	if err = errors.Join(err, e.reroute()); err != nil {
+		e.log.Error(err.Error())
+	}
+}
+
+func (e *Engine) rosterKnown() bool { return e.cluster.known.Load() }
+
+// met takes what a member says of itself, such as a new address.
+func (e *Engine) met(m Member) {
+	err := e.stand(func(st *standing) {
+		for i := range st.Members {
+			if st.Members[i].ID == m.ID {
+				st.Members[i] = m
+			}
+		}
+	})
+	if err = errors.Join(err, e.reroute()); err != nil {
+		e.log.Error(err.Error())
+	}
+}
+
+// reroute has the server connect to the members that there are now.
+func (e *Engine) reroute() error {
+	c := e.cluster
+	c.routing.Lock()
+	defer c.routing.Unlock()
+	l := e.to()
+	if !l.clustered || !l.server.Running() {
+		return nil
+	}
+	o, err := e.clusterOptions()
+	if err != nil {
+		return err
+	}
+	if fmt.Sprint(o.Routes) != c.routed {
+		c.routed = fmt.Sprint(o.Routes)
+		if err := l.server.ReloadOptions(o); err != nil {
+			return fmt.Errorf("engine: connect to other members: %w", err)
+		}
+	}
+	return e.help(len(c.others()) == 0)
+}
+
+// tend looks after the streams now and then: how far they are, and on the node
+// that leads, whether they have as many copies as there are members.
+func (e *Engine) tend(l *link, stop chan struct{}) {
+	for _, s := range e.all() {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if info, err := l.js.StreamInfo(s.name, nats.MaxWait(askWithin)); err == nil {
+			s.heard(info.State.FirstSeq, info.State.LastSeq)
+		}
+		if !e.enough.Load() {
+			return
+		}
+	}
+	if l.server.JetStreamIsLeader() && e.cluster.known.Load() && e.cluster.changes.TryLock() {
+		defer e.cluster.changes.Unlock()
+		if err := e.copies(l); err != nil {
+			e.log.Debug(err.Error())
+		}
+		if err := e.strangers(l); err != nil {
+			e.log.Warn(err.Error())
+		}
+	}
+}
+
+// copies makes as many as there are members, three at most.
+func (e *Engine) copies(l *link) error {
+	alive, all := 0, 0
+	for _, m := range e.Members() {
+		if all++; m.Alive {
+			alive++
+		}
+	}
+	for info := range l.js.Streams(nats.MaxWait(askWithin)) {
+		want := info.Config.Replicas
+		if n := min(alive, mostCopies); n > want {
+			want = n
+		}
+		want = min(want, all)
+		if want == info.Config.Replicas {
+			continue
+		}
+		info.Config.Replicas, info.Config.Placement = want, nil
+		if _, err := l.js.UpdateStream(&info.Config, nats.MaxWait(askWithin)); err != nil {
+			return fmt.Errorf("engine: %d copies of %s: %w", want, info.Config.Name, sentence(err))
+		}
+	}
+	return nil
+}
+
+// strangers removes what votes and is no member, as after a forced leave that
+// was not carried through.
+func (e *Engine) strangers(l *link) error {
+	z, err := l.server.Jsz(nil)
+	if err != nil || z.Meta == nil {
+		return err
+	}
+	c := e.cluster
+	members := map[string]bool{peerID(c.id()): true}
+	for _, m := range c.others() {
+		members[peerID(m.ID)] = true
+	}
+	now := make(map[string]int)
+	for _, p := range z.Meta.Replicas {
+		if members[p.Peer] {
+			continue
+		}
+		if now[p.Peer] = c.strange[p.Peer] + 1; now[p.Peer] > strangerFor {
+			if err := e.dismiss(p.Peer); err != nil {
+				return err
+			}
+		}
+	}
+	c.strange = now
+	return nil
+}
+
+// dismiss removes a peer from those who vote on what there is.
+func (e *Engine) dismiss(peer string) error { return e.dismissOn(e.to(), peer) }
+
+func (e *Engine) dismissOn(l *link, peer string) error {
+	ask, err := json.Marshal(map[string]string{"peer_id": peer})
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	return e.askSystem(l, "$JS.API.SERVER.REMOVE", ask)
+}
+
+// askSystem asks what the server lets only its operator ask.
+func (e *Engine) askSystem(l *link, subject string, ask []byte) error {
+	conn, err := e.systemConn(l)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*askWithin)
+	defer cancel()
+	m, err := conn.RequestWithContext(ctx, subject, ask)
+	if err != nil {
+		return fmt.Errorf("engine: %w", sentence(err))
+	}
+	var answer struct {
+		Error *serverError `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	if answer.Error != nil && answer.Error.ErrCode != notMember {
+		return fmt.Errorf("engine: %w", answer.Error)
+	}
+	return nil
+}
+
+const notMember = 10044 // the server's number for a peer that it doesn't know
+
+func (e *Engine) systemConn(l *link) (*nats.Conn, error) {
+	conn, err := nats.Connect("", nats.InProcessServer(l.server), nats.UserInfo(systemUser, e.cluster.secret.password))
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", sentence(err))
+	}
+	return conn, nil
+}
