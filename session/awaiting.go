@@ -19,6 +19,7 @@ func (s *Session) Received(id uint16, now int64) (dup bool, err error) {
 	}
 	if f := s.flow(id); f != nil { // on its way out
 		if f.refused() {
+			f.answer = true
 			return true, nil
 		}
 		return true, mqtt.PacketIdentifierInUse

@@ -105,8 +105,8 @@ func (s *Session) Drain(out Sender, now int64) {
 	if !s.online {
 		return
 	}
+	s.publishHeld(out, now) // first: repeatAll has gone past it
 	s.repeatAll(out, now)
-	s.publishHeld(out, now)
 	for q := s.queue; q != nil && q.n > 0 && !out.Full(); {
 		l := q.next()
 		if d := *l.waiting.at(0); d.Msg.Expired(now) {

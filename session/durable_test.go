@@ -103,3 +103,33 @@ func TestLoadedWithoutMessages(t *testing.T) {
 		t.Errorf("reads on at %d and %d", restored.Read(0), restored.Read(1))
 	}
 }
+
+// A QoS 2 delivery that could not go out when its save ended, for congestion,
+// goes before one that the new connection had no room to look at yet.
+func TestHeldDeliveriesKeepTheirOrder(t *testing.T) {
+	s, out := newDurable(&Config{}), &wire{}
+	s.Connected(0, out, epoch)
+	for seq := range uint64(3) {
+		s.Deliver(Delivery{Msg: logged(seq + 1), QoS: 2}, out, epoch)
+	}
+	_, mark := s.Save(nil)
+	s.Disconnected(epoch)
+	s.Connected(2, out, epoch) // the third one is beyond the window
+	out.full = true
+	s.Saved(mark, out, epoch)
+	out.full = false
+	s.Drain(out, epoch)
+	if got := strings.Join(out.log, " "); got != "1#1 2#2" {
+		t.Errorf("sent %s", got)
+	}
+	for _, step := range []func(){
+		func() { s.Pubrec(1, 0, out, epoch) },
+		func() { _, mark = s.Save(nil); s.Saved(mark, out, epoch) },
+		func() { s.Pubcomp(1, 0, out, epoch) },
+	} {
+		step()
+	}
+	if got := strings.Join(out.log, " "); got != "1#1 2#2 rel#1 3#3" || s.Held() != 0 {
+		t.Errorf("sent %s, and %d are held", got, s.Held())
+	}
+}
