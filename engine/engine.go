@@ -50,6 +50,7 @@ type Options struct {
 	Log        *slog.Logger      // nil: nothing is logged
 	Metrics    *metrics.Registry // nil: nothing is counted
 	Cluster    *Cluster          // nil: this node is alone for good
+	MinFree    int64             // bytes of the disk that stay free, 0: 64 MB, negative: none; below, writing fails with ErrFull
 }
 
 // Engine is a running engine. It is safe for concurrent use.
@@ -57,6 +58,8 @@ type Engine struct {
 	o       Options
 	log     *slog.Logger
 	count   *counters
+	health  health
+	disk    disk
 	run     string // unique to this run of the process
 	lock    *os.File
 	since   time.Time
@@ -106,6 +109,9 @@ func Start(o Options) (*Engine, error) {
 	if o.Metrics == nil {
 		o.Metrics = new(metrics.Registry)
 	}
+	if o.MinFree == 0 {
+		o.MinFree = defaultMinFree
+	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, cantOpen(o.Dir, err)
 	}
@@ -121,6 +127,8 @@ func Start(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.lock.Close())
 	}
+	e.disk.e = e
+	e.disk.start()
 	return e, nil
 }
 
@@ -162,8 +170,14 @@ func (e *Engine) serve(o *server.Options) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	s.SetLoggerV2(&serverLog{e.log}, false, false, false)
+	said := &serverLog{log: e.log}
+	s.SetLoggerV2(said, false, false, false)
 	s.Start()
+	if why := said.fatal.Load(); why != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, fmt.Errorf("%w (in %s)", *why, o.StoreDir)
+	}
 	if o.Cluster.Port != 0 {
 		routing(s)
 	}
@@ -230,18 +244,9 @@ func (e *Engine) Close() error {
 	if was {
 		return nil
 	}
+	e.disk.close()
 	for _, s := range e.all() {
 		s.close()
 	}
 	return errors.Join(e.exit(), e.lock.Close())
-}
-
-// Health is nil, or one sentence that says what is wrong.
-func (e *Engine) Health() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return ErrClosed
-	}
-	return nil
 }

@@ -10,13 +10,7 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).StartRouting")) // see routing.go
-}
 
 // start starts an engine in dir, and stops it with the test.
 func start(t *testing.T, o Options) *Engine {

@@ -53,6 +53,10 @@ func newShelf(dir, stream string) *shelf { return &shelf{dir: dir, stream: strea
 func (s *shelf) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.empty()
+}
+
+func (s *shelf) empty() {
 	for _, b := range s.blocks {
 		s.drop(b)
 	}
@@ -126,6 +130,10 @@ func (s *shelf) look(from, last uint64) error {
 		return nil
 	}
 	names, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) { // other nodes of the cluster have them
+		s.empty()
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type stream struct {
 	feed    feed
 	shelf   *shelf
 	hinting atomic.Bool // the other members are about to be told of new records
+	isLog   bool
 
 	toldMu sync.Mutex
 	told   map[string]*told // by the prefix of a map's subjects
@@ -54,7 +55,7 @@ func (e *Engine) stream(want *nats.StreamConfig) (*stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", want.Name, sentence(err))
 	}
-	s = &stream{e: e, name: want.Name, want: want}
+	s = &stream{e: e, name: want.Name, want: want, isLog: want.MaxMsgsPerSubject <= 0}
 	s.last.Store(info.State.LastSeq)
 	s.first.Store(max(info.State.FirstSeq, 1))
 	s.feed.s = s
@@ -151,6 +152,23 @@ func (s *stream) remember() {
 	for _, fl := range s.feed.all() {
 		if fl.remember != nil {
 			fl.remember()
+		}
+	}
+}
+
+// retained sees what retention has removed from the logs.
+func (e *Engine) retained() {
+	for _, s := range e.all() {
+		if !s.isLog {
+			continue
+		}
+		info, err := e.to().js.StreamInfo(s.name, nats.MaxWait(lookEvery))
+		if err != nil {
+			continue // a writer will say so, if it lasts
+		}
+		first := max(info.State.FirstSeq, 1)
+		if was := s.first.Swap(first); first > was {
+			e.count.removed.Add(first - was)
 		}
 	}
 }

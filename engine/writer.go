@@ -54,7 +54,10 @@ type pending struct {
 
 func newWriter(s *stream) (*writer, error) {
 	w := &writer{s: s, link: s.e.to()}
-	w.empty = sync.NewCond(&w.mu)
+	w.empty, w.ends.s, w.ends.idle = sync.NewCond(&w.mu), s, sync.NewCond(&w.ends.mu)
+	if s.e.o.Durability == DurabilityAlways {
+		w.ends.syncer = &syncer{s: s}
+	}
 	w.timer = time.AfterFunc(answerWithin, w.overdue)
 	w.timer.Stop()
 	return w, w.listen()
@@ -98,6 +101,9 @@ func (w *writer) send(subject string, header nats.Header, data []byte, done func
 	if w.bytes > 0 && w.bytes+len(data) > maxInFlight {
 		w.s.e.count.busy.Inc()
 		return ErrBusy
+	}
+	if err := w.s.e.disk.admit(len(data)); err != nil {
+		return err
 	}
 	if w.link.clustered && !w.s.e.quorate() {
 		return ErrNoQuorum
@@ -162,7 +168,7 @@ func (p *pending) end(seq uint64, err error) { p.record.seq, p.err, p.answered =
 func (w *writer) shift() {
 	n := 0
 	for n < w.sent && w.queue[n].answered {
-		w.ends.add(w.s, w.queue[n])
+		w.ends.add(w.queue[n])
 		w.bytes -= len(w.queue[n].record.data)
 		w.queue[n] = pending{}
 		n++
@@ -200,7 +206,7 @@ func (w *writer) failAll(why error) {
 		if !p.answered {
 			p.end(0, why)
 		}
-		w.ends.add(w.s, p)
+		w.ends.add(p)
 	}
 	failed := len(w.queue)
 	w.base += uint64(failed)
@@ -225,40 +231,72 @@ func (w *writer) close() {
 	}
 	w.timer.Stop()
 	w.mu.Unlock()
+	w.ends.wait()
 }
 
 // ends calls what waits for records, one after the other and in their order,
 // whichever goroutine comes with them.
 type ends struct {
 	mu      sync.Mutex
+	idle    *sync.Cond
 	s       *stream
 	queue   []pending
 	running bool
+	syncer  *syncer // nil: the server's answer is enough
 }
 
-func (e *ends) add(s *stream, p pending) {
+func (e *ends) add(p pending) {
 	e.mu.Lock()
-	e.s, e.queue = s, append(e.queue, p)
+	e.queue = append(e.queue, p)
 	e.mu.Unlock()
 }
 
+// run calls what has come. When the disk has to have it first, that is done
+// aside, so that more comes meanwhile and shares the next time.
 func (e *ends) run() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.running {
+	if e.running || len(e.queue) == 0 {
 		return
 	}
 	e.running = true
+	if e.syncer != nil && !e.s.e.to().clustered { // a cluster has its servers do it
+		go func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.loop(e.syncer.sync)
+		}()
+		return
+	}
+	e.loop(func() error { return nil })
+}
+
+// loop calls what has come until there is no more; mu is held.
+func (e *ends) loop(settle func() error) {
 	for len(e.queue) > 0 {
 		all := e.queue
 		e.queue = nil
 		e.mu.Unlock()
+		err := settle()
 		for _, p := range all {
+			if p.err == nil {
+				p.err = err
+			}
 			e.s.ended(p)
 		}
 		e.mu.Lock()
 	}
 	e.running = false
+	e.idle.Broadcast()
+}
+
+// wait returns when everything that has come was called.
+func (e *ends) wait() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for e.running || len(e.queue) > 0 {
+		e.idle.Wait()
+	}
 }
 
 // ended tells who waits for a record how it ended.
@@ -266,6 +304,9 @@ func (s *stream) ended(p pending) {
 	if p.err != nil {
 		s.e.count.failed.Inc()
 		if p.err != errUnanswered && p.err != ErrNoQuorum {
+			p.err = s.e.disk.failed(p.err)
+		}
+		if !errors.Is(p.err, ErrFull) && p.err != errUnanswered && p.err != ErrNoQuorum {
 			p.err = fmt.Errorf("engine: write to %s: %w", s.name, p.err)
 		}
 		p.done(0, p.err)

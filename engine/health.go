@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// health is what is wrong, each with a name by which it is taken back.
+type health struct {
+	mu     sync.Mutex
+	wrong  map[string]error
+	listen []func(error)
+	told   string // what the listeners know
+	queue  []error
+	busy   bool // somebody calls the listeners
+}
+
+// set notes what is wrong under a name; nil: nothing is. It calls who listens
+// when that changes what Health says.
+func (h *health) set(name string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.wrong == nil {
+		h.wrong = make(map[string]error)
+	}
+	if err == nil {
+		delete(h.wrong, name)
+	} else {
+		h.wrong[name] = err
+	}
+	now := h.sum()
+	if text := textOf(now); text != h.told {
+		h.told = text
+		h.queue = append(h.queue, now)
+	}
+	h.tell()
+}
+
+// tell calls the listeners, one change after the other; mu is held.
+func (h *health) tell() {
+	if h.busy {
+		return
+	}
+	h.busy = true
+	for len(h.queue) > 0 {
+		now := h.queue[0]
+		h.queue = h.queue[1:]
+		listen := slices.Clone(h.listen)
+		h.mu.Unlock()
+		for _, f := range listen {
+			f(now)
+		}
+		h.mu.Lock()
+	}
+	h.busy = false
+}
+
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// sum is all that is wrong, in one error; mu is held.
+func (h *health) sum() error {
+	switch len(h.wrong) {
+	case 0:
+		return nil
+	case 1:
+		for _, err := range h.wrong {
+			return err
+		}
+	}
+	all := illness{}
+	for _, err := range h.wrong {
+		all = append(all, err)
+	}
+	slices.SortFunc(all, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return all
+}
+
+// illness is more than one thing that is wrong.
+type illness []error
+
+func (i illness) Error() string {
+	words := make([]string, len(i))
+	for n, err := range i {
+		words[n] = err.Error()
+	}
+	return strings.Join(words, "; ")
+}
+
+func (i illness) Unwrap() []error { return i }
+
+// Health is nil, or one sentence that says what is wrong: the disk is full,
+// files were damaged, too few nodes can be reached.
+func (e *Engine) Health() error {
+	e.mu.Lock()
+	closed := e.closed
+	e.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	e.health.mu.Lock()
+	defer e.health.mu.Unlock()
+	return e.health.sum()
+}
+
+// OnHealth has f called with what Health says whenever that changes, on a
+// goroutine of the engine that f must not block. It is called at once if
+// something is wrong already.
+func (e *Engine) OnHealth(f func(error)) {
+	e.health.mu.Lock()
+	e.health.listen = append(e.health.listen, f)
+	now := e.health.sum()
+	e.health.mu.Unlock()
+	if now != nil {
+		f(now)
+	}
+}
+
+const damageName = "damage" // of what is wrong
+
+// Acknowledge takes back that files were damaged at the start.
+func (e *Engine) Acknowledge() { e.health.set(damageName, nil) }
