@@ -303,36 +303,43 @@ func (n *Node) Dial() (net.Conn, error) {
 	return at.home.dial(at.mqtt)
 }
 
-// Get reads what the node's REST interface answers to GET path, "/accounting"
-// for instance: the member data of it goes into data.
-func (n *Node) Get(path string, data any) error {
+// Get is Call for what is only read.
+func (n *Node) Get(path string, data any) error { return n.Call(http.MethodGet, path, "", data) }
+
+// Call asks the node's REST interface, POST "/banned" for instance, with a body
+// in JSON or none. What the member data of the answer has goes into data, unless
+// that is nil. Any goroutine may.
+func (n *Node) Call(method, path, body string, data any) error {
 	at := n.place.Load()
 	client := http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		Dial:              func(string, string) (net.Conn, error) { return at.home.dial(at.rest) }, //nolint:staticcheck // no context to obey
 	}}
-	request, err := http.NewRequest(http.MethodGet, "http://"+at.rest.String()+"/api/v4"+path, http.NoBody)
+	request, err := http.NewRequest(method, "http://"+at.rest.String()+"/api/v4"+path, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.SetBasicAuth("admin", secret)
-	answer, err := client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	body := struct {
+	defer response.Body.Close()
+	answer := struct {
 		Code    int             `json:"code"`
 		Message string          `json:"message"`
 		Data    json.RawMessage `json:"data"`
 	}{}
-	if err := json.NewDecoder(answer.Body).Decode(&body); err != nil {
-		return fmt.Errorf("GET %s: %w", path, err)
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	if answer.StatusCode != http.StatusOK || body.Code != 0 {
-		return fmt.Errorf("GET %s: %s, code %d %s", path, answer.Status, body.Code, body.Message)
+	if response.StatusCode != http.StatusOK || answer.Code != 0 {
+		return fmt.Errorf("%s %s: %s, code %d %s", method, path, response.Status, answer.Code, answer.Message)
 	}
-	return json.Unmarshal(body.Data, data)
+	if data == nil {
+		return nil
+	}
+	return json.Unmarshal(answer.Data, data)
 }
 
 // tail is the end of what the node has printed.
