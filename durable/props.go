@@ -41,6 +41,9 @@ func (r *reader) props() *mqtt.Properties {
 	if p.Present&^mqtt.ForwardedProps != 0 {
 		r.fail(fmt.Errorf("it has properties that don't belong to a message: %#x", uint32(p.Present&^mqtt.ForwardedProps)))
 	}
+	if p.Present == 0 {
+		return nil
+	}
 	if p.Has(mqtt.PropPayloadFormat) {
 		p.PayloadFormat = r.byte()
 	}

@@ -106,11 +106,16 @@ func (r *reader) text() string { return string(r.take(r.number())) }
 // bytes reads bytes that are the caller's, never nil.
 func (r *reader) bytes() []byte { return append([]byte{}, r.take(r.number())...) }
 
+// maxZone bounds the zone of an address, which is a network interface, whose
+// names are at most 15 bytes on Linux; so that a length is one byte.
+const maxZone = 100
+
 func (r *reader) addr() (a netip.AddrPort) {
-	b := r.take(r.number())
+	b := r.take(r.below(16+maxZone+2+1, "the length of the address"))
 	if r.err == nil && len(b) > 0 {
-		if err := a.UnmarshalBinary(b); err != nil {
-			r.fail(fmt.Errorf("the address is none: %w", err))
+		if err := a.UnmarshalBinary(b); err != nil || !a.IsValid() {
+			r.fail(fmt.Errorf("%x is no address", b))
+			return netip.AddrPort{}
 		}
 	}
 	return a
@@ -127,7 +132,7 @@ func appendAddr(dst []byte, a netip.AddrPort) []byte {
 	if !a.IsValid() {
 		return dst
 	}
-	if len(a.Addr().Zone()) > 100 { // no interface has such a name; the length stays in one byte
+	if len(a.Addr().Zone()) > maxZone {
 		a = netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 	}
 	if longer, err := a.AppendBinary(dst); err == nil {

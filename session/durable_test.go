@@ -133,3 +133,71 @@ func TestHeldDeliveriesKeepTheirOrder(t *testing.T) {
 		t.Errorf("sent %s, and %d are held", got, s.Held())
 	}
 }
+
+// holding is a connected durable session that holds the deliveries 1 to n.
+func holding(cfg *Config, n uint64) (*Session, *wire) {
+	s, out := newDurable(cfg), &wire{}
+	s.Connected(0, out, epoch)
+	for seq := range n {
+		m := logged(seq + 1).Copy()
+		m.ExpiresAt = epoch + 1000*int64(seq+1)
+		s.Deliver(Delivery{Msg: m, Sub: &Subscription{Filter: "$share/g/t"}, QoS: 2}, out, epoch)
+	}
+	return s, out
+}
+
+func TestHeldDeliveriesAreInTheBooks(t *testing.T) {
+	s, out := holding(&Config{MaxInflight: 3}, 5)
+	if s.Held() != 3 || s.Queued() != 2 || s.Inflight() != 3 || s.Tally() != (Tally{Queued: 5}) {
+		t.Errorf("%d held, %d queued, %d in flight, %+v", s.Held(), s.Queued(), s.Inflight(), s.Tally())
+	}
+	for i, in := range s.InflightPage(0, 10) {
+		if !in.Held || in.Released || in.Msg == nil {
+			t.Errorf("delivery %d looks like %+v", i, in)
+		}
+	}
+	out.tooLarge = "2"
+	_, mark := s.Save(nil)
+	s.Saved(mark, out, epoch+1500) // 1 has expired, 2 is too large, which makes room
+	if got := strings.Join(out.log, " "); got != "-1:expired -2:too_large 3#3" {
+		t.Errorf("got %s", got)
+	}
+	if s.Held() != 2 || s.Queued() != 0 {
+		t.Errorf("%d held, %d queued", s.Held(), s.Queued())
+	}
+	out.log = nil
+	s.End(out)
+	want := Tally{Delivered: 1, Queued: 5}
+	want.Dropped[Expired], want.Dropped[TooLarge], want.Dropped[SessionEnded] = 1, 1, 2
+	if got := strings.Join(out.log, " "); got != "-4:session_ended -5:session_ended" || s.Tally() != want || s.Held() != 0 {
+		t.Errorf("got %s, %+v", got, s.Tally())
+	}
+}
+
+func TestHeldDeliveriesAreSurrendered(t *testing.T) {
+	s, out := holding(&Config{}, 1)
+	_, mark := s.Save(nil)
+	s.Deliver(Delivery{Msg: logged(2), Sub: &Subscription{Filter: "$share/g/t"}, QoS: 2}, out, epoch)
+	var taken []string
+	s.Surrender(func(*Subscription) bool { return true }, func(d Delivery) { taken = append(taken, string(d.Msg.Payload)) })
+	if fmt.Sprint(taken) != "[2]" || s.Held() != 1 || !s.Changed() {
+		t.Errorf("%v are surrendered, %d are held: what a save has stays", taken, s.Held())
+	}
+	s.Saved(mark, out, epoch)
+	if got := strings.Join(out.log, " "); got != "1#1" {
+		t.Errorf("sent %s", got)
+	}
+}
+
+func TestHeldDeliveriesOfAStateAreQueued(t *testing.T) {
+	s, _ := holding(&Config{MaxInflight: 1}, 2)
+	restored, err := Restore(&Config{}, viaJSON(t, s.State()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &wire{}
+	restored.Connected(0, out, epoch)
+	if got := strings.Join(out.log, " "); got != "1#2 2#3" && got != "1#1 2#2" {
+		t.Errorf("sent %s", got)
+	}
+}

@@ -81,11 +81,3 @@ func (s *Session) requeue(d Delivery) {
 	}
 	s.queue.push(s.queue.level(s.cfg.rank(d.Msg.Topic)), d)
 }
-
-// ends are the identifiers of the first flight and of the last.
-func (f *inflight) ends() (first, last uint16) {
-	if f.slots.n == 0 {
-		return 0, 0
-	}
-	return f.slots.at(0).id, f.slots.at(f.slots.n - 1).id
-}

@@ -163,10 +163,7 @@ func (s *Session) Load(record []byte) error {
 		d.read[i] = r.number()
 	}
 	r.flights()
-	s.flights.lastID = lastID
-	if first, last := s.flights.ends(); lastID != last && s.flights.live > 0 && distance(first, lastID) < distance(first, last) {
-		s.flights.mixed = true
-	}
+	s.flights.resume(lastID)
 	r.queue()
 	r.flows()
 	if r.err == nil && len(r.left) > 0 {
@@ -181,7 +178,7 @@ type recordReader struct {
 	left []byte
 	s    *Session
 	seen filterNames
-	used [65536 / 64]uint64 // packet identifiers
+	used identifiers
 	err  error
 }
 
@@ -233,17 +230,6 @@ func (r *recordReader) id() uint16 {
 	return uint16(id)
 }
 
-// use notes that something has the identifier.
-func (r *recordReader) use(id uint16) bool {
-	word, bit := &r.used[id/64], uint64(1)<<(id%64)
-	if id == 0 || *word&bit != 0 {
-		r.fail("the packet identifier %d is there twice, or is 0", id)
-		return false
-	}
-	*word |= bit
-	return true
-}
-
 func (r *recordReader) at() mqtt.At {
 	shard := r.number()
 	if shard >= 1<<16 {
@@ -260,7 +246,8 @@ func (r *recordReader) flights() {
 			return
 		}
 		id := r.id()
-		if !r.use(id) {
+		if !r.used.take(id) {
+			r.fail("the packet identifier %d of a delivery is 0 or another one's", id)
 			return
 		}
 		e := flight{id: id, phase: awaitPubcomp, retain: head&headRetain != 0}

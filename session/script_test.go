@@ -15,7 +15,7 @@ import (
 //
 //	a       PUBLISH of message a at QoS 0
 //	a#1     PUBLISH with packet identifier 1; a#1! with DUP
-//	rel#1   PUBREL; rel#1?  with 0x92
+//	rel#1   PUBREL; rel#1?  with 0x92; comp#1  PUBCOMP
 //	-a:why  a drop
 type wire struct {
 	log      []string
@@ -42,10 +42,11 @@ func (w *wire) Publish(d Delivery, id uint16, dup bool) bool {
 }
 
 func (w *wire) Ack(kind mqtt.Type, id uint16, code mqtt.ReasonCode) {
-	if kind != mqtt.TypePubrel {
-		panic("sessions send PUBREL only")
+	name := map[mqtt.Type]string{mqtt.TypePubrel: "rel", mqtt.TypePubcomp: "comp"}[kind]
+	if name == "" {
+		panic("sessions send PUBREL and PUBCOMP only")
 	}
-	entry := fmt.Sprintf("rel#%d", id)
+	entry := fmt.Sprintf("%s#%d", name, id)
 	if code == mqtt.PacketIdentifierNotFound {
 		entry += "?"
 	}

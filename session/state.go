@@ -128,6 +128,7 @@ func Restore(cfg *Config, st *State) (*Session, error) {
 
 func (s *Session) restoreInflight(st *State, shared map[Subscription]*Subscription) error {
 	f := &s.flights
+	var used identifiers
 	for i, in := range st.Inflight {
 		e := flight{sub: share(shared, in.Sub), sentAt: in.SentAt, id: in.ID, retain: in.Retain}
 		switch {
@@ -143,23 +144,34 @@ func (s *Session) restoreInflight(st *State, shared map[Subscription]*Subscripti
 		if in.Msg != nil {
 			e.msg = in.Msg.Keep()
 		}
-		if in.ID == 0 || i > 0 && !f.follows(f.lastID, in.ID) {
-			return fmt.Errorf("session state: delivery %d in flight has packet identifier %d, want one after %d", i, in.ID, f.lastID)
+		if !used.take(in.ID) {
+			return fmt.Errorf("session state: delivery %d in flight has packet identifier %d, which is 0 or another one's", i, in.ID)
 		}
 		f.add(e)
 	}
-	if f.live > 0 && st.LastID != f.lastID && !f.follows(f.lastID, st.LastID) {
-		return fmt.Errorf("session state: the last packet identifier is %d, want %d or one after it", st.LastID, f.lastID)
-	}
-	f.lastID = st.LastID
+	f.resume(st.LastID)
 	return nil
 }
 
-// follows reports whether id comes after prev on the way round from the first
-// flight.
-func (f *inflight) follows(prev, id uint16) bool {
-	first := f.slots.at(0).id
-	return id != 0 && distance(first, id) > distance(first, prev)
+// identifiers is a set of packet identifiers.
+type identifiers [65536 / 64]uint64
+
+// take puts one in; false: it is 0 or in already.
+func (s *identifiers) take(id uint16) bool {
+	word, bit := &s[id/64], uint64(1)<<(id%64)
+	free := id != 0 && *word&bit == 0
+	*word |= bit
+	return free
+}
+
+// resume goes on behind the identifier that was used last. With all flights in
+// their cyclic order that is the last one's or one behind it.
+func (f *inflight) resume(lastID uint16) {
+	if f.slots.n > 0 && lastID != f.lastID {
+		first := f.slots.at(0).id
+		f.mixed = f.mixed || lastID == 0 || distance(first, lastID) < distance(first, f.lastID)
+	}
+	f.lastID = lastID
 }
 
 // share returns the subscription that is equal to sub and was seen first, so
