@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/keep"
 	"github.com/nats-io/nats.go"
@@ -88,6 +90,16 @@ func wait(start func(done func(error))) error {
 // once, as with ErrBusy above a bound of what is on its way.
 func (m *Map) PutLater(key string, value []byte, done func(error)) {
 	m.change(isValue, key, value, nil, done)
+}
+
+// PutLaterFor is PutLater for a record that goes by itself after ttl, rounded up
+// to seconds; 0: it doesn't. No watch is told of its end.
+func (m *Map) PutLaterFor(key string, value []byte, ttl time.Duration, done func(error)) {
+	var header nats.Header
+	if ttl > 0 {
+		header = nats.Header{"Nats-TTL": {strconv.FormatInt(int64((ttl+time.Second-1)/time.Second), 10) + "s"}}
+	}
+	m.change(isValue, key, value, header, done)
 }
 
 // DeleteLater removes a key; done is as PutLater's.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/keep"
 )
@@ -244,4 +245,22 @@ func TestUsage(t *testing.T) {
 	if _, _, err := e.Usage(); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
+}
+
+// TestRecordsThatGoByThemselves.
+func TestRecordsThatGoByThemselves(t *testing.T) {
+	m := openMap(t, started(t), "m")
+	var wg sync.WaitGroup
+	for key, ttl := range map[string]time.Duration{"soon": time.Millisecond, "late": time.Hour, "never": 0} {
+		wg.Add(1)
+		m.PutLaterFor(key, []byte("v"), ttl, func(err error) {
+			if err != nil {
+				t.Error(key, err)
+			}
+			wg.Done()
+		})
+	}
+	wg.Wait()
+	eventually(t, "the end of a record", func() bool { _, ok, err := m.Get("soon"); return !ok && err == nil })
+	expect(t, m, "late=v", "never=v")
 }

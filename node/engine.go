@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/metrics"
+	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/store"
 )
 
@@ -22,6 +24,7 @@ type kept struct {
 	id     string // of this node, whatever its name is
 
 	bans, accounts, rules, scram, apps, users *engine.Map
+	retained                                  *engine.Map
 
 	alarms, traces ownRecords
 }
@@ -56,6 +59,10 @@ func (k *kept) open() error {
 		if *m, err = k.engine.Map(name); err != nil {
 			return err
 		}
+	}
+	var err error
+	if k.retained, err = k.engine.BigMap("retained"); err != nil {
+		return err
 	}
 	k.alarms, k.traces = ownRecords{alarms, k.id + "/"}, ownRecords{traces, k.id + "/"}
 	return nil
@@ -124,6 +131,25 @@ func (k *kept) takeOver(path string, log *slog.Logger) error {
 		log.Info("what an earlier version kept was taken over", "file", path, "records", count, "now", path+".imported")
 	}
 	return err
+}
+
+// openRetained makes the store of retained messages, with those that are kept.
+func (n *Node) openRetained() (*retain.Store, error) {
+	s := retain.New(n.Config.Retainer)
+	if !n.Config.Retainer.Keeps() {
+		return s, nil
+	}
+	return s, s.Keep(n.kept.retained, n.Metrics, n.log)
+}
+
+// flushPatience is how long the end of the node waits for what is to be kept.
+const flushPatience = 10 * time.Second
+
+// flushRetained is for when nobody publishes any more.
+func (n *Node) flushRetained() {
+	if left := n.Broker.Retained.Flush(flushPatience); left > 0 {
+		n.log.Error("retained messages are not kept, as the engine takes too long", "topics", left)
+	}
 }
 
 // ownRecords are the records of one node in a map that all nodes have.

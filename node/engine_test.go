@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/dunlin-mq/dunlin/alarm"
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/retain"
 )
 
 // TestWhatAnEarlierVersionKept is taken over once, and put aside.
@@ -114,4 +117,34 @@ func TestOwnRecordsStayWithTheNode(t *testing.T) {
 	if _, err := Start(c, nil); err == nil || !strings.Contains(err.Error(), "expected the identifier of a node") {
 		t.Error(err)
 	}
+}
+
+// TestRetainedMessagesOutliveTheNode, unless they are in memory only.
+func TestRetainedMessagesOutliveTheNode(t *testing.T) {
+	c := configured(t)
+	run := func(storage string, want int, do func(*retain.Store)) {
+		t.Helper()
+		c.Retainer.StorageType = storage
+		n, err := Start(c, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Stop()
+		if got := len(n.Broker.Retained.Match("kept/#", time.Now().UnixMilli())); got != want {
+			t.Errorf("%s: %d messages, want %d", storage, got, want)
+		}
+		do(n.Broker.Retained)
+	}
+	fill := func(s *retain.Store) {
+		for i := range 2000 {
+			m := &mqtt.Message{Topic: fmt.Sprint("kept/", i), Payload: []byte("x"), Timestamp: time.Now().UnixMilli()}
+			if err := s.Put(m, m.Timestamp); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run("disc", 0, fill)
+	run("disc_only", 2000, func(s *retain.Store) { s.Delete("kept/7") })
+	run("ram", 0, fill)
+	run("disc", 1999, func(*retain.Store) {})
 }

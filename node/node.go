@@ -20,7 +20,6 @@ import (
 	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/otel"
-	"github.com/dunlin-mq/dunlin/retain"
 	"github.com/dunlin-mq/dunlin/server"
 	"github.com/dunlin-mq/dunlin/trace"
 )
@@ -81,11 +80,16 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		n.stopAccess()
 		return nil, err
 	}
+	retained, err := n.openRetained()
+	if err != nil {
+		n.closeTraces()
+		n.stopAccess()
+		return nil, err
+	}
 	n.Broker = broker.New(broker.Options{
 		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
-		Retained: retain.New(c.Retainer), Access: n.Access, Trace: n.trace, Log: log,
+		Retained: retained, Access: n.Access, Trace: n.trace, Log: log,
 	})
-	var err error
 	n.Server, err = server.New(server.Options{
 		Broker: n.Broker, Hooks: n.Hooks, Metrics: n.Metrics, Log: log,
 		Listeners: c.Listeners(), Zone: n.zoneOf(c), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients, Trace: n.trace,
@@ -149,6 +153,7 @@ func (n *Node) stopParts() {
 		n.webhook.Close()
 	}
 	n.Broker.Close()
+	n.flushRetained()
 	n.closeTraces()
 	if n.OTel != nil {
 		n.OTel.Stop()

@@ -8,8 +8,9 @@ import (
 
 // Config is the section retainer.*.
 type Config struct {
-	// StorageType is accepted as EMQ X has it; in this version every kind is
-	// kept in memory.
+	// StorageType is where messages are beside memory: ram, nowhere, so that
+	// they are gone with the process; disc, in the engine. disc_only, which in
+	// EMQ X saves the memory, is as disc.
 	StorageType string `conf:"storage_type" oneof:"ram disc disc_only"`
 
 	// MaxMessages bounds the topics with a retained message; 0 means no bound.
@@ -28,8 +29,11 @@ type Config struct {
 	StopPublishClearMsg bool `conf:"stop_publish_clear_msg"`
 }
 
+// Keeps reports whether messages outlive the process.
+func (c *Config) Keeps() bool { return c.StorageType != "ram" }
+
 // SetDefaults gives the values of a configuration that says nothing.
 func (c *Config) SetDefaults() {
-	c.StorageType = "ram"
+	c.StorageType = "disc"
 	c.MaxPayload = config.MB
 }

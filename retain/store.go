@@ -2,7 +2,8 @@
 // that was published with the retain flag, for those who subscribe later.
 //
 // It stores and finds; who gets a message, and when, is the broker's matter.
-// Messages are kept in memory.
+// Messages are in memory; a Keeper has them outlive the process, and be the same
+// on all nodes.
 package retain
 
 import (
@@ -26,6 +27,8 @@ type Store struct {
 	tree    tree
 	sweeper sweeper
 	changes atomic.Uint64 // puts and removals so far; grows under mu
+
+	keeping *keeping // nil: they are gone with the process
 }
 
 // New makes an empty store.
@@ -50,23 +53,40 @@ func (s *Store) StopPublishClearMsg() bool { return s.cfg.Load().StopPublishClea
 //
 // now is Unix milliseconds, here and everywhere below.
 func (s *Store) Put(m *mqtt.Message, now int64) error {
+	_, err := s.PutKept(m, now, nil)
+	return err
+}
+
+// PutKept is Put for who has to know when the message is kept: waits tells that
+// done will be called, by another goroutine if need be before PutKept returns.
+// It must not block, nor call the store. An error of it says why the message is
+// not kept, and that the one before it is back.
+func (s *Store) PutKept(m *mqtt.Message, now int64, done func(error)) (waits bool, err error) {
 	if most := s.cfg.Load().MaxPayload; most > 0 && int64(len(m.Payload)) > int64(most) {
 		s.Delete(m.Topic)
-		return fmt.Errorf("its payload of %d bytes is larger than retainer.max_payload_size = %v", len(m.Payload), most)
+		return false, fmt.Errorf("its payload of %d bytes is larger than retainer.max_payload_size = %v", len(m.Payload), most)
 	}
 	if err := topic.ValidName(m.Topic); err != nil {
-		return err
+		return false, err
 	}
 	r := newRecord(m, s.lifeEnds(m, now))
+	if waits, err = s.enter(m.Topic, r, done); err == nil {
+		s.pump()
+	}
+	return waits, err
+}
+
+func (s *Store) enter(name string, r record, done func(error)) (waits bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if most := s.cfg.Load().MaxMessages; most > 0 && s.tree.n >= most && s.tree.get([]byte(m.Topic)) == "" {
-		return fmt.Errorf("retainer.max_retained_messages = %d are stored", most)
+	if most := s.cfg.Load().MaxMessages; most > 0 && s.tree.n >= most && s.tree.get([]byte(name)) == "" {
+		return false, fmt.Errorf("retainer.max_retained_messages = %d are stored", most)
 	}
-	s.tree.put(r)
-	s.changes.Add(1)
-	s.sweeper.note(r.expires())
-	return nil
+	if !s.room(name) {
+		s.keeping.failed.Inc()
+		return false, errUnkept
+	}
+	return s.change(name, r, done), nil
 }
 
 // lifeEnds is when a message expires that says nothing of that itself; 0: not
@@ -80,11 +100,16 @@ func (s *Store) lifeEnds(m *mqtt.Message, now int64) int64 {
 }
 
 // Delete removes the retained message of a topic [MQTT-3.3.1-6].
-func (s *Store) Delete(name string) {
+func (s *Store) Delete(name string) { s.DeleteKept(name, nil) }
+
+// DeleteKept is Delete for who has to know when that is kept; waits and done are
+// as PutKept's.
+func (s *Store) DeleteKept(name string, done func(error)) (waits bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tree.remove([]byte(name))
-	s.changes.Add(1)
+	waits = s.change(name, "", done)
+	s.mu.Unlock()
+	s.pump()
+	return waits
 }
 
 // get returns the record of a topic, or the empty one.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/keep"
 )
@@ -161,6 +162,11 @@ func (m *Map) PutLater(key string, value []byte, done func(error)) {
 		return
 	}
 	m.all.PutLater(key, value, done)
+}
+
+// PutLaterFor is PutLater; nothing goes by itself here.
+func (m *Map) PutLaterFor(key string, value []byte, _ time.Duration, done func(error)) {
+	m.PutLater(key, value, done)
 }
 
 // DeleteLater implements keep.Later.
