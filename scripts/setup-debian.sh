@@ -27,6 +27,9 @@ pg_ctlcluster  postgresql         PostgreSQL tests
 redis-server   redis-server       Redis tests
 slapd          slapd              LDAP tests
 ldapadd        ldap-utils         LDAP tests
+etcd           etcd-server        discovery tests
+etcdctl        etcd-client        discovery tests
+dnsmasq        dnsmasq-base       discovery tests
 mvn            maven              MySQL 8 tests: scripts/peer-mysql8.sh
 unzip          unzip              MySQL 8 tests: scripts/peer-mysql8.sh
 /usr/lib/x86_64-linux-gnu/libaio.so.1   libaio1   MySQL 8 tests

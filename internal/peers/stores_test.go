@@ -1,6 +1,8 @@
 package peers
 
 import (
+	"context"
+	"net"
 	"strings"
 	"testing"
 )
@@ -53,4 +55,25 @@ mqttSubscriptionTopic: b/#
 mqttPubSubTopic: c
 `)
 	LDAP(t, LDAPOptions{TLS: NewCertificates(t), ClientCertificate: true})
+}
+
+func TestEtcd(t *testing.T) {
+	s := Etcd(t, EtcdOptions{})
+	EtcdCtl(t, s, "put", "a", "b")
+	s.Kill()
+	s.Start()
+	if got := EtcdCtl(t, s, "get", "a", "--print-value-only"); got != "b" {
+		t.Errorf("after its return it answered %q", got)
+	}
+	Etcd(t, EtcdOptions{TLS: NewCertificates(t), ClientCertificate: true})
+}
+
+func TestDNS(t *testing.T) {
+	s := DNS(t, "--host-record=n1.example.org,10.0.0.1")
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, s.Addr())
+	}}
+	if got, err := resolver.LookupHost(t.Context(), "n1.example.org"); err != nil || len(got) != 1 || got[0] != "10.0.0.1" {
+		t.Errorf("answered %v, %v", got, err)
+	}
 }
