@@ -52,6 +52,9 @@ var aside = map[string]struct {
 	"keep/keeptest":        {"tests", 0},
 }
 
+// transport is what some client libraries leave to others, and take options of.
+const transport = "google.golang.org/grpc"
+
 // onlyIn names libraries that one package hides from all others.
 var onlyIn = map[string]string{"github.com/nats-io/": "engine"}
 
@@ -199,7 +202,7 @@ func oneClientLibrary(p *pkg, f *file) []string {
 	var owners []string
 	for _, imp := range f.imports {
 		host, rest, _ := strings.Cut(imp, "/")
-		if strings.Contains(host, ".") && host != "golang.org" && !strings.HasPrefix(imp, module) {
+		if strings.Contains(host, ".") && host != "golang.org" && !strings.HasPrefix(imp, module) && !strings.HasPrefix(imp, transport) {
 			owner, _, _ := strings.Cut(rest, "/")
 			owners = append(owners, host+"/"+owner)
 		}
