@@ -283,7 +283,7 @@ func testRestart(t *testing.T, server *peers.Server) {
 		"register": a.Register,
 		"lock":     func(ctx context.Context) error { _, err := a.Lock(ctx); return err },
 	} {
-		if err := do(within(t, enough)); err == nil || !strings.HasPrefix(err.Error(), "etcd: ") || !strings.Contains(err.Error(), "connection refused") {
+		if err := do(within(t, enough)); err == nil || !strings.HasPrefix(err.Error(), "etcd: ") || !strings.Contains(err.Error(), "code = Unavailable") {
 			t.Errorf("%s without a server: %v", what, err)
 		}
 	}

@@ -1,7 +1,10 @@
 package peers
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -33,15 +36,16 @@ func Etcd(t testing.TB, o EtcdOptions) *Server {
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "n1="+peer)
 	return launch(t, port, dir, spec{name: "etcd", argv: argv, ready: func() error {
 		client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-		answer, err := client.Get(metrics + "/health")
+		answer, err := client.Get(metrics + "/metrics") // not /health, of which etcd logs every failure
 		if err != nil {
 			return err
 		}
 		defer answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("not healthy: %s", answer.Status)
+		text, err := io.ReadAll(answer.Body)
+		if err == nil && !bytes.Contains(text, []byte("\netcd_server_has_leader 1\n")) {
+			err = errors.New("no leader yet")
 		}
-		return nil
+		return err
 	}})
 }
 
