@@ -11,6 +11,10 @@
 //
 // The books balance at every step: each delivery given to Deliver has either
 // been handed to a connection (a Publish with dup false that returned true),
-// or waits in the queue, or was reported dropped, once, with its reason, or
-// was taken out of the queue by Surrender.
+// or waits in the queue, or is held for a save, or was reported dropped, once,
+// with its reason, or was taken out of the queue by Surrender.
+//
+// A session may outlive its process: SetDurable. It then has a record of its
+// state made (Save), which the caller keeps, and sends what depends on it when
+// it is kept (Saved).
 package session

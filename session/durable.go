@@ -35,7 +35,7 @@ func (s *Session) SetDurable(on bool) {
 	s.flights.ways.set(lasting, on)
 	if on {
 		if s.lasts() == nil {
-			s.rarely().durable = &durable{lastFlow: uint64(s.created) << 20} // no other session of this client counts there
+			s.rarely().durable = &durable{lastFlow: s.firstFlow()}
 		}
 		s.want()
 		return
@@ -53,6 +53,10 @@ func (s *Session) SetDurable(on bool) {
 	d := s.lasts()
 	d.changed, d.wanted = false, false
 }
+
+// firstFlow is where the session's flow numbers begin: where no other session
+// of its client counts, as none has a million flows in each millisecond.
+func (s *Session) firstFlow() uint64 { return uint64(s.created) << 20 }
 
 // lasts is what the session has if it is durable or was once, else nil.
 func (s *Session) lasts() *durable {

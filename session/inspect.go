@@ -2,7 +2,7 @@ package session
 
 // InFlight is one delivery that has a place in the window.
 type InFlight struct {
-	Delivery        // without message once PUBREC has come
+	Delivery        // without message once PUBREC has come, or while it is Pending
 	ID       uint16 // packet identifier
 	Sent     int64  // for the first time, Unix milliseconds
 	Released bool   // PUBREC has come, and PUBCOMP is waited for
@@ -24,7 +24,7 @@ func (s *Session) InflightPage(from, limit int) (some []InFlight) {
 		}
 		if n >= from {
 			in := InFlight{e.delivery(), e.id, e.firstSent(), e.phase.released(), e.phase.held()}
-			if in.Released {
+			if in.Released || isPlaceholder(in.Msg) {
 				in.Msg = nil
 			}
 			some = append(some, in)

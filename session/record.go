@@ -10,8 +10,8 @@ import (
 
 // The record of a durable session's state, all numbers varints:
 //
-//	version · last packet identifier · last flow number ·
-//	shards, and for each the position that is read next ·
+//	version · when the session was created · last packet identifier ·
+//	how many flows there were · shards, and for each the position that is read next ·
 //	flights in their order · 0 · queued deliveries in their order · 0 ·
 //	messages from the client · 0
 //
@@ -61,8 +61,9 @@ func (f *filterNames) remember(filter string) {
 func (s *Session) appendRecord(dst []byte) []byte {
 	d := s.lasts()
 	dst = append(dst, recordVersion)
+	dst = binary.AppendVarint(dst, s.created)
 	dst = binary.AppendUvarint(dst, uint64(s.flights.lastID))
-	dst = binary.AppendUvarint(dst, d.lastFlow)
+	dst = binary.AppendUvarint(dst, d.lastFlow-s.firstFlow())
 	dst = binary.AppendUvarint(dst, uint64(len(d.read)))
 	for _, next := range d.read {
 		dst = binary.AppendUvarint(dst, next)
@@ -138,8 +139,10 @@ func (s *Session) appendFlows(dst []byte) []byte {
 // Load fills a new durable session, which has its subscriptions already, from
 // the record that Save made of it. The deliveries in it have no messages yet:
 // the caller reads those that Pending names from the log, gives them to Fill,
-// and only then calls Connected. The session keeps nothing of record. The error
-// says what is wrong with it; the session must not be used then.
+// and only then calls Connected. A record of another session of the client,
+// created at another time, which a crash has kept from being deleted, changes
+// nothing. The session keeps nothing of record. The error says what is wrong
+// with it; the session must not be used then.
 func (s *Session) Load(record []byte) error {
 	if s.flights.slots.n > 0 || !s.Durable() {
 		return errors.New("session record: the session is not new and durable")
@@ -151,9 +154,12 @@ func (s *Session) Load(record []byte) error {
 		return fmt.Errorf("session record: it has version %d, this program knows version %d", record[0], recordVersion)
 	}
 	r := &recordReader{left: record[1:], s: s}
+	if created := r.signed(); r.err == nil && created != s.created {
+		return nil
+	}
 	lastID := r.id()
 	d := s.lasts()
-	d.lastFlow = r.number()
+	d.lastFlow = s.firstFlow() + r.number()
 	shards := r.number()
 	if shards > uint64(len(r.left)) {
 		return errShort
