@@ -42,7 +42,7 @@ func (m *messages) publish(p params) (any, error) {
 			Topic: name, Payload: payload, QoS: mqtt.QoS(qos), Retain: p.flag("retain"), Props: props.Copy(mqtt.ForwardedProps),
 		}, b.Now())
 		message.From = p.text(m.clientID)
-		if code, _ := m.o.Broker.Publish(b, nil, message); code.Failed() {
+		if code, _ := m.o.Broker.PublishKept(b, nil, message); code.Failed() {
 			return nil, fail(codeUnknown, name+": "+code.String())
 		}
 		ids[i] = newID(b.Now())

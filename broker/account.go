@@ -21,13 +21,14 @@ const (
 	TooManyReleases         // max_awaiting_rel QoS 2 messages wait for PUBREL
 	RefusedByHook           // a function on message.publish
 	DelayedFull             // broker.max_delayed_messages or max_delayed_bytes
+	NotKept                 // it is for durable sessions, and the log didn't take it
 	refusals
 )
 
 // String is the reason's word in metrics and answers.
 func (r Refusal) String() string {
 	return [...]string{
-		"no_subscribers", "not_authorized", "not_judged", "quota_exceeded", "receive_maximum_exceeded", "refused_by_hook", "delayed_full",
+		"no_subscribers", "not_authorized", "not_judged", "quota_exceeded", "receive_maximum_exceeded", "refused_by_hook", "delayed_full", "not_kept",
 	}[r]
 }
 
@@ -36,7 +37,7 @@ func (r Refusal) String() string {
 type account struct {
 	refused     [refusals]*metrics.Counter
 	ofRefused   [refusals]losers
-	ofDropped   [session.LogRetention + 1]losers
+	ofDropped   [session.Unsubscribed + 1]losers
 	since       int64        // Unix milliseconds
 	losersSince atomic.Int64 // Unix milliseconds
 }
@@ -47,14 +48,16 @@ type losers struct {
 	clients, topics sketch
 }
 
-func (l *losers) add(client, topic string) {
+func (l *losers) add(client, topic string) { l.addMany(client, topic, 1) }
+
+func (l *losers) addMany(client, topic string, n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if client != "" {
-		l.clients.add(client)
+		l.clients.add(client, n)
 	}
 	if topic != "" {
-		l.topics.add(topic)
+		l.topics.add(topic, n)
 	}
 }
 
@@ -72,6 +75,7 @@ var refusalHelp = [refusals]string{
 	TooManyReleases: "QoS 2 messages refused because max_awaiting_rel others waited for PUBREL",
 	RefusedByHook:   "messages refused by a function on message.publish",
 	DelayedFull:     "delayed messages refused because as many waited as may",
+	NotKept:         "messages refused because they are for durable sessions and couldn't be kept",
 }
 
 func (a *account) open(r *metrics.Registry) {
@@ -128,7 +132,7 @@ func (br *Broker) Account(losers int) Account {
 		a.Refused[why.String()] = k.refused[why].Value()
 		a.add(why.String(), k.ofRefused[why].top(losers))
 	}
-	for why := session.NoLocal; why <= session.LogRetention; why++ {
+	for why := session.NoLocal; why <= session.Unsubscribed; why++ {
 		a.add(why.String(), k.ofDropped[why].top(losers))
 	}
 	return a

@@ -25,7 +25,7 @@ func TestSketch(t *testing.T) {
 			name = fmt.Sprint("often ", int(30*rnd.Float64()*rnd.Float64()))
 		}
 		exact[name]++
-		s.add(name)
+		s.add(name, 1)
 	}
 	got := make(map[string]uint64)
 	for _, row := range s.top(sketchSize) {
@@ -50,8 +50,8 @@ func TestSketch(t *testing.T) {
 func TestSketchBoundsNames(t *testing.T) {
 	var s sketch
 	long := strings.Repeat("ü", 60_000)
-	s.add(long)
-	s.add(long + "x")
+	s.add(long, 1)
+	s.add(long+"x", 1)
 	if top := s.top(9); len(top) != 1 || top[0].Count != 2 || len(top[0].Name) > sketchName+3 || !strings.HasPrefix(long, strings.TrimSuffix(top[0].Name, "…")) {
 		t.Errorf("%.300s", fmt.Sprint(top))
 	}
@@ -93,7 +93,7 @@ func TestAccount(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	refused := map[string]uint64{
-		"no_subscribers": 3, "refused_by_hook": 1, "delayed_full": 1, "not_authorized": 1, "not_judged": 0, "quota_exceeded": 0, "receive_maximum_exceeded": 0,
+		"no_subscribers": 3, "refused_by_hook": 1, "delayed_full": 1, "not_authorized": 1, "not_judged": 0, "not_kept": 0, "quota_exceeded": 0, "receive_maximum_exceeded": 0,
 	}
 	if !maps.Equal(a.Refused, refused) {
 		t.Errorf("refused %v, want %v", a.Refused, refused)

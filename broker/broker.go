@@ -25,6 +25,8 @@ type Options struct {
 	Log      *slog.Logger
 	// Access decides about clients and topics; nil: a Control that asks nobody.
 	Access *auth.Control
+	// Durable is where durable sessions are kept; nil: all live in memory.
+	Durable *Durable
 	// Trace hears of what happens to messages and sessions; nil: nobody does.
 	Trace *trace.Tracer
 }
@@ -46,6 +48,7 @@ type Broker struct {
 	trace         *trace.Tracer
 	topics        topicCounts
 	slow          *slowSubscriptions // nil: off
+	durable       *durability        // nil: all sessions live in memory
 
 	index     topic.Index[routeKey, *route]
 	clients   registry
@@ -97,6 +100,7 @@ func New(o Options) *Broker {
 	br.Change(o.Config.Broker)
 	br.topics.br = br
 	br.slow = br.startSlow()
+	br.durable = br.openDurability(o.Durable, &o.Config.Durability)
 	(&sweep{br}).Fire(br.NewBatch(), 0)
 	br.done.Go(br.turn)
 	return br
@@ -147,6 +151,7 @@ func (br *Broker) Close() {
 	br.stopping.Store(true)
 	close(br.stop)
 	br.done.Wait()
+	br.durable.close()
 	if br.ownAccess {
 		br.Access.Close()
 	}

@@ -20,36 +20,75 @@ type Client struct {
 	broker *Broker
 	self   recipient // the client itself
 
-	mu     sync.Mutex // guards all below but online
-	zone   *Zone
-	conn   Conn // nil: offline
-	sess   *session.Session
-	info   *hook.ClientInfo // of the present connection or the last; never changed, only replaced
-	replay *replay
+	mu   sync.Mutex // guards all below but status
+	zone *Zone
+	conn Conn // nil: offline
+	sess *session.Session
+	info *hook.ClientInfo // of the present connection or the last; never changed, only replaced
+	more *more            // what few clients have
 
 	timer       int64 // when the wheel will fire for us; 0: not scheduled
 	connectedAt int64
-	shared      int32       // subscriptions in shared groups
-	online      atomic.Bool // conn isn't nil; changed under mu, read by anybody
-	ended       bool        // the session is gone; only the memory is left
+	shared      int32  // subscriptions in shared groups
+	status      status // changed under mu, read by anybody
+	ended       bool   // the session is gone; only the memory is left
 	cleanStart  bool
 	persistent  bool // counted as such
 	keepAlive   uint16
 	receiveMax  uint16
 }
 
+// more is what few clients have: those that read the broker's log or retained
+// messages, and those that publish what has to be kept.
+type more struct {
+	replay    *replay             // retained messages that have still to be sent
+	reader    *reader             // nil: the session is not durable
+	appending map[uint16]struct{} // QoS 2 messages of the client that are on their way to the log
+}
+
+// extra is the client's more, made if there is none. The client is locked.
+func (c *Client) extra() *more {
+	if c.more == nil {
+		c.more = new(more)
+	}
+	return c.more
+}
+
+// reader is nil unless the session is durable. The client is locked.
+func (c *Client) reader() *reader {
+	if c.more == nil {
+		return nil
+	}
+	return c.more.reader
+}
+
+// status is what others want to know of a client without locking it.
+type status struct{ bits atomic.Uint32 }
+
+const (
+	isOnline  uint32 = 1 << iota // it has a connection
+	isDurable                    // its session reads the log
+)
+
+func (s *status) has(bit uint32) bool { return s.bits.Load()&bit != 0 }
+func (s *status) add(bit uint32)      { s.bits.Or(bit) }
+func (s *status) drop(bit uint32)     { s.bits.And(^bit) }
+
 // enter locks the client and makes it the one that b's output goes to. Nobody
 // enters a client while another is entered.
 func (c *Client) enter(b *Batch) {
 	c.mu.Lock()
 	b.client = c
-	b.queued = c.sess.Queued()
+	b.queued = c.sess.Queued() + c.sess.Held()
 }
 
 // leave is the end of enter: it books what the session's queue gained or
 // lost, sees that unacknowledged packets have a timer, and tells of drops.
 func (c *Client) leave(b *Batch) {
-	if d := c.sess.Queued() - b.queued; d != 0 {
+	if c.status.has(isDurable) {
+		c.save()
+	}
+	if d := c.sess.Queued() + c.sess.Held() - b.queued; d != 0 {
 		c.broker.count.queued.Add(int64(d))
 	}
 	if !c.ended {
@@ -85,6 +124,8 @@ func (c *Client) Fire(b *Batch, at int64) {
 	c.timer = 0
 	late := c.sess.AwaitRelTimeouts()
 	c.sess.Tick(b, b.Now())
+	c.saveDue(b.Now())
+	c.feed(b)
 	c.broker.count.awaitRelTimeouts.Add(c.sess.AwaitRelTimeouts() - late)
 	d := c.departure("expired")
 	d.will = c.dueWill(b.Now())
@@ -93,6 +134,9 @@ func (c *Client) Fire(b *Batch, at int64) {
 	} else {
 		c.wake(c.sess.ExpiresAt())
 		c.wake(c.sess.WillAt())
+		if d.will != nil {
+			c.keepRecord("")
+		}
 	}
 	c.leave(b)
 	c.broker.carryOut(b, d)
@@ -122,7 +166,10 @@ func (c *Client) Renew(b *Batch, conn Conn, info *hook.ClientInfo) {
 }
 
 // Connected reports whether the client has a connection now.
-func (c *Client) Connected() bool { return c.online.Load() }
+func (c *Client) Connected() bool { return c.status.has(isOnline) }
+
+// Durable reports whether the session outlives the process.
+func (c *Client) Durable() bool { return c.status.has(isDurable) }
 
 // ExpiryInterval is how long the session outlives its connection, seconds.
 func (c *Client) ExpiryInterval() uint32 {
@@ -147,8 +194,8 @@ type Status struct {
 	Created     int64  // of the session, Unix milliseconds
 	Subscribed  int    // subscriptions
 	Inflight    int    // deliveries sent and not acknowledged
-	Queued      int    // deliveries that wait
-	QueuedBytes int64  // their payloads
+	Queued      int    // deliveries that wait, in the session or in the log
+	QueuedBytes int64  // payloads of those in the session
 	AwaitingRel int    // QoS 2 messages received and not released
 	Dropped     uint64 // see session.Tally.Lost
 }
@@ -161,7 +208,7 @@ func (c *Client) Status() Status {
 	tally := s.Tally()
 	return Status{
 		ConnInfo: *c.connInfo(), Zone: c.zone, Connected: c.conn != nil, Created: s.Created(), Subscribed: s.SubscriptionCount(),
-		Inflight: s.Inflight(), Queued: s.Queued(), QueuedBytes: s.QueuedBytes(), AwaitingRel: s.AwaitingRel(), Dropped: tally.Lost(),
+		Inflight: s.Inflight(), Queued: c.queued(), QueuedBytes: s.QueuedBytes(), AwaitingRel: s.AwaitingRel(), Dropped: tally.Lost(),
 	}
 }
 

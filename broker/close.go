@@ -43,8 +43,12 @@ func (c *Client) disconnected(b *Batch, d *departure) {
 		d.conn = c.connInfo()
 		d.conn.DisconnectedAt = b.Now()
 	}
-	c.conn, c.replay = nil, nil
-	c.online.Store(false)
+	c.conn = nil
+	c.status.drop(isOnline)
+	if c.more != nil {
+		c.more.replay = nil
+		c.more.reader.hangUp()
+	}
 	br.count.connections.Add(-1)
 	c.sess.Disconnected(b.Now())
 }
@@ -76,6 +80,7 @@ func (c *Client) finish(b *Batch, d *departure) {
 	}
 	d.held = c.surrender(func(s *session.Subscription) bool { return br.groups.of(s) != nil })
 	c.sess.End(b)
+	c.endReader()
 	br.clients.remove(c)
 	br.wheel.set(c, c.timer, 0)
 }
@@ -122,6 +127,7 @@ func (c *Client) Close(b *Batch, conn Conn, reason string, expiry *uint32, withW
 	} else {
 		c.wake(c.sess.ExpiresAt())
 		c.wake(c.sess.WillAt())
+		c.keepRecord("")
 	}
 	c.leave(b)
 	c.broker.carryOut(b, d)

@@ -10,8 +10,31 @@ import (
 // Config is what holds for the whole node: the sections broker.* and module.*
 // of a configuration. Zones are given with each Opening.
 type Config struct {
-	Broker  BrokerConfig  `conf:"broker"`
-	Modules ModulesConfig `conf:"module"`
+	Broker     BrokerConfig     `conf:"broker"`
+	Modules    ModulesConfig    `conf:"module"`
+	Durability DurabilityConfig `conf:"durability"`
+}
+
+// DurabilityConfig is the section durability.*: what holds for all durable
+// sessions. EMQ X has none, and so no such keys.
+type DurabilityConfig struct {
+	// Unavailable says what becomes of a message that the log doesn't take, and of
+	// a session that can't be kept: the client hears that it is refused, or goes
+	// on as if the session lived in memory.
+	Unavailable string `conf:"unavailable" oneof:"refuse memory"`
+
+	// LogShards, of a log that is made, is into how many parts its topics are
+	// spread. LogMaxAge and LogMaxBytes bound what it keeps: older messages are
+	// deleted, whether all sessions have got them or not; 0 means no bound.
+	LogShards   int           `conf:"log_shards" range:"1..256"`
+	LogMaxAge   time.Duration `conf:"log_max_age" unit:"s"`
+	LogMaxBytes config.Bytes  `conf:"log_max_bytes"`
+}
+
+// SetDefaults gives the values of a configuration that says nothing.
+func (c *DurabilityConfig) SetDefaults() {
+	c.Unavailable = "refuse"
+	c.LogShards, c.LogMaxAge, c.LogMaxBytes = 4, 7*24*time.Hour, 16*1024*config.MB
 }
 
 // BrokerConfig is the section broker.*.

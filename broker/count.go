@@ -20,6 +20,7 @@ import (
 type counters struct {
 	published *metrics.Counter
 	dropped   *metrics.Counter
+	unkept    *metrics.Counter
 	retained  *metrics.Counter
 	acked     *metrics.Counter
 	delayed   *metrics.Counter
@@ -32,7 +33,7 @@ type counters struct {
 	delivered       *metrics.Counter
 	queued          *metrics.Gauge
 	deliveryDropped *metrics.Counter
-	drops           [session.LogRetention + 1]*metrics.Counter // by session.Drop, which begins at 1
+	drops           [session.Unsubscribed + 1]*metrics.Counter // by session.Drop, which begins at 1
 
 	latency *metrics.Histogram
 
@@ -66,6 +67,7 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 	*c = counters{
 		published: r.Counter("messages.publish", "messages that entered the broker, $SYS excluded"),
 		dropped:   r.Counter("messages.dropped", "messages dropped before they were delivered to anybody"),
+		unkept:    r.Counter("messages.not_kept", "messages for durable sessions that live in memory, as the log didn't take them"),
 		retained:  r.Counter("messages.retained", "messages that came with the retain flag"),
 		acked:     r.Counter("messages.acked", "deliveries that the client acknowledged by PUBACK or PUBREC"),
 
@@ -101,7 +103,7 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		sharedSubscriptions: r.Stat("subscriptions.shared", "subscriptions in shared groups"),
 	}
 	r.Counter("messages.forward", "messages sent to another node") // EMQ X has it, and nothing here raises it yet
-	for d := session.NoLocal; d <= session.LogRetention; d++ {
+	for d := session.NoLocal; d <= session.Unsubscribed; d++ {
 		c.drops[d] = r.Counter("delivery.dropped."+d.String(), "deliveries dropped for this reason")
 	}
 	topics := []*metrics.Stat{r.Stat("topics", "distinct topic filters"), r.Stat("routes", "distinct topic filters, as routes of this node")}
@@ -126,9 +128,11 @@ func (br *Broker) sample() {
 	}
 }
 
-func (c *counters) drop(why session.Drop) {
-	c.deliveryDropped.Inc()
-	c.drops[why].Inc()
+func (c *counters) drop(why session.Drop) { c.dropMany(why, 1) }
+
+func (c *counters) dropMany(why session.Drop, n uint64) {
+	c.deliveryDropped.Add(n)
+	c.drops[why].Add(n)
 }
 
 // Ledger is the account of all deliveries since the start.
@@ -147,7 +151,7 @@ func (br *Broker) Ledger() Ledger {
 		Matched: c.matched.Value(), Redispatched: c.redispatched.Value(), Delivered: c.delivered.Value(),
 		Queued: c.queued.Value(), Dropped: make(map[string]uint64),
 	}
-	for d := session.NoLocal; d <= session.LogRetention; d++ {
+	for d := session.NoLocal; d <= session.Unsubscribed; d++ {
 		l.Dropped[d.String()] = c.drops[d].Value()
 	}
 	return l

@@ -9,9 +9,13 @@ import (
 
 // Deliver is Subscriber's.
 func (c *Client) Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription) {
-	c.broker.count.matched.Inc()
 	c.enter(b)
-	c.deliver(b, m, sub, m.Retain && sub.RetainAsPublished)
+	if m.At.Seq != 0 && c.reader() != nil && !c.ended && c.reads(m, sub) {
+		c.deliverLogged(b, m, sub)
+	} else {
+		c.broker.count.matched.Inc()
+		c.deliver(b, m, sub, m.Retain && sub.RetainAsPublished)
+	}
 	c.leave(b)
 }
 
@@ -30,6 +34,15 @@ func (c *Client) deliver(b *Batch, m *mqtt.Message, sub *session.Subscription, r
 	}
 }
 
+// feed goes on with what doesn't fit into the session at once. The client is
+// entered.
+func (c *Client) feed(b *Batch) {
+	if c.more != nil {
+		c.feedLog(b)
+		c.feedReplay(b)
+	}
+}
+
 // Drain sends what waits; the connection calls it when its output has room
 // again.
 func (c *Client) Drain(b *Batch, conn Conn) {
@@ -37,7 +50,7 @@ func (c *Client) Drain(b *Batch, conn Conn) {
 	defer c.leave(b)
 	if c.owns(conn) {
 		c.sess.Drain(b, b.Now())
-		c.feedReplay(b)
+		c.feed(b)
 	}
 }
 
@@ -63,7 +76,7 @@ func (c *Client) acknowledge(b *Batch, conn Conn, ack acknowledgement, id uint16
 		return nil
 	}
 	d, err := ack(c.sess, id, code, b, b.Now())
-	c.feedReplay(b)
+	c.feed(b)
 	info := c.info
 	if err == nil && d.QoS == 1 {
 		c.completed(b, &d)
@@ -94,7 +107,7 @@ func (c *Client) Pubcomp(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) e
 	if err == nil {
 		c.completed(b, &d)
 	}
-	c.feedReplay(b)
+	c.feed(b)
 	return err
 }
 
@@ -110,13 +123,14 @@ func (c *Client) Received(b *Batch, conn Conn, id uint16) (dup bool, err error) 
 	return c.sess.Received(id, b.Now())
 }
 
-// Released handles the client's PUBREL; false: nothing waited for it.
-func (c *Client) Released(b *Batch, conn Conn, id uint16) bool {
+// Released handles the client's PUBREL; waited is false if nothing waited for
+// it. later: the session sends the PUBCOMP itself, when it is saved that the
+// identifier is free.
+func (c *Client) Released(b *Batch, conn Conn, id uint16) (waited, later bool) {
 	c.enter(b)
 	defer c.leave(b)
 	if !c.owns(conn) {
-		return false
+		return false, false
 	}
-	waited, _ := c.sess.Released(id)
-	return waited
+	return c.sess.Released(id)
 }

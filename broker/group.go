@@ -161,7 +161,7 @@ const (
 
 // offer delivers m if the client's state meets the terms.
 func (c *Client) offer(b *Batch, m *mqtt.Message, sub *session.Subscription, on terms) bool {
-	if on != always && !c.online.Load() {
+	if on != always && !c.status.has(isOnline) {
 		return false
 	}
 	c.enter(b)

@@ -107,9 +107,12 @@ func (c *Client) InflightPage(from, limit int) (some []session.InFlight, total i
 }
 
 // QueuePage is a part of what waits for the client, and how much that is in
-// all; see session.Session.QueuePage.
+// all; see session.Session.QueuePage. What waits in the log comes behind what the
+// session holds, and is read there.
 func (c *Client) QueuePage(from, limit int) (some []session.Waiting, total int) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.sess.QueuePage(from, limit), c.sess.Queued()
+	some, total = c.sess.QueuePage(from, limit), c.queued()
+	look := c.lookInLog(max(from-c.sess.Queued(), 0), limit-len(some))
+	c.mu.Unlock()
+	return append(some, look.page()...), total
 }

@@ -324,7 +324,7 @@ func (c *crowd) sums() {
 	}
 	for id, client := range c.ByID() {
 		f := client.Figures()
-		for why := session.NoLocal; why <= session.LogRetention; why++ {
+		for why := session.NoLocal; why <= session.Unsubscribed; why++ {
 			if n := c.lost[id+" "+why.String()]; f.Dropped[why] != n {
 				c.Errorf("the session of %s has %d dropped by %s, the hook was told of %d", id, f.Dropped[why], why, n)
 			}

@@ -76,7 +76,7 @@ func TestTakeover(t *testing.T) {
 	if dup, err := old.client.Received(r.batch, old.fakeConn, 7); !dup || err != nil {
 		t.Errorf("a superseded connection sends at QoS 2: %v %v", dup, err)
 	}
-	if old.client.Released(r.batch, old.fakeConn, 7) {
+	if waited, _ := old.client.Released(r.batch, old.fakeConn, 7); waited {
 		t.Error("a superseded connection releases")
 	}
 	e.want(t)
@@ -275,7 +275,7 @@ func TestAwaitRelTimeout(t *testing.T) {
 		if n := r.metric("messages.dropped.await_pubrel_timeout"); n != 1 {
 			t.Errorf("%d timeouts, want 1", n)
 		}
-		if a.client.Released(r.batch, a.fakeConn, 5) {
+		if waited, _ := a.client.Released(r.batch, a.fakeConn, 5); waited {
 			t.Error("the identifier is still known")
 		}
 	})

@@ -12,6 +12,9 @@ type Opening struct {
 	Zone *Zone
 	Ask  *hook.ConnInfo // all that is in force; the broker adds ConnectedAt
 	Will *session.Will  // mounted; nil: none
+	// Durable says that the session has to outlive the process if it outlives
+	// its connection and there is a log. Once durable, a session stays so.
+	Durable bool
 
 	// Accept is called once, before anything is delivered on the new
 	// connection: it sends the CONNACK. It must not call the broker.
@@ -47,6 +50,9 @@ func (br *Broker) create(b *Batch, o *Opening) *Client {
 		c.leave(b)
 		return nil
 	}
+	if br.outlives(o) {
+		c.makeDurable()
+	}
 	c.attach(b, o, false)
 	c.leave(b)
 	br.fireSession(&br.Hooks.SessionCreated, br.count.sessionCreated, o.Ask.Client, "session created", "")
@@ -56,23 +62,21 @@ func (br *Broker) create(b *Batch, o *Opening) *Client {
 
 // resume continues a session; false: it has ended.
 func (br *Broker) resume(b *Batch, c *Client, o *Opening) bool {
-	c.enter(b)
-	if c.ended {
-		c.leave(b)
+	var goOn func()
+	if br.outlives(o) && !c.status.has(isDurable) {
+		goOn = br.durable.rest()
+	}
+	d, taken := c.resume(b, o)
+	if goOn != nil {
+		goOn()
+	}
+	if d == nil {
 		return false
 	}
-	d := c.departure(endTakenOver.Word)
-	if c.expired(b.Now()) {
-		d.reason = "expired"
-		c.finish(b, d)
-		c.leave(b)
-		br.carryOut(b, d)
-		return false
-	}
-	taken := c.disconnect(b, d, endTakenOver)
-	c.attach(b, o, true)
-	c.leave(b)
 	br.carryOut(b, d)
+	if d.over {
+		return false
+	}
 	if taken {
 		br.fireSession(&br.Hooks.SessionTakenOver, br.count.sessionTakenOver, d.info, "session taken over", d.reason)
 	}
@@ -82,12 +86,40 @@ func (br *Broker) resume(b *Batch, c *Client, o *Opening) bool {
 	return true
 }
 
+// resume gives the client another connection, unless its session has ended (nil)
+// or ends now. taken: it had a connection, which ends.
+func (c *Client) resume(b *Batch, o *Opening) (d *departure, taken bool) {
+	c.enter(b)
+	defer c.leave(b)
+	if c.ended {
+		return nil, false
+	}
+	d = c.departure(endTakenOver.Word)
+	if c.expired(b.Now()) {
+		d.reason = "expired"
+		c.finish(b, d)
+		return d, false
+	}
+	taken = c.disconnect(b, d, endTakenOver)
+	if c.broker.outlives(o) && !c.status.has(isDurable) {
+		c.makeDurable()
+	}
+	c.attach(b, o, true)
+	return d, taken
+}
+
+// outlives reports whether the session that an Opening asks for has to outlive
+// the process.
+func (br *Broker) outlives(o *Opening) bool {
+	return br.durable != nil && o.Durable && o.Ask.ExpiryInterval > 0
+}
+
 // attach makes o's connection the client's; its will takes the place of the
 // old one. The client is entered.
 func (c *Client) attach(b *Batch, o *Opening, present bool) {
 	ask := o.Ask
 	c.conn, c.zone, c.info = o.Conn, o.Zone, ask.Client
-	c.online.Store(true)
+	c.status.add(isOnline)
 	c.sess.SetConfig(&o.Zone.Session)
 	c.broker.count.connections.Add(1)
 	c.countPersistent(!ask.CleanStart)
@@ -98,6 +130,11 @@ func (c *Client) attach(b *Batch, o *Opening, present bool) {
 	c.sess.SetWill(o.Will)
 	o.Accept(c, present)
 	c.sess.Connected(ask.ReceiveMaximum, b, b.Now())
+	if r := c.reader(); r != nil {
+		r.epoch++
+		c.keepRecord("")
+		c.feedLog(b)
+	}
 }
 
 // countPersistent counts the session as one whose client didn't ask for a clean

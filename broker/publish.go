@@ -12,21 +12,60 @@ import (
 //
 // The code is what the publisher is told: Success, NoMatchingSubscribers when
 // nobody gets the message now, or the failure with which a hook refused it;
-// deliveries is how many subscriptions matched.
+// deliveries is how many subscriptions matched. A message that durable sessions
+// have to get is routed when the log has it, and nobody hears if it doesn't
+// take it; see PublishFrom and PublishKept.
 func (br *Broker) Publish(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (code mqtt.ReasonCode, deliveries int) {
-	code, deliveries = br.publish(b, from, &m)
-	if m.Sys {
-		br.publishAlias(b, m)
+	code, deliveries, _ = br.take(b, from, m, receipt{})
+	return code, deliveries
+}
+
+// PublishFrom is Publish for a message that o.Conn acknowledges. pending: the
+// log is being given the message, and the acknowledgement was promised.
+func (br *Broker) PublishFrom(b *Batch, from *hook.ClientInfo, m *mqtt.Message, o Origin) (code mqtt.ReasonCode, deliveries int, pending bool) {
+	return br.take(b, from, m, receipt{Origin: o})
+}
+
+// PublishKept is Publish for one who has the time to wait until the message is
+// kept, if it has to be. The code then also tells if it isn't.
+func (br *Broker) PublishKept(b *Batch, from *hook.ClientInfo, m *mqtt.Message) (code mqtt.ReasonCode, deliveries int) {
+	kept := make(chan mqtt.ReasonCode, 1)
+	code, deliveries, pending := br.take(b, from, m, receipt{over: func(code mqtt.ReasonCode) { kept <- code }})
+	if !pending {
+		return code, deliveries
 	}
-	if h := &br.Hooks.MessageRouted; !h.Empty() {
-		h.Run(&hook.MessageRouted{Message: m, Code: code, Deliveries: deliveries})
+	b.End() // what others wait for
+	select {
+	case code = <-kept:
+	case <-br.stop:
+		code = mqtt.ServerShuttingDown
 	}
 	return code, deliveries
 }
 
-// publish is Publish but for the hook at its end. *message becomes what a hook
+// take is Publish, and says whether the message is pending; r is for who waits
+// then.
+func (br *Broker) take(b *Batch, from *hook.ClientInfo, m *mqtt.Message, r receipt) (code mqtt.ReasonCode, deliveries int, pending bool) {
+	code, deliveries, pending = br.publish(b, from, &m, r)
+	if m.Sys {
+		br.publishAlias(b, m)
+	}
+	if !pending {
+		br.tellRouted(m, code, deliveries)
+	}
+	return code, deliveries, pending
+}
+
+// tellRouted runs the hook message.routed.
+func (br *Broker) tellRouted(m *mqtt.Message, code mqtt.ReasonCode, deliveries int) {
+	if h := &br.Hooks.MessageRouted; !h.Empty() {
+		h.Run(&hook.MessageRouted{Message: m, Code: code, Deliveries: deliveries})
+	}
+}
+
+// publish is take but for the hook at its end. *message becomes what a hook
 // made of it.
-func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Message) (code mqtt.ReasonCode, deliveries int) {
+func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Message, r receipt) (code mqtt.ReasonCode, deliveries int, pending bool) {
 	m := *message
 	if !m.Sys {
 		br.count.published.Inc()
@@ -38,7 +77,7 @@ func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Messag
 		if e.Refuse {
 			br.Refused(RefusedByHook, m.From, m.Topic)
 			br.traceRefused(m, RefusedByHook.String(), e.Code)
-			return e.Code, 0
+			return e.Code, 0, false
 		}
 		m = e.Message
 		*message = m
@@ -49,32 +88,37 @@ func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Messag
 	}
 	if isDelayed(m.Topic) {
 		if code, delayed := br.delay(m, b.Now()); delayed {
-			return code, 0
+			return code, 0, false
 		}
 	}
 	if m.Retain && !br.retain(m, b.Now()) {
-		return mqtt.Success, 0
+		return mqtt.Success, 0, false
 	}
-	n := br.route(b, m)
-	if n == 0 {
+	routes := br.index.Match(m.Topic, b.routes[:0])
+	n := len(routes)
+	switch d := br.durable; {
+	case n == 0:
+		br.traceRoute(m, 0)
 		if count != nil {
 			count.dropped()
 		}
 		br.unroutable(m)
-		return mqtt.NoMatchingSubscribers, 0
+		return mqtt.NoMatchingSubscribers, 0, false
+	case d != nil && d.wants(m, routes):
+		clear(routes)
+		b.routes = routes[:0]
+		d.append(m, r)
+		return mqtt.Success, n, true
 	}
-	return mqtt.Success, n
+	br.deliver(b, m, routes)
+	return mqtt.Success, n, false
 }
 
-// route delivers m to everybody whose filter matches its topic and returns
-// how many those are. Order per publisher and topic is kept because a
-// publisher's messages are routed one after the other, each to its end.
-func (br *Broker) route(b *Batch, m *mqtt.Message) int {
-	routes := br.index.Match(m.Topic, b.routes[:0])
+// deliver gives m to everybody whose filter matches its topic. Order per
+// publisher and topic is kept because a publisher's messages are routed one
+// after the other, each to its end.
+func (br *Broker) deliver(b *Batch, m *mqtt.Message, routes []*route) {
 	br.traceRoute(m, len(routes))
-	if len(routes) == 0 {
-		return 0
-	}
 	b.forget() // the memory of m may have been that of another message before
 	for i, r := range routes {
 		r.to.Deliver(b, m, &r.Subscription)
@@ -82,7 +126,6 @@ func (br *Broker) route(b *Batch, m *mqtt.Message) int {
 	}
 	b.forget()
 	b.routes = routes[:0]
-	return len(routes)
 }
 
 // retain stores or deletes the retained message of m's topic. false: m only

@@ -37,7 +37,7 @@ func (br *Broker) Replay(b *Batch, c *Client, conn Conn, filter string, isNew bo
 	if cursor == nil {
 		return
 	}
-	last := &c.replay
+	last := &c.extra().replay
 	for *last != nil {
 		last = &(*last).next
 	}
@@ -48,13 +48,13 @@ func (br *Broker) Replay(b *Batch, c *Client, conn Conn, filter string, isNew bo
 // feedReplay sends retained messages for as long as they go straight out. The
 // client is entered.
 func (c *Client) feedReplay(b *Batch) {
-	for c.replay != nil && c.conn != nil {
-		r := c.replay
+	for c.more != nil && c.more.replay != nil && c.conn != nil {
+		r := c.more.replay
 		if r.waiting || !c.sess.Room() || c.conn.Full() {
 			return
 		}
 		if c.sess.Subscription(r.sub.Filter) == nil { // [MQTT-3.10.4-2]
-			c.replay = r.next
+			c.more.replay = r.next
 			continue
 		}
 		m, more := r.cursor.Next(b.Now())
@@ -69,7 +69,7 @@ func (c *Client) feedReplay(b *Batch) {
 			c.broker.Schedule(r, b.Now())
 			return
 		default:
-			c.replay = r.next
+			c.more.replay = r.next
 		}
 	}
 }
@@ -79,7 +79,7 @@ func (c *Client) feedReplay(b *Batch) {
 func (r *replay) Fire(b *Batch, _ int64) {
 	r.client.enter(b)
 	defer r.client.leave(b)
-	if r.waiting = false; r.client.replay == r {
+	if r.waiting = false; r.client.more.replay == r {
 		r.client.feedReplay(b)
 	}
 }

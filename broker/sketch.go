@@ -26,13 +26,13 @@ type tallied struct {
 	over  uint64 // what of that was taken over from others, at most
 }
 
-// add counts a name, which is copied if it is kept.
-func (s *sketch) add(name string) {
+// add counts a name n times, which is copied if it is kept.
+func (s *sketch) add(name string, n uint64) {
 	if len(name) > sketchName {
 		name = strings.ToValidUTF8(name[:sketchName], "") + "…"
 	}
 	if i, ok := s.at[name]; ok {
-		s.all[i].count++
+		s.all[i].count += n
 		return
 	}
 	if s.at == nil {
@@ -41,7 +41,7 @@ func (s *sketch) add(name string) {
 	name = strings.Clone(name)
 	if len(s.all) < sketchSize {
 		s.at[name] = len(s.all)
-		s.all = append(s.all, tallied{name, 1, 0})
+		s.all = append(s.all, tallied{name, n, 0})
 		return
 	}
 	rarest := 0
@@ -53,7 +53,7 @@ func (s *sketch) add(name string) {
 	e := &s.all[rarest]
 	delete(s.at, e.name)
 	s.at[name] = rarest
-	*e = tallied{name, e.count + 1, e.count}
+	*e = tallied{name, e.count + n, e.count}
 }
 
 // Tallied is a name with how often it came at least.

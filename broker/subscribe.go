@@ -21,6 +21,9 @@ func (br *Broker) Subscribe(b *Batch, c *Client, conn Conn, f topic.Filter, o mq
 		return mqtt.UnspecifiedError, false
 	}
 	isNew, err := c.subscribe(r, f)
+	if err == nil {
+		c.keepRecord(r.Filter)
+	}
 	info := c.info
 	c.leave(b)
 	if err != nil {
@@ -50,19 +53,29 @@ func (c *Client) subscribe(r *route, f topic.Filter) (isNew bool, err error) {
 		}
 		return false, err
 	}
+	if rd := c.reader(); rd != nil && f.Kind != topic.Shared {
+		rd.subscribed(br.durable, r.Filter, old == nil)
+	}
+	c.route(r, f, old == nil)
+	return old == nil, nil
+}
+
+// route enters a subscription of the session into the index. The client is
+// entered.
+func (c *Client) route(r *route, f topic.Filter, isNew bool) {
+	br := c.broker
 	if f.Kind == topic.Shared {
 		br.groups.join(br, f, member{client: c, route: r})
 	} else {
 		br.index.Set(r)
 	}
-	if old == nil {
+	if isNew {
 		br.count.subscriptions.Add(1)
 		if f.Kind == topic.Shared {
 			br.count.sharedSubscriptions.Add(1)
 			c.shared++
 		}
 	}
-	return old == nil, nil
 }
 
 // Unsubscribe gives one subscription up; the filter is mounted. What is queued
@@ -79,6 +92,10 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 		return mqtt.NoSubscriptionExisted
 	}
 	br.unroute(c, sub)
+	if r := c.reader(); r != nil {
+		delete(r.since, filter)
+		c.keepRecord(filter)
+	}
 	info := c.info
 	c.leave(b)
 	if h := &br.Hooks.SessionUnsubscribed; !h.Empty() {

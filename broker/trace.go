@@ -87,7 +87,7 @@ func (c *Client) traceDelivery(d session.Delivery, level slog.Level, event, reas
 	if d.Sub != nil {
 		l.More = append(l.More, slog.String("filter", d.Sub.Filter))
 	}
-	l.More = append(l.More, slog.String("from", d.Msg.From), slog.Int("qos", int(d.QoS)), slog.Int("queued", c.sess.Queued()))
+	l.More = append(l.More, slog.String("from", d.Msg.From), slog.Int("qos", int(d.QoS)), slog.Int("queued", c.queued()))
 	w.Write(l)
 }
 

@@ -29,6 +29,10 @@ type Zone struct {
 	// session outlive the connection; v5 clients say it themselves.
 	SessionExpiryInterval time.Duration `conf:"session_expiry_interval" unit:"s"`
 
+	// SessionDurability says whether sessions that outlive their connections
+	// outlive the process too, with what waits for them.
+	SessionDurability string `conf:"session_durability" oneof:"durable memory"`
+
 	// Mountpoint goes before every topic of a client; it may hold %c and %u.
 	Mountpoint string `conf:"mountpoint"`
 	// UsernameAsClientID puts the user name in the place of the client id.
@@ -96,6 +100,7 @@ func (z *Zone) SetDefaults() {
 	z.IdleTimeout, z.KeepaliveBackoff = 15*time.Second, 0.75
 	z.SessionExpiryInterval = 2 * time.Hour
 	z.CongestionSustain = time.Minute
+	z.SessionDurability = "durable"
 }
 
 // Validate checks what no single value shows.

@@ -80,6 +80,13 @@ func (m *Message) Own() *Message {
 	return m
 }
 
+// Placed returns a kept message that is m, a kept one, at its place in the log.
+func (m *Message) Placed(at At) *Message {
+	k := *m
+	k.At = at
+	return k.Own()
+}
+
 // Copy returns a message of its own that shares m's payload and properties and
 // borrows them if m did: for one who changes the topic or a flag.
 func (m *Message) Copy() *Message {

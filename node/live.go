@@ -1,7 +1,6 @@
 package node
 
 import (
-	"reflect"
 	"strings"
 
 	"github.com/dunlin-mq/dunlin/broker"
@@ -65,18 +64,11 @@ func (n *Node) takeTerms(c *Config) {
 	n.Access.DrainCaches()
 }
 
-// zoneOf finds each listener's zone. The Zone of a name is the same one as long
-// as nothing in it changes.
+// zoneOf finds each listener's zone.
 func (n *Node) zoneOf(c *Config) func(*server.Named) (string, *broker.Zone) {
 	return func(l *server.Named) (string, *broker.Zone) {
-		n.zones.Lock()
-		defer n.zones.Unlock()
 		name := c.ZoneOf(l)
-		z := c.Zone(name)
-		if old := n.zones.all[name]; old == nil || !reflect.DeepEqual(*old, z) {
-			n.zones.all[name] = &z
-		}
-		return name, n.zones.all[name]
+		return name, n.zoneNamed(c, name)
 	}
 }
 

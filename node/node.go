@@ -81,6 +81,10 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	retained, err := n.openRetained()
+	var durable *broker.Durable
+	if err == nil {
+		durable, err = n.openDurable(c)
+	}
 	if err != nil {
 		n.closeTraces()
 		n.stopAccess()
@@ -89,11 +93,15 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	n.Broker = broker.New(broker.Options{
 		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
 		Retained: retained, Access: n.Access, Trace: n.trace, Log: log,
+		Durable: durable,
 	})
 	n.Server, err = server.New(server.Options{
 		Broker: n.Broker, Hooks: n.Hooks, Metrics: n.Metrics, Log: log,
 		Listeners: c.Listeners(), Zone: n.zoneOf(c), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients, Trace: n.trace,
 	})
+	if err == nil {
+		err = n.restore()
+	}
 	if err == nil {
 		err = n.startServing()
 	}

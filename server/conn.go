@@ -32,11 +32,12 @@ type conn struct {
 	topic    string           // the last topic that passed the checks of PUBLISH
 	allowed  int64            // when the ACL allowed a PUBLISH to it, Unix milliseconds; 0: it has not
 
-	limits   atomic.Pointer[limits] // nil: none
-	lastRead atomic.Int64           // Unix milliseconds
-	held     atomic.Uint32          // why input must wait, see hold.go: the rest lies in `in`
-	over     atomic.Bool            // end is set
-	accepted atomic.Bool            // CONNECT is
+	limits   atomic.Pointer[limits]   // nil: none
+	receipts atomic.Pointer[receipts] // nil: none was ever owed
+	lastRead atomic.Int64             // Unix milliseconds
+	held     atomic.Uint32            // why input must wait, see hold.go: the rest lies in `in`
+	over     atomic.Bool              // end is set
+	accepted atomic.Bool              // CONNECT is
 
 	mu       sync.Mutex
 	opened   *broker.Client // client, for other goroutines

@@ -20,7 +20,11 @@ func (c *conn) handleAck(p *pass, k *mqtt.Ack) {
 		n.acked(k.Kind, c.client.Pubcomp(p.batch, c, k.PacketID, k.Code))
 	case mqtt.TypePubrel: // [MQTT-4.3.3-11]
 		code := mqtt.Success
-		if !c.client.Released(p.batch, c, k.PacketID) {
+		waited, later := c.client.Released(p.batch, c, k.PacketID)
+		if later {
+			return
+		}
+		if !waited {
 			code = mqtt.PacketIdentifierNotFound
 			n.pubrelMissed.Inc()
 		}

@@ -73,8 +73,10 @@ func (c *conn) publish(p *pass, k *mqtt.Publish) {
 	if c.info.Mountpoint != "" {
 		m.Topic = c.info.Mountpoint + k.Topic
 	}
-	code, n := c.listener.server.broker.Publish(p.batch, c.info, m)
-	c.acknowledge(p, k, code)
+	code, n, pending := c.listener.server.broker.PublishFrom(p.batch, c.info, m, broker.Origin{Client: c.client, Conn: c, ID: k.PacketID})
+	if !pending {
+		c.acknowledge(p, k, code)
+	}
 	if m := c.limits.Load(); m != nil {
 		m.message(c, p)
 		m.routed(c, p, n)
@@ -152,7 +154,9 @@ func (c *conn) receive(p *pass, k *mqtt.Publish) bool {
 		c.listener.server.count.publishInuse.Inc()
 	}
 	c.traceRefusedPublish(k, "already_received")
-	c.SendAck(p.batch, mqtt.TypePubrec, k.PacketID, code)
+	if !c.awaitAppend(p.batch, k.PacketID) {
+		c.sendReceipt(p.batch, 2, k.PacketID, code)
+	}
 	return false
 }
 
@@ -171,12 +175,12 @@ func (c *conn) acknowledge(p *pass, k *mqtt.Publish, code mqtt.ReasonCode) {
 	}
 	switch k.QoS {
 	case 1:
-		c.SendAck(p.batch, mqtt.TypePuback, k.PacketID, code)
+		c.sendReceipt(p.batch, 1, k.PacketID, code)
 	case 2:
 		if code.Failed() {
 			c.client.Released(p.batch, c, k.PacketID) // a failed PUBREC ends the flow [MQTT-4.3.3-9]
 		}
-		c.SendAck(p.batch, mqtt.TypePubrec, k.PacketID, code)
+		c.sendReceipt(p.batch, 2, k.PacketID, code)
 	}
 }
 

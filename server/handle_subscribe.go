@@ -115,11 +115,29 @@ func (c *conn) subscribeAll(p *pass, k *mqtt.Subscribe, codes []mqtt.ReasonCode)
 		}
 		c.traceSubscription("subscription", e.Filters[i].Filter, ack.Codes[i])
 	}
-	s.count.subscribed(ack.Codes)
-	c.send(p, ack)
-	for i, f := range e.Filters {
-		if !ack.Codes[i].Failed() {
-			s.broker.Replay(p.batch, c.client, c, f.Filter, fresh[i])
+	c.whenKept(p, func(p *pass, err error) {
+		if err != nil {
+			c.unsubscribeAll(p, e.Filters, ack.Codes, fresh)
+		}
+		s.count.subscribed(ack.Codes)
+		c.send(p, ack)
+		for i, f := range e.Filters {
+			if !ack.Codes[i].Failed() {
+				s.broker.Replay(p.batch, c.client, c, f.Filter, fresh[i])
+			}
+		}
+	})
+}
+
+// unsubscribeAll takes subscriptions back that can't be kept.
+func (c *conn) unsubscribeAll(p *pass, filters []mqtt.SubscribeFilter, codes []mqtt.ReasonCode, fresh []bool) {
+	for i := range filters {
+		if codes[i].Failed() {
+			continue
+		}
+		codes[i] = mqtt.QuotaExceeded
+		if fresh[i] {
+			c.listener.server.broker.Unsubscribe(p.batch, c.client, c, filters[i].Filter)
 		}
 	}
 }

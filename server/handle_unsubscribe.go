@@ -33,5 +33,12 @@ func (c *conn) handleUnsubscribe(p *pass, k *mqtt.Unsubscribe) {
 	if failed {
 		s.count.unsubscribeError.Inc()
 	}
-	c.send(p, ack)
+	c.whenKept(p, func(p *pass, err error) {
+		for i := range ack.Codes {
+			if err != nil && !ack.Codes[i].Failed() {
+				ack.Codes[i] = mqtt.UnspecifiedError // it is gone, but may come back with the next start
+			}
+		}
+		c.send(p, ack)
+	})
 }

@@ -7,7 +7,9 @@ import "github.com/dunlin-mq/dunlin/broker"
 const (
 	heldByRate   uint32 = 1 << iota // it has used up a rate limit
 	heldByOutput                    // it takes no answers
-	heldByAccess                    // a packet waits for package auth, see suspend.go
+	heldByAccess                    // a packet waits for an answer, see suspend.go
+	heldByRecord                    // its session isn't kept yet: it doesn't write either, see keep.go
+	heldByLog                       // too much of what it published is on its way to the log, see receipts.go
 )
 
 // hold stops the input until every reason has been released.

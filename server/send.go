@@ -122,7 +122,7 @@ func (c *conn) Flush() {
 
 // flush writes the output; mu is held, and no write is being waited for.
 func (c *conn) flush() {
-	if c.out == nil {
+	if c.out == nil || c.held.Load()&heldByRecord != 0 {
 		return
 	}
 	size := c.out.size

@@ -35,8 +35,9 @@ type testServer struct {
 }
 
 // newTestServer is a server that isn't started yet, of listeners given as
-// `key = value` lines below "listener". It stops when the test ends.
-func newTestServer(t testing.TB, listeners string) *testServer {
+// `key = value` lines below "listener"; set may change what its broker is made
+// of. It stops when the test ends.
+func newTestServer(t testing.TB, listeners string, set ...func(*broker.Options)) *testServer {
 	t.Helper()
 	ls, err := bindListeners(listeners)
 	if err != nil {
@@ -55,9 +56,13 @@ func newTestServer(t testing.TB, listeners string) *testServer {
 	log := slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	registry := new(metrics.Registry)
 	access := auth.New(auth.Options{Config: rules, Metrics: registry, Log: log})
-	br := broker.New(broker.Options{
+	o := broker.Options{
 		Node: "test@127.0.0.1", Config: cfg, Hooks: ts.hooks, Metrics: registry, Retained: retain.New(keep), Access: access, Log: log,
-	})
+	}
+	for _, f := range set {
+		f(&o)
+	}
+	br := broker.New(o)
 	ts.registry = registry
 	ts.Server, err = New(Options{
 		Broker: br, Hooks: ts.hooks, Metrics: registry, Log: log, Listeners: ls.All(), DataDir: ts.dir,

@@ -14,7 +14,7 @@ type access struct {
 	suspended *suspension   // nil: no packet waits
 }
 
-// suspension is a packet that waits for package auth. Meanwhile the connection
+// suspension is a packet that waits, for package auth or for what has to be kept. Meanwhile the connection
 // reads nothing, so what the client sends behind it waits as well, and the
 // goroutine of the connection serves others.
 type suspension struct {
@@ -49,7 +49,9 @@ func (c *conn) proceed(p *pass) {
 	if s := c.access.suspended; s.missing.Load() == 0 {
 		c.access.suspended = nil
 		s.goOn(p)
-		c.unhold(heldByAccess)
+		if c.access.suspended == nil { // it doesn't wait for something else now
+			c.unhold(heldByAccess)
+		}
 	}
 }
 

@@ -51,6 +51,7 @@ const (
 	Expired                      // its Message Expiry Interval has passed
 	SessionEnded                 // it was queued when the session ended
 	LogRetention                 // the log's retention has deleted it before the client came for it
+	Unsubscribed                 // it waited in the log when the client unsubscribed; reported by the broker
 )
 
 // String is EMQ X's word for the reason, in hooks and in the names of metrics.
@@ -70,6 +71,8 @@ func (d Drop) String() string {
 		return "session_ended"
 	case LogRetention:
 		return "log_retention"
+	case Unsubscribed:
+		return "unsubscribed"
 	}
 	return "unknown"
 }

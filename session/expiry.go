@@ -49,3 +49,12 @@ func (s *Session) ExpiresAt() int64 {
 	}
 	return s.offlineAt + int64(s.expiry)*1000
 }
+
+// OfflineAt is when the last connection ended, Unix milliseconds; 0 while the
+// client is connected.
+func (s *Session) OfflineAt() int64 {
+	if s.online {
+		return 0
+	}
+	return s.offlineAt
+}

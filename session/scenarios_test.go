@@ -627,7 +627,7 @@ func TestBorrowedMessages(t *testing.T) {
 }
 
 func TestDropWords(t *testing.T) {
-	for d, want := range []string{"unknown", "no_local", "too_large", "qos0_msg", "queue_full", "expired", "session_ended", "log_retention", "unknown"} {
+	for d, want := range []string{"unknown", "no_local", "too_large", "qos0_msg", "queue_full", "expired", "session_ended", "log_retention", "unsubscribed", "unknown"} {
 		if got := Drop(d).String(); got != want {
 			t.Errorf("Drop(%d) is %q, want %q", d, got, want)
 		}

@@ -7,7 +7,7 @@ package session
 type Tally struct {
 	Delivered uint64                   // first handed to a connection
 	Queued    uint64                   // put into the mqueue or held, whatever became of them
-	Dropped   [LogRetention + 1]uint64 // by Drop
+	Dropped   [Unsubscribed + 1]uint64 // by Drop
 	Forgotten uint64                   // QoS 2 messages of the client whose PUBREL didn't come in time
 }
 
@@ -46,6 +46,10 @@ func (s *Session) rarely() *rare {
 	}
 	return s.rare
 }
+
+// CountDropped books deliveries that never came to the session, because they
+// wait in the broker's log: n that the client won't get, and Tally has.
+func (s *Session) CountDropped(why Drop, n uint64) { s.count().Dropped[why] += n }
 
 func (s *Session) restoreTally(t Tally) {
 	s.delivered = t.Delivered

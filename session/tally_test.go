@@ -25,11 +25,11 @@ func TestTally(t *testing.T) {
 	for _, name := range []string{"c", "d", "e"} {
 		give(name, 1)
 	}
-	wants(Tally{Delivered: 2, Queued: 3, Dropped: [LogRetention + 1]uint64{QueueFull: 1}})
+	wants(Tally{Delivered: 2, Queued: 3, Dropped: [Unsubscribed + 1]uint64{QueueFull: 1}})
 	s.Drop(Delivery{Msg: message("f")}, NoLocal, out)
 	out.tooLarge = "g"
 	give("g", 0)
-	want := Tally{Delivered: 2, Queued: 3, Dropped: [LogRetention + 1]uint64{QueueFull: 1, NoLocal: 1, TooLarge: 1}}
+	want := Tally{Delivered: 2, Queued: 3, Dropped: [Unsubscribed + 1]uint64{QueueFull: 1, NoLocal: 1, TooLarge: 1}}
 	wants(want)
 	if want.Lost() != 2 {
 		t.Errorf("%d lost, want 2: what the client publishes itself is none", want.Lost())

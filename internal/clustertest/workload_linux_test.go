@@ -38,7 +38,7 @@ func TestWorkload(t *testing.T) {
 // TestWorkloadFindsLoss: sessions that hold one message lose what comes while
 // their clients are away, and the report says so.
 func TestWorkloadFindsLoss(t *testing.T) {
-	n := started(t, nil, "zone.external.max_mqueue_len=1")
+	n := started(t, nil, "zone.external.max_mqueue_len=1", "zone.external.session_durability=memory")
 	run := Workload{Publishers: 2, Subscribers: 2, Topics: 1, Rate: 200, Away: 300 * time.Millisecond}.Start(t, n)
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		var a Accounting

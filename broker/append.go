@@ -1,0 +1,176 @@
+package broker
+
+import (
+	"errors"
+
+	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/engine"
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// Origin says where a message came from that may have to be kept before it is
+// acknowledged. The zero Origin is nobody who waits.
+type Origin struct {
+	Client *Client
+	Conn   Promiser
+	ID     uint16 // the packet identifier
+}
+
+// Promiser is a Conn that can acknowledge a PUBLISH later than it came, in the
+// order in which all came [MQTT-4.6.0-2, MQTT-4.6.0-3].
+type Promiser interface {
+	Conn
+	// Promise is called within PublishFrom, on the goroutine of its caller: the
+	// message will be acknowledged by Keep. size is the payload's.
+	Promise(qos mqtt.QoS, id uint16, size int)
+	// Keep settles a promise: the message was kept and routed, or not kept if
+	// the code is a failure. One that wasn't given, or was kept, is ignored.
+	Keep(b *Batch, qos mqtt.QoS, id uint16, code mqtt.ReasonCode)
+}
+
+// receipt is who waits until a message is kept.
+type receipt struct {
+	Origin
+	over func(mqtt.ReasonCode) // nil: nobody else does
+}
+
+// errPending is why an append fails while too much is being appended.
+var errPending = errors.New("more is waiting to be written than may")
+
+// appended is a message on its way to the log, and from there to the
+// subscribers.
+type appended struct {
+	d *durability
+	m *mqtt.Message // kept; at its place when it has one
+	receipt
+	size int64 // that it counts for in durability.pending
+	err  error // why it wasn't kept
+}
+
+// append gives m to the log; it goes to nobody before the log has it.
+func (d *durability) append(m *mqtt.Message, r receipt) {
+	a := &appended{d: d, m: m.Keep(), receipt: r}
+	record := durable.AppendMessage(nil, durable.Message{Message: a.m})
+	a.size = int64(len(record) + len(m.Payload))
+	d.busy.Add(1)
+	d.slot(m.Topic).Add(1)
+	if r.Conn != nil {
+		r.Conn.Promise(m.QoS, r.ID, len(m.Payload))
+		if m.QoS == 2 {
+			r.Client.append(r.ID)
+		}
+	}
+	if d.pending.Add(a.size) > maxPending {
+		a.done(engine.At{}, errPending)
+		return
+	}
+	d.log.Append(m.Topic, record, a.done)
+}
+
+// done hands the message to the goroutine of its shard.
+func (a *appended) done(at engine.At, err error) {
+	if a.err = err; err == nil {
+		a.m = a.m.Placed(mqtt.At{Shard: at.Shard, Seq: at.Seq})
+	}
+	a.d.shards[at.Shard].add(a)
+}
+
+// dispatch routes the message, or tells that it isn't kept.
+func (a *appended) dispatch(b *Batch, s *shard) {
+	br, code, n := a.d.br, mqtt.Success, 0
+	if a.err != nil {
+		code = br.unkept(b, a.m, a.err)
+	}
+	if !code.Failed() {
+		n = s.route(b, a.m)
+	}
+	a.d.slot(a.m.Topic).Add(-1)
+	a.d.pending.Add(-a.size)
+	br.tellRouted(a.m, code, n)
+	a.settle(b, code)
+	a.d.busy.Add(-1)
+}
+
+// route gives m to everybody whose filter matches it now.
+func (s *shard) route(b *Batch, m *mqtt.Message) int {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if m.At.Seq != 0 {
+		s.dispatched.Store(m.At.Seq)
+	}
+	br := s.d.br
+	routes := br.index.Match(m.Topic, b.routes[:0])
+	n := len(routes)
+	br.deliver(b, m, routes)
+	return n
+}
+
+// settle tells who waits for the message what became of it.
+func (a *appended) settle(b *Batch, code mqtt.ReasonCode) {
+	if a.over != nil {
+		a.over(code)
+	}
+	if a.Conn == nil {
+		return
+	}
+	if a.m.QoS == 2 {
+		if now := a.Client.appended(b, a.ID, code); now != nil && now != a.Conn {
+			now.Keep(b, a.m.QoS, a.ID, code)
+		}
+	}
+	a.Conn.Keep(b, a.m.QoS, a.ID, code)
+}
+
+// unkept books a message that the log didn't take. The code is for the
+// publisher.
+func (br *Broker) unkept(b *Batch, m *mqtt.Message, err error) mqtt.ReasonCode {
+	if br.durable.anyway {
+		br.logs.notKept.warn(br.log, b.Now(), "a message for durable sessions can't be kept, it lives in memory", "topic", m.Topic, "client", m.From, "err", err)
+		br.count.unkept.Inc()
+		return mqtt.Success
+	}
+	br.logs.notKept.warn(br.log, b.Now(), "a message for durable sessions can't be kept and is refused", "topic", m.Topic, "client", m.From, "err", err)
+	br.count.dropped.Inc()
+	br.Refused(NotKept, m.From, m.Topic)
+	br.traceRefused(m, NotKept.String(), mqtt.QuotaExceeded)
+	return mqtt.QuotaExceeded
+}
+
+// append notes that a QoS 2 message of the client is on its way to the log.
+func (c *Client) append(id uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.extra()
+	if x.appending == nil {
+		x.appending = make(map[uint16]struct{})
+	}
+	x.appending[id] = struct{}{}
+}
+
+// appended ends that, and forgets the identifier of a message that wasn't kept:
+// a failed PUBREC ends the flow [MQTT-4.3.3-9]. It returns the connection that
+// the client has now, if that is one that waits for acknowledgements.
+func (c *Client) appended(b *Batch, id uint16, code mqtt.ReasonCode) Promiser {
+	c.enter(b)
+	defer c.leave(b)
+	if delete(c.more.appending, id); len(c.more.appending) == 0 {
+		c.more.appending = nil
+	}
+	if code.Failed() && !c.ended {
+		c.sess.Released(id)
+	}
+	now, _ := c.conn.(Promiser)
+	return now
+}
+
+// Appending reports whether the QoS 2 message of this identifier is still on
+// its way to the log: then its PUBREC has to wait, on whatever connection.
+func (c *Client) Appending(id uint16) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.more == nil {
+		return false
+	}
+	_, is := c.more.appending[id]
+	return is
+}

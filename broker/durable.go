@@ -1,0 +1,150 @@
+package broker
+
+import (
+	"context"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/engine"
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// Log keeps messages beyond the end of the process, in shards, each in an order
+// of its own: what the broker needs of an engine.Log, which says more.
+type Log interface {
+	Shards() int
+	Append(topic string, record []byte, done func(at engine.At, err error))
+	Read(ctx context.Context, shard int, from uint64, filters []string, most int) (entries []engine.Entry, next uint64, err error)
+	Bounds(shard int) (first, last uint64)
+}
+
+// Map keeps a record for each key beyond the end of the process: what the broker
+// needs of an engine.Map, which says more.
+type Map interface {
+	PutLater(key string, value []byte, done func(error))
+	DeleteLater(key string, done func(error))
+	Get(key string) (value []byte, ok bool, err error)
+	Each(f func(key string, value []byte) error) error
+}
+
+// Durable is where durable sessions are kept.
+type Durable struct {
+	Messages Log // what they have still to get
+	Sessions Map // who they are and what they subscribe to, see package durable
+	States   Map // how far they have come, see session.Session.Save
+	// Zone is the zone of a name, or what holds without one: for clients that
+	// have no connection yet.
+	Zone func(name string) *Zone
+}
+
+// durability is what the broker has beside its sessions in memory: the log of
+// messages that durable sessions read.
+type durability struct {
+	br       *Broker
+	log      Log
+	states   Map
+	anyway   bool // what can't be kept goes on in memory
+	zone     func(name string) *Zone
+	sessions Map
+	records  *durable.Keeper // of sessions
+	busy     atomic.Int64    // appends, saves and changes of records that are under way
+	shards   []*shard
+	feeder   feeder
+
+	durables atomic.Int64             // durable ones
+	pending  atomic.Int64             // bytes that are being appended or wait for their turn
+	inflight [topicSlots]atomic.Int32 // of these, messages by the hash of their topic
+	seed     maphash.Seed             //
+	stop     context.CancelFunc       // ends reads
+	ctx      context.Context          //
+	done     sync.WaitGroup           // shards and the feeder's workers
+}
+
+const (
+	closeTime  = 5 * time.Second
+	topicSlots = 1024
+	maxPending = 64 << 20 // bytes being appended for all publishers together; above, messages are refused
+)
+
+// openDurability begins to serve durable sessions; nil: there are none.
+func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability {
+	if o == nil {
+		return nil
+	}
+	log := o.Messages
+	d := &durability{br: br, log: log, states: o.States, sessions: o.Sessions, zone: o.Zone, anyway: cfg.Unavailable == "memory", records: durable.NewKeeper(o.Sessions, maxPending), seed: maphash.MakeSeed()}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	d.feeder.d = d
+	d.feeder.ready = make(chan struct{}, 1)
+	for n := range log.Shards() {
+		s := &shard{d: d, wake: make(chan struct{}, 1)}
+		_, last := log.Bounds(n)
+		s.dispatched.Store(last)
+		d.shards = append(d.shards, s)
+		d.done.Go(s.run)
+	}
+	for range feeders {
+		d.done.Go(d.feeder.run)
+	}
+	return d
+}
+
+// close ends the work on the log, when all that is under way is kept, or can't
+// be in reasonable time.
+func (d *durability) close() {
+	if d == nil {
+		return
+	}
+	for end := time.Now().Add(closeTime); d.busy.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	d.stop()
+	d.done.Wait()
+}
+
+// reads reports whether the log is where a durable session gets a message for
+// a subscription from. Messages of QoS 0 promise nothing.
+func reads(m *mqtt.Message, granted mqtt.QoS) bool { return m.QoS > 0 && granted > 0 }
+
+// wants reports whether m has to be appended: a durable session subscribes to
+// it, or an earlier message to its topic is still on the way to the log and
+// must not be overtaken [MQTT-4.6.0-5].
+func (d *durability) wants(m *mqtt.Message, routes []*route) bool {
+	if m.QoS == 0 {
+		return false
+	}
+	if d.slot(m.Topic).Load() > 0 {
+		return true
+	}
+	if d.durables.Load() == 0 {
+		return false
+	}
+	for _, r := range routes {
+		if c, ok := r.to.Subscriber.(*Client); ok && reads(m, r.QoS) && c.status.has(isDurable) {
+			return true
+		}
+	}
+	return false
+}
+
+// slot counts the messages on their way to the log whose topics have the same
+// hash.
+func (d *durability) slot(topic string) *atomic.Int32 {
+	return &d.inflight[maphash.String(d.seed, topic)%topicSlots]
+}
+
+// rest waits until no message is being dispatched, and keeps it so until the
+// function that it returns is called. No client is entered.
+func (d *durability) rest() (goOn func()) {
+	for _, s := range d.shards {
+		s.turn.Lock()
+	}
+	return func() {
+		for _, s := range d.shards {
+			s.turn.Unlock()
+		}
+	}
+}

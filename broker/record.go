@@ -1,0 +1,203 @@
+package broker
+
+import (
+	"slices"
+
+	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/session"
+)
+
+// records is what a durable session has to do with its record in the map of
+// sessions: who the client is, its will, its subscriptions. It is kept whenever
+// one of these changes, and what tells the client so waits for that: CONNACK,
+// SUBACK, UNSUBACK.
+type records struct {
+	chunks int    // of the subscriptions, see durable.Chunks
+	layout uint32 // of the chunks
+	again  bool   // one could not be kept: all are due again
+
+	last    uint64              // number of the change made last
+	open    map[uint64]struct{} // changes that are under way
+	waiting []recordWaiter
+}
+
+// recordWaiter waits for all changes up to one.
+type recordWaiter struct {
+	upTo uint64
+	err  error
+	done func(error)
+}
+
+// keepRecord keeps the session's record after something has changed; changed is
+// the filter of the subscription, if it is one. The client is entered.
+func (c *Client) keepRecord(changed string) {
+	r := c.reader()
+	if r == nil || c.ended {
+		return
+	}
+	chunks := durable.Chunks(c.sess.SubscriptionCount(), r.chunks)
+	switch {
+	case chunks != r.chunks || r.again:
+		c.keepAll(chunks)
+	case chunks > 0 && changed != "":
+		c.keepChunk(durable.Chunk(changed, chunks))
+	default:
+		c.keepHead()
+	}
+}
+
+// keepAll keeps the record with the subscriptions in so many chunks of a new
+// layout, the record last, and then deletes the old ones: at any moment the
+// record names chunks that are whole.
+func (c *Client) keepAll(chunks int) {
+	r, d := c.more.reader, c.broker.durable
+	old, layout := r.chunks, r.layout
+	r.again, r.chunks, r.layout = false, chunks, layout+1
+	all := make([][]durable.Subscription, chunks)
+	if chunks > 0 {
+		for sub := range c.sess.Subscriptions() {
+			i := durable.Chunk(sub.Filter, chunks)
+			all[i] = append(all[i], r.written(sub))
+		}
+	}
+	for i, subs := range all {
+		c.put(durable.ChunkKey(c.info.ClientID, r.layout, i), durable.AppendChunk(nil, slices.Values(subs)))
+	}
+	c.keepHead()
+	for i := range old {
+		d.records.Delete(durable.ChunkKey(c.info.ClientID, layout, i), d.forgotten)
+	}
+}
+
+func (c *Client) keepChunk(chunk int) {
+	r := c.more.reader
+	var subs []durable.Subscription
+	for sub := range c.sess.Subscriptions() {
+		if durable.Chunk(sub.Filter, r.chunks) == chunk {
+			subs = append(subs, r.written(sub))
+		}
+	}
+	c.put(durable.ChunkKey(c.info.ClientID, r.layout, chunk), durable.AppendChunk(nil, slices.Values(subs)))
+}
+
+// keepHead keeps the record of the session itself.
+func (c *Client) keepHead() {
+	r, i := c.more.reader, c.info
+	s := durable.Session{
+		Created: c.sess.Created(), OfflineAt: c.sess.OfflineAt(), ExpiryInterval: c.sess.ExpiryInterval(), Node: c.broker.node, Epoch: r.epoch,
+		Username: i.Username, Mountpoint: i.Mountpoint, Peer: i.Peer, Expires: i.Expires, Version: i.Version,
+		Bridge: i.Bridge, Superuser: i.Superuser, Anonymous: i.Anonymous,
+		ConnectedAt: c.connectedAt, KeepAlive: c.keepAlive, ReceiveMaximum: c.receiveMax, CleanStart: c.cleanStart,
+		Chunks: r.chunks, Layout: r.layout,
+	}
+	if w := c.sess.Will(); w != nil {
+		s.Will = &durable.Will{Message: w.Msg, Delay: w.Delay}
+	}
+	if l := i.Listener; l != nil {
+		s.Zone, s.Listener, s.Protocol = l.Zone, l.Name, l.Protocol
+	}
+	if i.Cert != nil {
+		s.CommonName, s.Subject = i.Cert.CommonName, i.Cert.Subject
+	}
+	if r.chunks == 0 {
+		for sub := range c.sess.Subscriptions() {
+			s.Subscriptions = append(s.Subscriptions, r.written(sub))
+		}
+	}
+	c.put(durable.SessionKey(i.ClientID), durable.AppendSession(nil, &s))
+}
+
+// written is a subscription as it is written down.
+func (r *reader) written(sub *session.Subscription) durable.Subscription {
+	return durable.Subscription{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions, ID: sub.ID, Since: r.since[sub.Filter]}
+}
+
+func (c *Client) put(key string, value []byte) {
+	r, d := c.more.reader, c.broker.durable
+	r.last++
+	if r.open == nil {
+		r.open = make(map[uint64]struct{})
+	}
+	r.open[r.last] = struct{}{}
+	done := &recorded{c: c, change: r.last}
+	d.busy.Add(1)
+	d.records.Put(key, value, func(err error) {
+		done.err = err
+		d.shardOf(c).add(done)
+	})
+}
+
+// recorded is the end of a change of a record.
+type recorded struct {
+	c      *Client
+	change uint64
+	err    error
+}
+
+// dispatch is task's.
+func (k *recorded) dispatch(b *Batch, s *shard) {
+	c := k.c
+	c.enter(b)
+	over := c.more.reader.recorded(k)
+	if k.err != nil && !c.ended {
+		if s.d.anyway {
+			for i := range over {
+				over[i].err = nil
+			}
+		}
+		c.broker.logs.notSaved.warn(c.broker.log, b.Now(), "the record of a session can't be kept, it is tried again", "client", c.info.ClientID, "err", k.err)
+		c.more.reader.saveAt = b.Now() + saveAgain
+		c.wake(c.more.reader.saveAt)
+	}
+	c.leave(b)
+	for _, w := range over {
+		w.done(w.err)
+	}
+	s.d.busy.Add(-1)
+}
+
+// recorded notes the end of a change and returns whose waiting is over.
+func (r *reader) recorded(k *recorded) (over []recordWaiter) {
+	delete(r.open, k.change)
+	r.again = r.again || k.err != nil
+	oldest := r.last + 1
+	for n := range r.open {
+		oldest = min(oldest, n)
+	}
+	r.waiting = slices.DeleteFunc(r.waiting, func(w recordWaiter) bool {
+		if k.err != nil && k.change <= w.upTo {
+			w.err = k.err
+		}
+		if w.upTo < oldest {
+			over = append(over, w)
+			return true
+		}
+		return false
+	})
+	return over
+}
+
+// AwaitRecord has done called when what is kept of the session is as the
+// session is now, or can't be kept, on another goroutine. False: it is, or there
+// is nothing to keep; done is not called.
+func (c *Client) AwaitRecord(done func(error)) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.reader()
+	if r == nil || len(r.open) == 0 {
+		return false
+	}
+	r.waiting = append(r.waiting, recordWaiter{upTo: r.last, done: done})
+	return true
+}
+
+// forget deletes all that is kept of the session. The client is entered.
+func (c *Client) forget() {
+	r, d := c.more.reader, c.broker.durable
+	id := c.info.ClientID
+	d.records.Delete(durable.SessionKey(id), d.forgotten)
+	for i := range r.chunks {
+		d.records.Delete(durable.ChunkKey(id, r.layout, i), d.forgotten)
+	}
+	d.states.DeleteLater(id, d.forgotten)
+}

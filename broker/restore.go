@@ -1,0 +1,201 @@
+package broker
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
+	"github.com/dunlin-mq/dunlin/topic"
+)
+
+// willGrace is how long, in seconds, the wills of clients wait at least that
+// were connected when the process ended: they may come back.
+const willGrace = 30
+
+// Restored is what Restore has found.
+type Restored struct {
+	Sessions, Subscriptions int
+	Damaged                 int // records that can't be read: they are left alone
+}
+
+// Restore brings the durable sessions of the last run back, as those of clients
+// that are away: with their subscriptions, their expiry and their wills. It is
+// called once, before anybody connects or publishes. Records that can't be read
+// are told to the log and left as they are. The error says why nothing could be
+// read.
+func (br *Broker) Restore() (Restored, error) {
+	var found Restored
+	d := br.durable
+	if d == nil {
+		return found, nil
+	}
+	b := br.NewBatch()
+	defer b.End()
+	err := durable.Load(d.sessions.Each, durable.Loading{
+		Found: func(s *durable.Session) error {
+			if err := br.restore(b, s); err != nil {
+				found.Damaged++
+				br.log.Error("a session of the last run can't be restored", "client", s.ClientID, "err", err)
+				return nil
+			}
+			found.Sessions++
+			found.Subscriptions += len(s.Subscriptions)
+			return nil
+		},
+		Damaged: func(key string, err error) {
+			found.Damaged++
+			br.log.Error("the record of a session can't be read", "key", fmt.Sprintf("%.100q", key), "err", err)
+		},
+		Stray: func(key string) { d.records.Delete(key, d.forgotten) },
+	})
+	return found, err
+}
+
+// restore makes the client of a record. One whose time is over goes again, with
+// its will, as soon as timers run.
+func (br *Broker) restore(b *Batch, s *durable.Session) error {
+	c := &Client{broker: br, info: infoOf(s), zone: br.durable.zone(s.Zone), connectedAt: s.ConnectedAt, keepAlive: s.KeepAlive, receiveMax: s.ReceiveMaximum}
+	c.self.Subscriber = c
+	c.sess = session.New(&c.zone.Session, s.Created)
+	c.sess.SetExpiryInterval(s.ExpiryInterval)
+	c.cleanStart = s.CleanStart
+	r := &reader{places: make([]place, len(br.durable.shards)), epoch: s.Epoch}
+	r.chunks, r.layout = s.Chunks, s.Layout
+	c.extra().reader = r
+	c.sess.SetDurable(true)
+	routes, err := c.resubscribe(s.Subscriptions)
+	if err == nil {
+		err = c.loadState(b)
+	}
+	if err != nil {
+		return err
+	}
+	offline, will := s.OfflineAt, s.Will
+	if offline == 0 {
+		offline = b.Now()
+	}
+	if will != nil {
+		w := &session.Will{Msg: will.Message, Delay: will.Delay}
+		if s.OfflineAt == 0 {
+			w.Delay = max(w.Delay, willGrace)
+		}
+		c.sess.SetWill(w)
+	}
+	c.sess.Disconnected(offline)
+	if !br.clients.add(c) {
+		return fmt.Errorf("there is another one of the same client")
+	}
+	c.status.add(isDurable)
+	br.durable.durables.Add(1)
+	c.enter(b)
+	defer c.leave(b)
+	c.countPersistent(!s.CleanStart)
+	for _, rt := range routes {
+		f := split(rt.Filter)
+		if f.Kind == topic.Exclusive && !br.exclusive.claim(c, f.Bare) {
+			c.sess.Unsubscribe(rt.Filter)
+			continue
+		}
+		c.route(rt, f, true)
+	}
+	c.wake(c.sess.ExpiresAt())
+	c.wake(c.sess.WillAt())
+	if s.OfflineAt == 0 {
+		c.keepRecord("")
+	}
+	return nil
+}
+
+// infoOf is who the client of a record was.
+func infoOf(s *durable.Session) *hook.ClientInfo {
+	i := &hook.ClientInfo{
+		ClientID: s.ClientID, Username: s.Username, Mountpoint: s.Mountpoint, Peer: s.Peer, Version: s.Version,
+		Bridge: s.Bridge, Superuser: s.Superuser, Anonymous: s.Anonymous, Expires: s.Expires,
+		Listener: &hook.ListenerInfo{Name: s.Listener, Protocol: s.Protocol, Zone: s.Zone, Addr: netip.AddrPort{}},
+	}
+	if s.CommonName != "" || s.Subject != "" {
+		i.Cert = &hook.CertInfo{CommonName: s.CommonName, Subject: s.Subject}
+	}
+	return i
+}
+
+// resubscribe gives the session its subscriptions, which have no routes yet.
+func (c *Client) resubscribe(all []durable.Subscription) (routes []*route, err error) {
+	r := c.more.reader
+	for _, sub := range all {
+		if _, err := topic.Parse(sub.Filter); err != nil {
+			return nil, fmt.Errorf("its subscription %.100q: %w", sub.Filter, err)
+		}
+		rt := &route{to: &c.self, Subscription: session.Subscription{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions, ID: sub.ID}}
+		if _, err := c.sess.Subscribe(&rt.Subscription); err != nil && err != mqtt.QuotaExceeded {
+			return nil, err
+		} else if err != nil {
+			continue // max_subscriptions has become smaller
+		}
+		if len(sub.Since) == len(r.places) {
+			if r.since == nil {
+				r.since = make(map[string][]uint64)
+			}
+			r.since[sub.Filter] = sub.Since
+		}
+		routes = append(routes, rt)
+	}
+	return routes, nil
+}
+
+// loadState gives the session its state, and the messages in it out of the log.
+// A session without a state has read nothing: what it subscribes to says where
+// it begins.
+func (c *Client) loadState(b *Batch) error {
+	r, d := c.more.reader, c.broker.durable
+	record, ok, err := d.states.Get(c.info.ClientID)
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err := c.sess.Load(record); err != nil {
+			return err
+		}
+	}
+	for i := range r.places { // a log that has lost its end, with the machine's power, begins again before
+		_, last := d.log.Bounds(i)
+		r.places[i].next = min(max(c.sess.Read(i), 1), last+1)
+		for _, since := range r.since {
+			since[i] = min(since[i], last+1)
+		}
+	}
+	messages, err := c.pending(d)
+	if err != nil {
+		return err
+	}
+	b.client = c
+	c.sess.Fill(func(at mqtt.At) *mqtt.Message { return messages[at] }, b)
+	b.client = nil
+	return nil
+}
+
+// pending reads the messages that were in flight.
+func (c *Client) pending(d *durability) (map[mqtt.At]*mqtt.Message, error) {
+	all := make(map[mqtt.At]*mqtt.Message)
+	for _, at := range c.sess.Pending() {
+		if at.Shard >= len(d.shards) {
+			continue
+		}
+		entries, _, err := d.log.Read(d.ctx, at.Shard, at.Seq, nil, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) == 0 || entries[0].Seq != at.Seq {
+			continue // retention has deleted it
+		}
+		m, err := durable.ParseMessage(at, entries[0].Topic, entries[0].Record)
+		if err != nil {
+			return nil, err
+		}
+		all[at] = m.Message
+	}
+	return all, nil
+}

@@ -1,0 +1,118 @@
+package broker
+
+// A durable session's state goes to the map of states before what depends on it
+// goes out: the session says when it is in need of that (session.Session.Unsaved),
+// and whoever leaves the client sees to it. While a record is on its way, all
+// that changes gathers for the next one. What nothing depends on, as positions
+// and the acknowledgements of QoS 1, follows a while later: after a crash those
+// few messages come once more.
+
+const (
+	saveLater = 5000 // milliseconds that such changes may wait
+	saveAgain = 1000 // milliseconds after which a failed save is tried again
+)
+
+// save begins a save if it is time for one. The client is entered.
+func (c *Client) save() {
+	r := c.more.reader
+	switch {
+	case r.saving || c.ended:
+		return
+	case c.sess.Unsaved() && !r.failed, r.due:
+	case r.saveAt == 0 && r.moved(c):
+		r.saveAt = Now() + saveLater
+		c.wake(r.saveAt)
+		return
+	default:
+		return
+	}
+	r.due, r.failed, r.saveAt, r.saving = false, false, 0, true
+	for i := range r.places {
+		if next := r.places[i].next; c.sess.Read(i) != next {
+			c.sess.SetRead(i, next)
+		}
+	}
+	record, mark := c.sess.Save(nil)
+	d := c.broker.durable
+	d.busy.Add(1)
+	d.states.PutLater(c.info.ClientID, record, func(err error) { d.shardOf(c).add(&saved{c, mark, err}) })
+}
+
+// moved reports whether the state would be another one than was saved last.
+func (r *reader) moved(c *Client) bool {
+	if c.sess.Changed() {
+		return true
+	}
+	for i := range r.places {
+		if c.sess.Read(i) != r.places[i].next {
+			return true
+		}
+	}
+	return false
+}
+
+// saveDue is for the client's timer: changes have waited long enough. The client
+// is entered.
+func (c *Client) saveDue(now int64) {
+	r := c.reader()
+	if r == nil || r.saveAt == 0 || r.saveAt > now {
+		return
+	}
+	r.due, r.failed, r.saveAt = true, false, 0
+	if r.again {
+		c.keepRecord("")
+	}
+}
+
+// forgetSince forgets where subscriptions begin that the saved state is past.
+func (r *reader) forgetSince(c *Client) {
+	for filter, since := range r.since {
+		past := true
+		for i := range since {
+			past = past && c.sess.Read(i) >= since[i] // SetRead comes with a save only
+		}
+		if past {
+			delete(r.since, filter)
+		}
+	}
+	if len(r.since) == 0 {
+		r.since = nil
+	}
+}
+
+// saved is the end of a save.
+type saved struct {
+	c    *Client
+	mark uint32
+	err  error
+}
+
+// dispatch is task's: what waited for the save goes on.
+func (s *saved) dispatch(b *Batch, sh *shard) {
+	defer sh.d.busy.Add(-1) // when the next save has begun
+	c := s.c
+	c.enter(b)
+	defer c.leave(b)
+	r := c.more.reader
+	r.saving = false
+	switch {
+	case c.ended:
+	case s.err != nil:
+		c.broker.logs.notSaved.warn(c.broker.log, b.Now(), "the state of a session can't be saved, it is tried again", "client", c.info.ClientID, "err", s.err)
+		c.sess.NotSaved(s.mark)
+		r.failed, r.saveAt = true, b.Now()+saveAgain
+		c.wake(r.saveAt)
+	default:
+		r.forgetSince(c)
+		c.sess.Saved(s.mark, b, b.Now())
+		c.feed(b)
+	}
+}
+
+// forgotten is the end of a deletion. One that fails leaves a record behind,
+// which expires at the next start.
+func (d *durability) forgotten(err error) {
+	if err != nil {
+		d.br.logs.notSaved.warn(d.br.log, Now(), "the record of an ended session can't be deleted", "err", err)
+	}
+}
