@@ -13,7 +13,9 @@ import (
 // sent, and nodes that come, go and are cut off from each other. What happens
 // follows from the seed alone.
 type sim struct {
+	seed   uint64
 	rng    *rand.Rand
+	links  map[wire]*rand.Rand // of its own for each wire, so that the order in which a node sends to others doesn't matter
 	now    int64
 	count  int
 	queue  events
@@ -69,7 +71,7 @@ type simNode struct {
 
 func newSim(seed uint64) *sim {
 	return &sim{
-		rng: rand.New(rand.NewPCG(seed, 0)), now: 1_000_000, arrive: map[wire]int64{}, cut: map[[2]string]bool{}, nodes: map[string]*simNode{},
+		seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), links: map[wire]*rand.Rand{}, now: 1_000_000, arrive: map[wire]int64{}, cut: map[[2]string]bool{}, nodes: map[string]*simNode{},
 		delay: 3, notice: 500,
 	}
 }
@@ -188,11 +190,16 @@ func (n *simNode) Send(node, kind string, data []byte) error {
 	s.sent++
 	s.bytes += len(data)
 	to := s.nodes[node]
-	if to == nil || s.cut[[2]string{n.id, node}] || s.rng.Float64() < s.loss {
+	rng := s.links[w]
+	if rng == nil {
+		rng = rand.New(rand.NewPCG(s.seed, hashText(n.id+" "+node+" "+kind)))
+		s.links[w] = rng
+	}
+	if to == nil || s.cut[[2]string{n.id, node}] || rng.Float64() < s.loss {
 		return nil // nobody hears of it
 	}
 	data = slices.Clone(data)
-	at := max(s.arrive[w], s.now+s.rng.Int64N(s.delay)+1)
+	at := max(s.arrive[w], s.now+rng.Int64N(s.delay)+1)
 	s.arrive[w] = at
 	s.after(at-s.now, func() {
 		if to.alive() && !s.cut[[2]string{n.id, node}] {
