@@ -2,6 +2,8 @@ package engine
 
 import (
 	"cmp"
+	"encoding/binary"
+	"hash"
 	"io"
 	"slices"
 	"sort"
@@ -64,6 +66,37 @@ func (w *window) next() (r blockRecord, raw []byte, err error) {
 	}
 }
 
+// back makes the record that next returned the next one again.
+func (w *window) back(r *blockRecord) { w.at -= r.size }
+
+// resync moves to the next whole record behind the place, of a number behind
+// last; io.EOF: there is none.
+func (w *window) resync(h hash.Hash64, last uint64) error {
+	for {
+		w.at = min(w.at+1, len(w.buf))
+		for len(w.buf)-w.at < blockHead+blockSum {
+			if err := w.fill(); err != nil {
+				w.at = len(w.buf)
+				return err
+			}
+		}
+		if _, err := blockSize(w.buf[w.at:]); err != nil {
+			continue
+		}
+		seq := binary.LittleEndian.Uint64(w.buf[w.at+4:]) &^ (blockErased | blockMark)
+		if seq <= last || seq > last+farthest && last > 0 || seq >= 1<<48 {
+			continue
+		}
+		r, err := parseBlock(w.buf[w.at:])
+		for err == errCut && w.fill() == nil {
+			r, err = parseBlock(w.buf[w.at:])
+		}
+		if err == nil && r.intact(w.buf[w.at:], h) {
+			return nil
+		}
+	}
+}
+
 // fill moves on in the file, so that a longer part of the record is in buf.
 func (w *window) fill() error {
 	rest := copy(w.buf[:cap(w.buf)], w.buf[w.at:])
@@ -82,9 +115,12 @@ func (w *window) fill() error {
 	return err
 }
 
-// indexBlock makes the index of a file, of the entries up to a number. What
-// follows a damaged record isn't in it.
-func indexBlock(w *window, upTo uint64) (*blockIndex, error) {
+// farthest is how much higher the number of the record behind a damage may be.
+const farthest = 1 << 24
+
+// indexBlock makes the index of a file, of the entries up to a number, but
+// those that are damaged.
+func indexBlock(w *window, h hash.Hash64, upTo uint64) (*blockIndex, error) {
 	ix := new(blockIndex)
 	ids := make(map[string]uint32)
 	var names []string
@@ -92,20 +128,23 @@ func indexBlock(w *window, upTo uint64) (*blockIndex, error) {
 	for {
 		place := w.place()
 		r, _, err := w.next()
-		if err != nil || !r.gone() && r.seq > upTo {
-			if err == io.EOF || err == errDamaged {
-				err = nil
+		if err == errDamaged || err == io.EOF {
+			err = w.resync(h, ix.last)
+			if err == nil {
+				continue
 			}
+		}
+		if err == io.EOF || err == nil && !r.gone() && r.seq > upTo {
 			ix.end = place
 			ix.sort(names, owner)
-			return ix, err
+			return ix, nil
 		}
-		if r.gone() {
-			continue
+		if err != nil {
+			return nil, err
 		}
 		name, err := entryTopic(r.data)
-		if err != nil {
-			continue // Read says so when it comes there
+		if err != nil || r.gone() {
+			continue
 		}
 		id, known := ids[string(name)]
 		if !known {

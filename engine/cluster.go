@@ -168,6 +168,9 @@ func (e *Engine) exit() (err error) {
 	}
 	if l := e.to(); l != nil {
 		l.close()
+		if !l.clustered {
+			err = errors.Join(err, e.stopped(l.store))
+		}
 	}
 	return err
 }
@@ -306,7 +309,7 @@ func (e *Engine) asMember(o *server.Options, id, host string, port int) {
 	c := e.cluster
 	o.ServerName = id
 	o.Tags.Add("id:" + id)
-	o.SystemAccount = server.DEFAULT_SYSTEM_ACCOUNT
+	o.NoSystemAccount, o.SystemAccount = false, server.DEFAULT_SYSTEM_ACCOUNT
 	system := server.NewAccount(server.DEFAULT_SYSTEM_ACCOUNT)
 	o.Accounts = []*server.Account{system}
 	o.Users = []*server.User{

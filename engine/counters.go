@@ -4,7 +4,7 @@ import "github.com/dunlin-mq/dunlin/metrics"
 
 // counters are what an engine counts.
 type counters struct {
-	written, writtenBytes, failed, busy, removed *metrics.Counter
+	written, writtenBytes, failed, busy, removed, lost *metrics.Counter
 }
 
 func newCounters(r *metrics.Registry) *counters {
@@ -14,5 +14,6 @@ func newCounters(r *metrics.Registry) *counters {
 		failed:       r.Counter("engine.failed", "Records that the engine could not keep"),
 		busy:         r.Counter("engine.busy", "Records that the engine refused as too much was being written"),
 		removed:      r.Counter("engine.removed", "Entries of logs that were removed for their age, or to make room"),
+		lost:         r.Counter("engine.lost", "Records that were lost as files were damaged"),
 	}
 }

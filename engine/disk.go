@@ -54,6 +54,7 @@ func (d *disk) run() {
 		case <-d.wake:
 		case <-timer.C:
 		}
+		setClock()
 		d.look()
 		d.e.retained()
 		if d.refused.Load() != nil {

@@ -120,11 +120,13 @@ func Start(o Options) (*Engine, error) {
 	if err := e.hold(); err != nil {
 		return nil, err
 	}
+	holdClock()
 	err := e.newClustered(o.Cluster)
 	if err == nil {
 		err = e.enterFirst()
 	}
 	if err != nil {
+		dropClock()
 		return nil, errors.Join(err, e.lock.Close())
 	}
 	e.disk.e = e
@@ -138,6 +140,7 @@ func (e *Engine) options(dir string) *server.Options {
 		ServerName:             e.o.Node,
 		DontListen:             true,
 		NoSigs:                 true,
+		NoSystemAccount:        true, // it talks to itself every few seconds
 		JetStream:              true,
 		DisableJetStreamBanner: true,
 		StoreDir:               dir,
@@ -152,6 +155,11 @@ func (e *Engine) options(dir string) *server.Options {
 
 // open starts a server and connects to it.
 func (e *Engine) open(o *server.Options) (*link, error) {
+	if o.Cluster.Port == 0 { // other members of a cluster have what is damaged here
+		if err := e.mend(o.StoreDir); err != nil {
+			return nil, err
+		}
+	}
 	s, err := e.serve(o)
 	if err != nil {
 		return nil, err
@@ -248,5 +256,7 @@ func (e *Engine) Close() error {
 	for _, s := range e.all() {
 		s.close()
 	}
-	return errors.Join(e.exit(), e.lock.Close())
+	err := e.exit()
+	dropClock()
+	return errors.Join(err, e.lock.Close())
 }

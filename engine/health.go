@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -17,8 +18,8 @@ type health struct {
 }
 
 // set notes what is wrong under a name; nil: nothing is. It calls who listens
-// when that changes what Health says.
-func (h *health) set(name string, err error) {
+// when that changes what Health says, and returns whether it does.
+func (h *health) set(name string, err error) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.wrong == nil {
@@ -31,10 +32,23 @@ func (h *health) set(name string, err error) {
 	}
 	now := h.sum()
 	if text := textOf(now); text != h.told {
-		h.told = text
+		h.told, changed = text, true
 		h.queue = append(h.queue, now)
 	}
 	h.tell()
+	return changed
+}
+
+// drop takes back what begins with a name.
+func (h *health) drop(prefix string) {
+	h.mu.Lock()
+	names := slices.Collect(maps.Keys(h.wrong))
+	h.mu.Unlock()
+	for _, name := range names {
+		if strings.HasPrefix(name, prefix) {
+			h.set(name, nil)
+		}
+	}
 }
 
 // tell calls the listeners, one change after the other; mu is held.
@@ -121,7 +135,5 @@ func (e *Engine) OnHealth(f func(error)) {
 	}
 }
 
-const damageName = "damage" // of what is wrong
-
-// Acknowledge takes back that files were damaged at the start.
-func (e *Engine) Acknowledge() { e.health.set(damageName, nil) }
+// Acknowledge takes back that files were found damaged.
+func (e *Engine) Acknowledge() { e.health.drop(damageName) }

@@ -17,6 +17,7 @@ const (
 	defaultShards = 4
 	maxShards     = 256
 	maxTopic      = math.MaxUint16
+	logPrefix     = "LOG_" // before the name of a log
 )
 
 // LogOptions say how a log is kept.
@@ -62,7 +63,7 @@ func (e *Engine) Log(name string, o LogOptions) (*Log, error) {
 	l := &Log{name: name}
 	for i := range o.Shards {
 		s, err := e.stream(&nats.StreamConfig{
-			Name: fmt.Sprintf("LOG_%s_%d", name, i), Subjects: []string{fmt.Sprintf("L.%s.%d", name, i)},
+			Name: fmt.Sprintf(logPrefix+"%s_%d", name, i), Subjects: []string{fmt.Sprintf("L.%s.%d", name, i)},
 			MaxAge: o.MaxAge, MaxBytes: perShard(o), AllowDirect: true,
 		})
 		if err != nil {

@@ -35,6 +35,8 @@ type shelf struct {
 	tick   uint64   // grows with each use of a block
 	bytes  int      // of all indexes
 	window []byte
+	// onDamage is told of records that are left out, for they are damaged.
+	onDamage func(error)
 }
 
 // block is one file.
@@ -188,8 +190,14 @@ func (s *shelf) newBlock(number uint64) (*block, error) {
 	w := s.scan(b, 0)
 	for {
 		r, _, err := w.next()
+		if err == errDamaged || err == io.EOF {
+			err = w.resync(b.hash, 0)
+			if err == nil {
+				continue
+			}
+		}
 		switch {
-		case err == io.EOF || err == errDamaged:
+		case err == io.EOF:
 			s.drop(b)
 			return nil, nil
 		case err != nil:
@@ -277,7 +285,7 @@ func (s *shelf) grown(b *block) bool {
 }
 
 func (s *shelf) makeIndex(b *block, last uint64) error {
-	ix, err := indexBlock(s.scan(b, 0), last)
+	ix, err := indexBlock(s.scan(b, 0), b.hash, last)
 	if err != nil {
 		return err
 	}
@@ -294,29 +302,39 @@ func (s *shelf) makeIndex(b *block, last uint64) error {
 func (s *shelf) readOn(b *block, entries []Entry, place int64, from, last uint64, filters []string, most int) ([]Entry, uint64, error) {
 	w, next := s.scan(b, place), from
 	for most > 0 {
+		at := w.place()
 		r, raw, err := w.next()
-		if err == io.EOF || err == nil && !r.gone() && r.seq > last {
+		if err == nil && !r.gone() && r.seq > last {
+			break
+		}
+		if err == nil && (r.gone() || r.seq < from) {
+			continue
+		}
+		var e Entry
+		if err == nil {
+			if e, err = b.entry(&r, raw); err != nil {
+				w.back(&r)
+			}
+		}
+		if err == errDamaged || err == io.EOF {
+			was := err
+			if err = w.resync(b.hash, next-1); was == errDamaged {
+				s.damaged(b, at)
+			}
+			if err == nil {
+				continue
+			}
+		}
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return entries, next, s.damaged(b, w.place(), err)
+			return entries, next, err
 		}
-		if r.gone() || r.seq < from {
-			continue
+		if next = r.seq + 1; matchesAny(filters, e.Topic) {
+			entries = append(entries, e)
+			most--
 		}
-		name, err := entryTopic(r.data)
-		if err != nil {
-			return entries, next, s.damaged(b, w.place(), err)
-		}
-		if next = r.seq + 1; !matchesAny(filters, name) {
-			continue
-		}
-		e, err := b.entry(&r, raw)
-		if err != nil {
-			return entries, r.seq, s.damaged(b, w.place(), err)
-		}
-		entries = append(entries, e)
-		most--
 	}
 	return entries, next, nil
 }
@@ -334,15 +352,20 @@ func (s *shelf) pick(b *block, entries []Entry, from uint64, filters []string, m
 			run = window{file: b.file, buf: s.run(places[i:]), from: int64(place)}
 		}
 		r, raw, err := run.next()
-		if err != nil {
-			return entries, from, s.damaged(b, int64(place), err)
-		}
-		if r.seq < from {
+		if err == nil && r.seq < from {
 			continue
 		}
-		e, err := b.entry(&r, raw)
+		var e Entry
+		if err == nil {
+			e, err = b.entry(&r, raw)
+		}
+		if err == errDamaged {
+			s.damaged(b, int64(place))
+			run.file = nil
+			continue
+		}
 		if err != nil {
-			return entries, from, s.damaged(b, int64(place), err)
+			return entries, from, err
 		}
 		if entries = append(entries, e); len(entries) == full {
 			return entries, e.Seq + 1, nil
@@ -368,11 +391,16 @@ func (b *block) entry(r *blockRecord, raw []byte) (e Entry, err error) {
 	if !r.intact(raw, b.hash) {
 		return e, errDamaged
 	}
-	e, err = parseEntry(bytes.Clone(r.data))
+	if e, err = parseEntry(bytes.Clone(r.data)); err != nil {
+		return e, errDamaged
+	}
 	e.Seq = r.seq
-	return e, err
+	return e, nil
 }
 
-func (s *shelf) damaged(b *block, place int64, err error) error {
-	return fmt.Errorf("%s at %d: %w", b.file.Name(), place, err)
+// damaged says that a record is.
+func (s *shelf) damaged(b *block, place int64) {
+	if s.onDamage != nil {
+		s.onDamage(fmt.Errorf("%s at %d: %w", b.file.Name(), place, errDamaged))
+	}
 }

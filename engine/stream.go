@@ -61,6 +61,7 @@ func (e *Engine) stream(want *nats.StreamConfig) (*stream, error) {
 	s.feed.s = s
 	s.feed.followers = make(map[*follower]bool)
 	s.shelf = newShelf(s.dir(), s.name)
+	s.shelf.onDamage = s.damaged
 	s.feed.ready = sync.NewCond(&s.feed.mu)
 	if s.writer, err = newWriter(s); err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", want.Name, sentence(err))
@@ -153,6 +154,14 @@ func (s *stream) remember() {
 		if fl.remember != nil {
 			fl.remember()
 		}
+	}
+}
+
+// damaged notes that a record can't be read.
+func (s *stream) damaged(err error) {
+	err = fmt.Errorf("engine: %s: %w", describe(s.name), err)
+	if s.e.health.set(damageName+s.name, err) {
+		s.e.log.Error(err.Error())
 	}
 }
 
