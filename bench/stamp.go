@@ -50,6 +50,7 @@ func newRunTag() uint16 { return uint16(rand.Uint32N(1 << (32 - publisherBits)))
 type ledger struct {
 	next map[uint64]uint32 // per flow: one above the highest number seen
 	gaps map[gap]struct{}  // numbers below it that have not come
+	most int               // of these
 }
 
 type gap struct {
@@ -57,12 +58,24 @@ type gap struct {
 	number uint32
 }
 
-// maxGaps bounds the ledger: when more messages are missing than that, one that
-// comes late after all is taken for a repeated one.
-const maxGaps = 1 << 18
+// The ledger's bounds: when more messages are missing than that, one that comes
+// late after all is taken for a repeated one. What sessions have kept comes one
+// session after the other, so that nearly all is missing for a while.
+const (
+	maxGaps       = 1 << 18
+	maxGapsStored = 1 << 24 // about 600 MB
+)
 
-func newLedger() *ledger {
-	return &ledger{next: map[uint64]uint32{}, gaps: map[gap]struct{}{}}
+func newLedger(most int) *ledger {
+	return &ledger{next: map[uint64]uint32{}, gaps: map[gap]struct{}{}, most: most}
+}
+
+// gapsOf is how many messages may be missing in a run.
+func gapsOf(o *options) int {
+	if !verbs[o.verb].stored {
+		return maxGaps
+	}
+	return maxGapsStored
 }
 
 // first enters the arrival and reports whether it is the first of its number.
@@ -74,7 +87,7 @@ func (l *ledger) first(flow uint64, number uint32) bool {
 		delete(l.gaps, missing)
 		return late
 	}
-	for ; next < number && len(l.gaps) < maxGaps; next++ {
+	for ; next < number && len(l.gaps) < l.most; next++ {
 		l.gaps[gap{flow, next}] = struct{}{}
 	}
 	l.next[flow] = number + 1

@@ -27,7 +27,7 @@ func TestStamp(t *testing.T) {
 }
 
 func TestLedger(t *testing.T) {
-	l := newLedger()
+	l := newLedger(maxGaps)
 	enter := func(flow uint64, number uint32, first bool) {
 		t.Helper()
 		if got := l.first(flow, number); got != first {
@@ -52,7 +52,7 @@ func TestLedger(t *testing.T) {
 // with repetitions.
 func TestLedgerAgainstSets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	l, seen := newLedger(), map[gap]bool{}
+	l, seen := newLedger(maxGaps), map[gap]bool{}
 	for range 20_000 {
 		g := gap{flow: rng.Uint64N(5), number: rng.Uint32N(2000)}
 		if got := l.first(g.flow, g.number); got == seen[g] {
@@ -63,7 +63,7 @@ func TestLedgerAgainstSets(t *testing.T) {
 }
 
 func TestLedgerIsBounded(t *testing.T) {
-	l := newLedger()
+	l := newLedger(maxGaps)
 	l.first(1, 1<<31)
 	if len(l.gaps) != maxGaps {
 		t.Errorf("%d gaps are kept, expected %d", len(l.gaps), maxGaps)
@@ -73,8 +73,25 @@ func TestLedgerIsBounded(t *testing.T) {
 	}
 }
 
+// TestLedgerOfSessions: sessions that are drained one after the other let most
+// of a publisher's messages be missing for long.
+func TestLedgerOfSessions(t *testing.T) {
+	l := newLedger(gapsOf(parsed(t, "offline")))
+	const sessions, each = 4, maxGaps / 2
+	for s := range uint32(sessions) {
+		for i := range uint32(each) {
+			if !l.first(1, i*sessions+s) {
+				t.Fatalf("number %d of session %d counts as repeated", i, s)
+			}
+		}
+	}
+	if len(l.gaps) != 0 {
+		t.Errorf("%d are missing", len(l.gaps))
+	}
+}
+
 func BenchmarkLedgerInOrder(b *testing.B) {
-	l := newLedger()
+	l := newLedger(maxGaps)
 	b.ReportAllocs()
 	for i := range b.N {
 		l.first(uint64(i%1000), uint32(i/1000))

@@ -19,7 +19,7 @@ type traffic struct {
 }
 
 func newTraffic(o *options) traffic {
-	t := traffic{payload: make([]byte, o.size), run: newRunTag(), ledger: newLedger()}
+	t := traffic{payload: make([]byte, o.size), run: newRunTag(), ledger: newLedger(gapsOf(o))}
 	for i := range t.payload {
 		t.payload[i] = 'x'
 	}
