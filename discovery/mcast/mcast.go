@@ -15,8 +15,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -52,8 +54,8 @@ func (n *Nodes) Discover(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
+	defer giveUp(conn)
+	defer context.AfterFunc(ctx, func() { giveUp(conn) })() // which wakes who reads from it
 
 	var question nonce
 	rand.Read(question[:]) // never fails
@@ -91,7 +93,7 @@ func (n *Nodes) asker() (*net.UDPConn, error) {
 		errs = append(errs, p.SetMulticastInterface(iface))
 	}
 	if err := errors.Join(errs...); err != nil {
-		conn.Close()
+		giveUp(conn)
 		return nil, fmt.Errorf("multicast from %s: %w", n.c.Iface, err)
 	}
 	return conn, nil
@@ -113,17 +115,18 @@ func (n *Nodes) ask(conn *net.UDPConn, question nonce) error {
 
 // collect reads answers until it is time to ask again, or ctx ends.
 func (n *Nodes) collect(ctx context.Context, conn *net.UDPConn, question nonce, found map[string]bool) error {
-	conn.SetReadDeadline(time.Now().Add(between))
+	err := conn.SetReadDeadline(time.Now().Add(between))
 	buf := make([]byte, longest+1)
 	for {
-		if ctx.Err() != nil { // its AfterFunc may have come before the deadline was set
-			return fmt.Errorf("collect answers to multicast: %w", ctx.Err())
+		size := 0
+		if err == nil {
+			size, _, err = conn.ReadFrom(buf)
 		}
-		size, _, err := conn.ReadFrom(buf)
-		var timeout net.Error
 		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
-			return ctx.Err()
+		case ctx.Err() != nil:
+			return fmt.Errorf("collect answers to multicast: %w", ctx.Err())
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil
 		case err != nil:
 			return fmt.Errorf("collect answers to multicast: %w", err)
 		}
@@ -219,12 +222,12 @@ func (n *Nodes) listen(iface *net.Interface, port uint16) (*listener, error) {
 		return nil, err
 	}
 	if err := errors.Join(conn.SetReadBuffer(int(n.c.RecvBuf)), conn.SetWriteBuffer(int(n.c.SendBuf))); err != nil {
-		conn.Close()
+		giveUp(conn)
 		return nil, err
 	}
 	l := &listener{conn: conn, packets: ipv4.NewPacketConn(conn), group: net.ParseIP(n.c.Addr), iface: iface, self: n.self}
 	if err := l.packets.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true); err != nil && runtime.GOOS != "windows" { // which can't
-		conn.Close()
+		giveUp(conn)
 		return nil, err
 	}
 	l.stopped.Go(l.serve)
@@ -279,6 +282,9 @@ func (l *listener) ignore(from net.Addr, why error) {
 	l.self.Log.Warn("packets of strangers at the multicast port get no answer", "last_from", from.String(), "reason", why, "packets", l.ignored)
 	l.said, l.ignored = time.Now(), 0
 }
+
+// giveUp closes what nobody needs any more.
+func giveUp(c io.Closer) { c.Close() }
 
 func closeAll(listeners []*listener) error {
 	var errs []error
