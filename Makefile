@@ -11,7 +11,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 export PATH := $(PATH):/usr/sbin:/sbin
 export GOTOOLCHAIN ?= local
 
-.PHONY: help run test peers services lint check dashboard fuzz bench clean
+.PHONY: help run test peers services kubernetes lint check dashboard fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ peers: ## see which real clients and servers the tests have, and install the mis
 
 services: peers ## get the real servers the tests have, and start each one
 	$(GO) test -count=1 -v ./internal/peers
+
+kubernetes: peers ## build a real kube-apiserver, in some minutes, and test discovery against it
+	scripts/kube-apiserver.sh
+	DUNLIN_REQUIRE_KUBE=1 $(GO) test -count=1 -v ./discovery/k8s
 
 lint: $(GOLANGCI) ## run golangci-lint at its pinned version
 	$(GOLANGCI) run ./...

@@ -40,8 +40,18 @@ func program(t testing.TB, name string, patterns ...string) string {
 }
 
 // fetched finds a file of .cache/peers, where scripts/peers.sh puts what no
-// package manager of the system has.
+// package manager of the system has, and ends the test if it isn't there.
 func fetched(t testing.TB, path ...string) string {
+	t.Helper()
+	file, ok := cached(t, path...)
+	if !ok {
+		missing(t, filepath.Join(path...))
+	}
+	return file
+}
+
+// cached finds a file of .cache/peers, and reports whether it is there.
+func cached(t testing.TB, path ...string) (file string, ok bool) {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -55,9 +65,7 @@ func fetched(t testing.TB, path ...string) string {
 			t.Fatal("the test runs outside of the module")
 		}
 	}
-	file := filepath.Join(append([]string{dir, ".cache", "peers"}, path...)...)
-	if _, err := os.Stat(file); err != nil {
-		missing(t, filepath.Join(path...))
-	}
-	return file
+	file = filepath.Join(append([]string{dir, ".cache", "peers"}, path...)...)
+	_, err = os.Stat(file)
+	return file, err == nil
 }
