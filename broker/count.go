@@ -18,12 +18,13 @@ import (
 // shared group goes away with it unacknowledged, it is booked again as
 // redispatched. Ledger reads all terms.
 type counters struct {
-	published *metrics.Counter
-	dropped   *metrics.Counter
-	unkept    *metrics.Counter
-	retained  *metrics.Counter
-	acked     *metrics.Counter
-	delayed   *metrics.Counter
+	published     *metrics.Counter
+	dropped       *metrics.Counter
+	unkept        *metrics.Counter
+	retained      *metrics.Counter
+	acked         *metrics.Counter
+	delayed       *metrics.Counter
+	delayedFailed *metrics.Counter
 	// awaitRelTimeouts are QoS 2 identifiers that were forgotten; EMQ X counts
 	// them as dropped messages, though they were routed when they came.
 	awaitRelTimeouts *metrics.Counter
@@ -72,6 +73,7 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		acked:     r.Counter("messages.acked", "deliveries that the client acknowledged by PUBACK or PUBREC"),
 
 		delayed:          r.Counter("messages.delayed", "messages put aside for later by $delayed"),
+		delayedFailed:    r.Counter("messages.delayed.failed", "delayed messages dropped as they could not be kept"),
 		awaitRelTimeouts: r.Counter("messages.dropped.await_pubrel_timeout", "QoS 2 messages whose PUBREL didn't come in time"),
 
 		matched:         r.Counter("deliveries.matched", "matches of a message with a subscription"),

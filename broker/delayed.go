@@ -21,10 +21,14 @@ func isDelayed(name string) bool { return strings.HasPrefix(name, delayedPrefix)
 type delayed struct {
 	br *Broker
 
+	keeper DelayedKeeper // nil: they are gone with the process
+	owner  string        // this node, in the keys of what is kept
+
 	mu       sync.Mutex
 	limit    int   // messages; 0: no bound
 	maxBytes int64 // of payload; 0: no bound
 	queue    delayedQueue
+	n        int // of queue, without those that are undone
 	bytes    int64
 	seq      uint64
 	timer    int64 // when the wheel will fire; 0: not scheduled
@@ -80,17 +84,46 @@ func (d *delayed) bound(limit int, maxBytes int64) {
 
 // put lets m, a message of its own, wait until at; false: there is no room.
 func (d *delayed) put(at int64, m *mqtt.Message) bool {
-	size := int64(len(m.Payload))
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.limit > 0 && len(d.queue) >= d.limit || d.maxBytes > 0 && d.bytes+size > d.maxBytes {
+	if d.limit > 0 && d.n >= d.limit || d.maxBytes > 0 && d.bytes+int64(len(m.Payload)) > d.maxBytes {
+		d.mu.Unlock()
 		return false
 	}
-	d.seq++
-	d.bytes += size
-	heap.Push(&d.queue, delayedMessage{at, d.seq, m})
-	d.wake()
+	e := d.book(at, d.seq+1, m)
+	d.mu.Unlock()
+	d.keep(e, m) // before it can be published, and kept no more
+	d.enter(e)
 	return true
+}
+
+// book counts a message that is to wait; mu is held.
+func (d *delayed) book(at int64, seq uint64, m *mqtt.Message) *delayedMessage {
+	d.seq = max(d.seq, seq)
+	d.n++
+	d.bytes += int64(len(m.Payload))
+	return &delayedMessage{at, seq, m}
+}
+
+// enter lets a message wait that was booked, unless it is undone already.
+func (d *delayed) enter(e *delayedMessage) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e.msg != nil {
+		heap.Push(&d.queue, e)
+		d.wake()
+	}
+}
+
+// remove books that a message waits no more, and returns it; nil: it has gone
+// before. mu is held.
+func (d *delayed) remove(e *delayedMessage) *mqtt.Message {
+	m := e.msg
+	if m != nil {
+		d.n--
+		d.bytes -= int64(len(m.Payload))
+		e.msg = nil
+	}
+	return m
 }
 
 // wake schedules the timer for the earliest message; mu is held.
@@ -106,14 +139,15 @@ func (d *delayed) wake() {
 
 // Fire is Timer's: it publishes what is due.
 func (d *delayed) Fire(b *Batch, at int64) {
-	for _, m := range d.take(at, b.Now()) {
-		m.Timestamp = b.Now() // its way begins now
-		d.br.Publish(b, nil, m)
+	for _, e := range d.take(at, b.Now()) {
+		e.msg.Timestamp = b.Now() // its way begins now
+		d.br.Publish(b, nil, e.msg)
+		d.forget(&e)
 	}
 }
 
 // take takes the messages out that are due at now, if the timer was set for at.
-func (d *delayed) take(at, now int64) (due []*mqtt.Message) {
+func (d *delayed) take(at, now int64) (due []delayedMessage) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if at != d.timer {
@@ -121,9 +155,10 @@ func (d *delayed) take(at, now int64) (due []*mqtt.Message) {
 	}
 	d.timer = 0
 	for len(d.queue) > 0 && d.queue[0].at <= now {
-		m := heap.Pop(&d.queue).(delayedMessage).msg
-		d.bytes -= int64(len(m.Payload))
-		due = append(due, m)
+		e := heap.Pop(&d.queue).(*delayedMessage)
+		if m := d.remove(e); m != nil {
+			due = append(due, delayedMessage{e.at, e.seq, m})
+		}
 	}
 	d.wake()
 	return due
@@ -132,7 +167,7 @@ func (d *delayed) take(at, now int64) (due []*mqtt.Message) {
 func (d *delayed) len() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.queue)
+	return d.n
 }
 
 // Delayed is a message that waits for its time.
@@ -147,32 +182,34 @@ func (br *Broker) Delayed() []Delayed {
 	d := &br.delayed
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := make([]Delayed, len(d.queue))
-	for i, m := range d.queue {
-		all[i] = Delayed{m.at, m.seq, m.msg}
+	all := make([]Delayed, 0, d.n)
+	for _, e := range d.queue {
+		if e.msg != nil {
+			all = append(all, Delayed{e.at, e.seq, e.msg})
+		}
 	}
 	return all
 }
 
 type delayedMessage struct {
 	at  int64
-	seq uint64 // messages due together keep their order
-	msg *mqtt.Message
+	seq uint64        // messages due together keep their order
+	msg *mqtt.Message // nil: it is undone, and falls out when its time has come
 }
 
 // delayedQueue is a heap.Interface, the earliest first.
-type delayedQueue []delayedMessage
+type delayedQueue []*delayedMessage
 
 func (q delayedQueue) Len() int { return len(q) }
 func (q delayedQueue) Less(i, j int) bool {
 	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
 }
 func (q delayedQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *delayedQueue) Push(x any)   { *q = append(*q, x.(delayedMessage)) }
+func (q *delayedQueue) Push(x any)   { *q = append(*q, x.(*delayedMessage)) }
 func (q *delayedQueue) Pop() any {
 	last := len(*q) - 1
 	m := (*q)[last]
-	(*q)[last] = delayedMessage{}
+	(*q)[last] = nil
 	*q = (*q)[:last]
 	return m
 }

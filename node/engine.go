@@ -24,7 +24,7 @@ type kept struct {
 	id     string // of this node, whatever its name is
 
 	bans, accounts, rules, scram, apps, users *engine.Map
-	retained                                  *engine.Map
+	retained, delayed                         *engine.Map
 
 	alarms, traces ownRecords
 }
@@ -60,9 +60,11 @@ func (k *kept) open() error {
 			return err
 		}
 	}
-	var err error
-	if k.retained, err = k.engine.BigMap("retained"); err != nil {
-		return err
+	for name, m := range map[string]**engine.Map{"retained": &k.retained, "delayed": &k.delayed} {
+		var err error
+		if *m, err = k.engine.BigMap(name); err != nil {
+			return err
+		}
 	}
 	k.alarms, k.traces = ownRecords{alarms, k.id + "/"}, ownRecords{traces, k.id + "/"}
 	return nil
@@ -140,6 +142,12 @@ func (n *Node) openRetained() (*retain.Store, error) {
 		return s, nil
 	}
 	return s, s.Keep(n.kept.retained, n.Metrics, n.log)
+}
+
+// openDelayed brings in the delayed messages that are kept. All are published
+// here: a node alone has no other that could do it.
+func (n *Node) openDelayed() error {
+	return n.Broker.KeepDelayed(n.kept.delayed, n.kept.id, func(string) bool { return true })
 }
 
 // flushPatience is how long the end of the node waits for what is to be kept.

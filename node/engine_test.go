@@ -148,3 +148,39 @@ func TestRetainedMessagesOutliveTheNode(t *testing.T) {
 	run("ram", 0, fill)
 	run("disc", 1999, func(*retain.Store) {})
 }
+
+// TestDelayedMessagesOutliveTheNode, and are published once.
+func TestDelayedMessagesOutliveTheNode(t *testing.T) {
+	c := configured(t)
+	run := func(waiting int, do func(*Node)) {
+		t.Helper()
+		n, err := Start(c, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Stop()
+		if all := n.Broker.Delayed(); len(all) != waiting {
+			t.Errorf("%d wait, want %d", len(all), waiting)
+		}
+		do(n)
+	}
+	publish := func(n *Node, topic string) {
+		b := n.Broker.NewBatch()
+		defer b.End()
+		n.Broker.Publish(b, nil, &mqtt.Message{Topic: topic, Payload: []byte("x"), QoS: 1, Retain: true, Timestamp: time.Now().UnixMilli()})
+	}
+	run(0, func(n *Node) {
+		publish(n, "$delayed/86400/tomorrow")
+		publish(n, "$delayed/1/soon")
+		for deadline := time.Now().Add(time.Minute); len(n.Broker.Delayed()) != 1; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("it is never published")
+			}
+		}
+	})
+	run(1, func(n *Node) {
+		if m := n.Broker.Delayed()[0].Message; m.Topic != "tomorrow" || string(m.Payload) != "x" || !m.Retain {
+			t.Errorf("%+v", m)
+		}
+	})
+}

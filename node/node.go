@@ -141,6 +141,9 @@ func (n *Node) startServing() error {
 	if err == nil {
 		err = n.startAPI()
 	}
+	if err == nil {
+		err = n.openDelayed()
+	}
 	if err != nil {
 		n.Server.Stop()
 		return err
