@@ -55,10 +55,7 @@ func (d *durability) append(m *mqtt.Message, r receipt) {
 	d.busy.Add(1)
 	d.slot(m.Topic).Add(1)
 	if r.Conn != nil {
-		r.Conn.Promise(m.QoS, r.ID, len(m.Payload))
-		if m.QoS == 2 {
-			r.Client.append(r.ID)
-		}
+		r.promise(m)
 	}
 	if d.pending.Add(a.size) > maxPending {
 		a.done(engine.At{}, errPending)
@@ -87,7 +84,7 @@ func (a *appended) dispatch(b *Batch, s *shard) {
 	a.d.slot(a.m.Topic).Add(-1)
 	a.d.pending.Add(-a.size)
 	br.tellRouted(a.m, code, n)
-	a.settle(b, code)
+	a.settle(b, a.m.QoS, code)
 	a.d.busy.Add(-1)
 }
 
@@ -105,20 +102,28 @@ func (s *shard) route(b *Batch, m *mqtt.Message) int {
 	return n
 }
 
-// settle tells who waits for the message what became of it.
-func (a *appended) settle(b *Batch, code mqtt.ReasonCode) {
-	if a.over != nil {
-		a.over(code)
+// promise has the connection acknowledge m when it is settled.
+func (r *receipt) promise(m *mqtt.Message) {
+	r.Conn.Promise(m.QoS, r.ID, len(m.Payload))
+	if m.QoS == 2 {
+		r.Client.append(r.ID)
 	}
-	if a.Conn == nil {
+}
+
+// settle tells who waits for a message what became of it.
+func (r *receipt) settle(b *Batch, qos mqtt.QoS, code mqtt.ReasonCode) {
+	if r.over != nil {
+		r.over(code)
+	}
+	if r.Conn == nil {
 		return
 	}
-	if a.m.QoS == 2 {
-		if now := a.Client.appended(b, a.ID, code); now != nil && now != a.Conn {
-			now.Keep(b, a.m.QoS, a.ID, code)
+	if qos == 2 {
+		if now := r.Client.appended(b, r.ID, code); now != nil && now != r.Conn {
+			now.Keep(b, qos, r.ID, code)
 		}
 	}
-	a.Conn.Keep(b, a.m.QoS, a.ID, code)
+	r.Conn.Keep(b, qos, r.ID, code)
 }
 
 // unkept books a message that the log didn't take. The code is for the

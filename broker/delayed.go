@@ -36,27 +36,45 @@ type delayed struct {
 
 // delay puts m aside, if its topic is a valid delayed one; if not, it is a
 // topic like any other, as in EMQ X. The code is for the publisher: nobody
-// gets the message now, or it is refused because too many wait.
-func (br *Broker) delay(m *mqtt.Message, now int64) (code mqtt.ReasonCode, delayed bool) {
+// gets the message now, or it is refused because too many wait. pending: it will
+// be told when the message is kept.
+func (br *Broker) delay(b *Batch, m *mqtt.Message, r receipt) (code mqtt.ReasonCode, pending, delayed bool) {
+	now := b.Now()
 	at, name, ok := parseDelayed(m.Topic, now)
 	if !ok {
 		br.logs.badDelay.warn(br.log, now, "a message has no valid delay and is routed to its literal topic",
 			"topic", m.Topic, "client", m.From, "expected", "$delayed/<seconds>/<topic>, seconds from 1 to 4294966 or a Unix time")
-		return mqtt.Success, false
+		return mqtt.Success, false, false
 	}
 	k := m.Keep().Copy()
 	k.Topic = name
-	if !br.delayed.put(at, k) {
+	var w *await
+	var done func(error)
+	if br.delayed.keeper != nil {
+		if w = br.await(m, &r); w != nil {
+			done = w.kept
+		}
+	}
+	code = mqtt.NoMatchingSubscribers
+	if br.delayed.put(at, k, done) {
+		br.count.delayed.Inc()
+		br.traceDelayed(k, at)
+	} else {
+		code = mqtt.QuotaExceeded
+		if w != nil {
+			w.kept(nil)
+		}
 		br.count.dropped.Inc()
 		br.Refused(DelayedFull, m.From, m.Topic)
 		br.logs.delayedFull.warn(br.log, now, "a delayed message is refused: broker.max_delayed_messages or broker.max_delayed_bytes wait already",
 			"topic", m.Topic, "client", m.From)
 		br.traceRefused(k, DelayedFull.String(), mqtt.QuotaExceeded)
-		return mqtt.QuotaExceeded, true
 	}
-	br.count.delayed.Inc()
-	br.traceDelayed(k, at)
-	return mqtt.NoMatchingSubscribers, true
+	if w != nil {
+		br.tellRouted(m, code, 0)
+		w.routed(b, code)
+	}
+	return code, w != nil, true
 }
 
 // parseDelayed finds the time, Unix milliseconds, and the topic in a topic
@@ -83,7 +101,8 @@ func (d *delayed) bound(limit int, maxBytes int64) {
 }
 
 // put lets m, a message of its own, wait until at; false: there is no room.
-func (d *delayed) put(at int64, m *mqtt.Message) bool {
+// done, if not nil, is told when it is kept, if there is a keeper.
+func (d *delayed) put(at int64, m *mqtt.Message, done func(error)) bool {
 	d.mu.Lock()
 	if d.limit > 0 && d.n >= d.limit || d.maxBytes > 0 && d.bytes+int64(len(m.Payload)) > d.maxBytes {
 		d.mu.Unlock()
@@ -91,7 +110,7 @@ func (d *delayed) put(at int64, m *mqtt.Message) bool {
 	}
 	e := d.book(at, d.seq+1, m)
 	d.mu.Unlock()
-	d.keep(e, m) // before it can be published, and kept no more
+	d.keep(e, m, done) // before it can be published, and kept no more
 	d.enter(e)
 	return true
 }

@@ -87,31 +87,37 @@ func (d *delayed) adopt(one *kept) {
 	d.mu.Lock()
 	e := d.book(one.at, d.seq+1, one.msg)
 	d.mu.Unlock()
-	d.keep(e, one.msg)
+	d.keep(e, one.msg, nil)
 	d.keeper.DeleteLater(one.text, d.failed)
 	d.enter(e)
 }
 
-// keep has a message kept; if it can't be, it is undone.
-func (d *delayed) keep(e *delayedMessage, m *mqtt.Message) {
+// keep has a message kept; if it can't be, it is undone. done is told in the end.
+func (d *delayed) keep(e *delayedMessage, m *mqtt.Message, done func(error)) {
 	if d.keeper == nil {
 		return
 	}
 	d.keeper.PutLater(d.key(e.at, e.seq), appendKeptDelayed(m), func(err error) {
-		if err == nil {
-			return
+		if err != nil {
+			d.undo(e, err)
 		}
-		d.mu.Lock()
-		gone := d.remove(e) == nil // published already
-		d.mu.Unlock()
-		if gone {
-			return
+		if done != nil {
+			done(err)
 		}
+	})
+}
+
+// undo drops a message that can't be kept, unless it was published already.
+func (d *delayed) undo(e *delayedMessage, err error) {
+	d.mu.Lock()
+	m := d.remove(e)
+	d.mu.Unlock()
+	if m != nil {
 		br := d.br
 		br.count.delayedFailed.Inc()
 		br.count.dropped.Inc()
 		br.logs.delayedUnkept.warn(br.log, Now(), "a delayed message can't be kept and is dropped", "topic", m.Topic, "client", m.From, "err", err)
-	})
+	}
 }
 
 // forget has a message that was published kept no more.

@@ -160,4 +160,3 @@ func FuzzKeptDelayed(f *testing.F) {
 		}
 	})
 }
-

@@ -87,13 +87,29 @@ func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Messag
 		count.in(m.QoS)
 	}
 	if isDelayed(m.Topic) {
-		if code, delayed := br.delay(m, b.Now()); delayed {
-			return code, 0, false
+		if code, pending, delayed := br.delay(b, m, r); delayed {
+			return code, 0, pending
 		}
 	}
-	if m.Retain && !br.retain(m, b.Now()) {
-		return mqtt.Success, 0, false
+	if !m.Retain {
+		return br.spread(b, m, r, count)
 	}
+	w, goesOn := br.retain(m, b.Now(), &r)
+	code = mqtt.Success
+	if goesOn {
+		code, deliveries, pending = br.spread(b, m, r, count)
+	}
+	if w != nil && !pending {
+		br.tellRouted(m, code, deliveries)
+		w.routed(b, code)
+		pending = true
+	}
+	return code, deliveries, pending
+}
+
+// spread brings m to all whose filter matches its topic, by the log if it has
+// to be kept for some of them.
+func (br *Broker) spread(b *Batch, m *mqtt.Message, r receipt, count *topicCount) (code mqtt.ReasonCode, deliveries int, pending bool) {
 	routes := br.index.Match(m.Topic, b.routes[:0])
 	n := len(routes)
 	switch d := br.durable; {
@@ -129,22 +145,37 @@ func (br *Broker) deliver(b *Batch, m *mqtt.Message, routes []*route) {
 }
 
 // retain stores or deletes the retained message of m's topic. false: m only
-// deletes, and the configuration says that nobody hears of that.
-func (br *Broker) retain(m *mqtt.Message, now int64) bool {
+// deletes, and the configuration says that nobody hears of that. w, if not nil,
+// waits until that is kept, in the place of r.
+func (br *Broker) retain(m *mqtt.Message, now int64, r *receipt) (w *await, goesOn bool) {
 	br.count.retained.Inc()
-	if len(m.Payload) == 0 {
-		br.Retained.Delete(m.Topic)
-		br.traceRetained(m, "retained message deleted", nil)
-		return !br.Retained.StopPublishClearMsg()
+	var done func(error)
+	if br.Retained.Keeps() {
+		if w = br.await(m, r); w != nil {
+			done = w.kept
+		}
 	}
-	err := br.Retained.Put(m, now)
+	goesOn, waits := br.retainIn(m, now, done)
+	if w != nil && !waits {
+		w.kept(nil)
+	}
+	return w, goesOn
+}
+
+func (br *Broker) retainIn(m *mqtt.Message, now int64, done func(error)) (goesOn, waits bool) {
+	if len(m.Payload) == 0 {
+		waits = br.Retained.DeleteKept(m.Topic, done)
+		br.traceRetained(m, "retained message deleted", nil)
+		return !br.Retained.StopPublishClearMsg(), waits
+	}
+	waits, err := br.Retained.PutKept(m, now, done)
 	if err != nil {
 		br.logs.notRetained.warn(br.log, now, "a retained message is not stored", "topic", m.Topic, "client", m.From, "err", err)
 		br.traceRetained(m, "not retained", err)
-		return true
+		return true, false
 	}
 	br.traceRetained(m, "retained", nil)
-	return true
+	return true, waits
 }
 
 // unroutable books a message that nobody gets.

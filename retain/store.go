@@ -42,6 +42,9 @@ func New(cfg Config) *Store {
 // nothing is removed because it would be too much now, and no life is changed.
 func (s *Store) Change(cfg Config) { s.cfg.Store(&cfg) }
 
+// Keeps reports whether messages outlive the process.
+func (s *Store) Keeps() bool { return s.keeping != nil }
+
 // StopPublishClearMsg is Config's.
 func (s *Store) StopPublishClearMsg() bool { return s.cfg.Load().StopPublishClearMsg }
 
