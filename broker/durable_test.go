@@ -40,7 +40,7 @@ func (r *rig) atRest() bool {
 	for c := range r.Clients() {
 		c.mu.Lock()
 		rd := c.reader()
-		busy := rd != nil && rd.reading
+		busy := rd != nil && (rd.reading || c.sess.Unsaved() && !c.ended)
 		c.mu.Unlock()
 		if busy {
 			return false

@@ -74,10 +74,11 @@ func (s sent) String() string {
 // fakeConn is a Conn that keeps what it gets and acknowledges when it is told
 // to.
 type fakeConn struct {
-	full   atomic.Bool // what Full says
-	room   int         // payloads longer than this are refused; 0: none
-	onSend func(sent)  // called instead of keeping it
-	cache  *auth.Cache // what ACLCache says
+	full   atomic.Bool                     // what Full says
+	room   int                             // payloads longer than this are refused; 0: none
+	onSend func(sent)                      // called instead of keeping it
+	onAck  func(kind mqtt.Type, id uint16) // called instead of keeping it
+	cache  *auth.Cache                     // what ACLCache says
 
 	mu      sync.Mutex
 	got     []sent
@@ -110,6 +111,10 @@ func (f *fakeConn) Send(b *Batch, t *mqtt.Template, o *mqtt.PublishOptions) bool
 func (f *fakeConn) SendAck(_ *Batch, kind mqtt.Type, id uint16, code mqtt.ReasonCode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.onAck != nil {
+		f.onAck(kind, id)
+		return
+	}
 	f.acks = append(f.acks, fmt.Sprint(kind, " ", id, " ", code))
 }
 

@@ -271,6 +271,7 @@ func (c *Client) writeOff() {
 		why = session.LogRetention
 	}
 	c.dropWaiting(why)
+	r.cut = false
 }
 
 // dropWaiting books as dropped what waits in the log. Nobody knows which
@@ -281,7 +282,7 @@ func (c *Client) dropWaiting(why session.Drop) {
 	if n == 0 {
 		return
 	}
-	r.missed, r.cut = 0, false
+	r.missed = 0
 	c.broker.count.queued.Add(-int64(n))
 	c.broker.count.dropMany(why, n)
 	c.sess.CountDropped(why, n)
