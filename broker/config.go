@@ -34,7 +34,7 @@ type DurabilityConfig struct {
 // SetDefaults gives the values of a configuration that says nothing.
 func (c *DurabilityConfig) SetDefaults() {
 	c.Unavailable = "refuse"
-	c.LogShards, c.LogMaxAge, c.LogMaxBytes = 4, 7*24*time.Hour, 16*1024*config.MB
+	c.LogShards, c.LogMaxAge, c.LogMaxBytes = 1, 7*24*time.Hour, 16*1024*config.MB
 }
 
 // BrokerConfig is the section broker.*.
