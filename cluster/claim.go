@@ -271,7 +271,7 @@ func (c *Claims) afterwards(m *member, a *answer) {
 	u := c.unsettled[a.id]
 	switch {
 	case a.kind == answerOffer:
-		c.send(m.name, appendTaken(nil, typeTaken, a.id, a.epoch))
+		c.send(m.name, takenMessage(typeTaken, a.id, a.epoch))
 	case a.kind == answerOutbid && u != nil && u.epoch == a.epoch:
 		delete(c.unsettled, a.id)
 		c.Stats.Settled.Inc()
@@ -372,7 +372,7 @@ func (c *Claims) progress(cl *claim, now int64) {
 	}
 	if o != nil && uint64(len(o.state)) < o.total && !cl.clean {
 		cl.againAt = now + claimAgain
-		c.send(o.node, appendPiece(nil, typePull, &piece{id: cl.id, epoch: cl.epoch, offset: uint64(len(o.state))}))
+		c.send(o.node, pieceMessage(typePull, &piece{id: cl.id, epoch: cl.epoch, offset: uint64(len(o.state))}))
 		return
 	}
 	c.conclude(cl, o, now)
@@ -398,7 +398,7 @@ func (c *Claims) conclude(cl *claim, o *offer, now int64) {
 		}
 	}
 	for _, o := range cl.offers {
-		c.send(o.node, appendTaken(nil, typeTaken, cl.id, cl.epoch))
+		c.send(o.node, takenMessage(typeTaken, cl.id, cl.epoch))
 	}
 	if h := c.held[cl.id]; h != nil && len(h.targets) == 0 {
 		delete(c.held, cl.id)

@@ -187,7 +187,7 @@ func (c *Claims) onPull(m *member, p *piece) {
 	}
 	part := h.state[p.offset:]
 	part = part[:min(len(part), maxPiece)]
-	c.send(m.name, appendPiece(nil, typePiece, &piece{id: p.id, epoch: p.epoch, offset: p.offset, total: uint64(len(h.state)), bytes: part}))
+	c.send(m.name, pieceMessage(typePiece, &piece{id: p.id, epoch: p.epoch, offset: p.offset, total: uint64(len(h.state)), bytes: part}))
 }
 
 // settle tells a member that is back what was claimed without it, a part at a

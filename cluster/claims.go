@@ -299,7 +299,7 @@ func (c *Claims) Tick(now int64) (next int64) {
 		if now >= h.askAt {
 			h.askAt = now + askHolder
 			for _, t := range h.targets {
-				c.send(t.node, appendTaken(nil, typeAsk, id, t.epoch))
+				c.send(t.node, takenMessage(typeAsk, id, t.epoch))
 			}
 		}
 		sooner(h.askAt)
@@ -348,7 +348,7 @@ func (c *Claims) Receive(from string, data []byte, now int64) error {
 	case typeAsk:
 		epoch, id := r.uint(), r.string()
 		if cl := c.open[id]; r.err == nil && (cl == nil || cl.epoch != epoch) {
-			c.send(from, appendTaken(nil, typeTaken, id, epoch))
+			c.send(from, takenMessage(typeTaken, id, epoch))
 		}
 	default:
 		r.fail(fmt.Errorf("type %d is unknown", kind))

@@ -113,8 +113,8 @@ func (r *reader) answer() (a answer) {
 	return a
 }
 
-func appendPiece(dst []byte, kind byte, p *piece) []byte {
-	dst = appendHead(dst, kind, p.epoch, p.offset, p.total)
+func pieceMessage(kind byte, p *piece) []byte {
+	dst := appendHead(nil, kind, p.epoch, p.offset, p.total)
 	return appendBytes(appendString(dst, p.id), p.bytes)
 }
 
@@ -124,6 +124,6 @@ func (r *reader) piece() (p piece) {
 	return p
 }
 
-func appendTaken(dst []byte, kind byte, id string, epoch uint64) []byte {
-	return appendString(appendHead(dst, kind, epoch), id)
+func takenMessage(kind byte, id string, epoch uint64) []byte {
+	return appendString(appendHead(nil, kind, epoch), id)
 }

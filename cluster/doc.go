@@ -11,7 +11,6 @@
 // members and carries what is sent; it is known here as Network only.
 //
 // The parts are machines without goroutines or clocks: they are told what came,
-// who came and went, and what time it is (Unix milliseconds), and they send.
-// Whoever drives them calls one method of a machine at a time, but for those
-// that say otherwise.
+// who came and went, and what time it is (Unix milliseconds), and they send. A
+// Node drives them all.
 package cluster

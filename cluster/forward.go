@@ -84,9 +84,9 @@ func (f *Forwarder) Up(node string) {
 	f.change(func(all map[string]*stream) { all[node] = s })
 }
 
-// Down tells that a node has gone, and returns what it had not confirmed of
+// down tells that a node has gone, and returns what it had not confirmed of
 // shared groups, in order: another member must take it.
-func (f *Forwarder) Down(node string) []*guarded {
+func (f *Forwarder) down(node string) []*guarded {
 	s := f.stream(node)
 	if s == nil {
 		return nil
@@ -138,7 +138,7 @@ func (f *Forwarder) Receive(from string, data []byte) error {
 	}
 	again, restarted := s.confirm(&c)
 	if restarted { // before anybody has noticed that it was gone
-		again = f.Down(from)
+		again = f.down(from)
 		f.Up(from)
 	}
 	for _, k := range again {

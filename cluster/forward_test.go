@@ -163,14 +163,6 @@ func (r *messaging) join(filter, group, name string, isOnline bool) *miniMember 
 	return m
 }
 
-func (r *messaging) leave(filter, group string) {
-	key := [2]string{filter, group}
-	if all := r.members[key]; len(all) > 0 {
-		r.members[key] = all[1:]
-		r.group(filter, group, len(r.members[key]), online(r.members[key]))
-	}
-}
-
 func online(members []*miniMember) (n int) {
 	for _, m := range members {
 		if m.online {
@@ -330,8 +322,7 @@ func TestForwardBounds(t *testing.T) {
 	if lost, gone := a.forward.Stats.Lost.Value(), a.forward.Stats.Gone.Value(); lost != 1 || gone != 1 {
 		t.Errorf("%d lost, %d not sent", lost, gone)
 	}
-	var n Nodes = ^Nodes(0)
-	a.box.Add(n, full()) // of slots without a node
+	a.box.Add(^Nodes(0), full()) // of slots without a node
 	if gone := a.forward.Stats.Gone.Value(); gone != 1+maxSlots {
 		t.Errorf("%d not sent", gone)
 	}

@@ -157,7 +157,7 @@ func (g *Groups) takeBack(k *guarded) {
 
 // Down tells that a node has gone: what it had not confirmed goes to others.
 func (g *Groups) Down(node string) {
-	for _, k := range g.forward.Down(node) {
+	for _, k := range g.forward.down(node) {
 		g.takeBack(k)
 	}
 }

@@ -87,7 +87,7 @@ func (r *Routes) Group(filter, group string, members, online int) {
 }
 
 // Up tells that a node is there, or is back. Its routes count from now on.
-func (r *Routes) Up(node string, now int64) {
+func (r *Routes) Up(node string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.source(node)
@@ -214,7 +214,7 @@ func (r *Routes) tellNews(now int64) {
 // tellDelta gives what is in r.out a number, tells it and remembers it.
 func (r *Routes) tellDelta() {
 	r.seq++
-	m := appendDelta(nil, r.epoch, r.seq, r.out)
+	m := deltaMessage(r.epoch, r.seq, r.out)
 	r.out = r.out[:0]
 	for node, s := range r.sources {
 		if s.up {

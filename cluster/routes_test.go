@@ -56,7 +56,7 @@ func (r *routed) receive(from, _ string, data []byte) {
 	r.tickIn(askAgain)
 }
 
-func (r *routed) up(node string)   { r.routes.Up(node, r.node.sim.now) }
+func (r *routed) up(node string)   { r.routes.Up(node) }
 func (r *routed) down(node string) { r.routes.Down(node, r.node.sim.now) }
 
 func (r *routed) subscribe(filter string, durable bool) {
@@ -436,13 +436,13 @@ func TestRoutesRefuse(t *testing.T) {
 	refuses("\x01\x09", "type 9 is unknown")
 	refuses("\x01\x01\x80", "ends inside")
 	refuses("\x01\x02\x01\x01\x01\x01\x7f", "127 where 1 is the most")
-	refuses(string(appendDelta(nil, a.routes.epoch+1e6, 1, []byte{1, 'a', 4, 1})), "ends inside")
-	refuses(string(appendDelta(nil, a.routes.epoch+2e6, 1, []byte{0, 1})), "without a filter")
+	refuses(string(deltaMessage(a.routes.epoch+1e6, 1, []byte{1, 'a', 4, 1})), "ends inside")
+	refuses(string(deltaMessage(a.routes.epoch+2e6, 1, []byte{0, 1})), "without a filter")
 }
 
 func FuzzRoutes(f *testing.F) {
 	groups := Interest{Plain: true, Groups: []GroupCount{{"g", 2, 1}, {"h", 300, 0}}}
-	f.Add(appendDelta(nil, 7, 1, appendRoute(appendRoute(nil, "a/+", groups), "b", Interest{})))
+	f.Add(deltaMessage(7, 1, appendRoute(appendRoute(nil, "a/+", groups), "b", Interest{})))
 	f.Add(appendSummary(nil, &summary{epoch: 7, seq: 3, digest: 1 << 63, routes: 4, absent: []absent{{"c", 1, 2}}}))
 	f.Add(appendWant(nil, &want{origin: "a", epoch: 7, seq: 1, whole: true}))
 	f.Add(appendPart(nil, &part{origin: "b", epoch: 7, seq: 9, next: 3}, appendRoute(nil, "x", Interest{Durable: true})))

@@ -50,8 +50,8 @@ func appendHead(dst []byte, kind byte, numbers ...uint64) []byte {
 	return dst
 }
 
-func appendDelta(dst []byte, epoch, seq uint64, routes []byte) []byte {
-	return append(appendHead(dst, typeDelta, epoch, seq), routes...)
+func deltaMessage(epoch, seq uint64, routes []byte) []byte {
+	return append(appendHead(nil, typeDelta, epoch, seq), routes...)
 }
 
 func appendSummary(dst []byte, s *summary) []byte {

@@ -96,11 +96,11 @@ func (s *sim) run(ms int64) {
 }
 
 // start starts a node, which may have run before.
-func (s *sim) start(id string, make func(*simNode) machine) *simNode {
+func (s *sim) start(id string, create func(*simNode) machine) *simNode {
 	s.stop(id)
 	n := &simNode{sim: s, id: id, sees: map[string]*simNode{}}
 	s.nodes[id] = n
-	n.runs = make(n)
+	n.runs = create(n)
 	s.noticeSoon()
 	return n
 }

@@ -72,7 +72,7 @@ func TestSimulation(t *testing.T) {
 			for other := range nodes {
 				r.node.sees[other] = nodes[other].node
 			}
-			r.routes.Up("n0", s.now)
+			r.routes.Up("n0")
 		}
 	}
 	before, began = heapBytes(), time.Now()
@@ -86,9 +86,39 @@ func TestSimulation(t *testing.T) {
 	if learned != each*(count-1) {
 		t.Fatalf("the node has learned %d of %d routes", learned, each*(count-1))
 	}
-	t.Logf("join: %d routes in %v of processor time of all nodes together, %v each; %d bytes a route on the wire",
+	t.Logf("join: %d routes in %v on one processor for all nodes together, %v each; %d bytes a route on the wire",
 		learned, took.Round(time.Millisecond), took/time.Duration(learned), (s.bytes-bytes)/learned)
 	t.Logf("others': %d bytes a filter, its text included", (heapBytes()-before)/learned)
+
+	// until has the simulation run until the first node knows so many filters.
+	until := func(filters int) (ms int64) {
+		from := s.now
+		for first.routes.table.Filters() < filters && s.now < from+60_000 {
+			s.run(1)
+		}
+		return s.now - from
+	}
+	news := func(k int) {
+		for i := range 1000 {
+			nodes["n1"].routes.Added(fmt.Sprintf("news/%d/%d", k, i), false)
+		}
+	}
+	news(1)
+	t.Logf("1000 new routes are known after %d ms, of which the network takes up to %d", until(learned+1000), s.delay)
+	s.cut[[2]string{"n1", "n0"}], s.cut[[2]string{"n0", "n1"}] = true, true
+	first.down("n1")
+	nodes["n1"].down("n0")
+	news(2)
+	s.run(10_000)
+	clear(s.cut)
+	bytes = s.bytes
+	first.up("n1")
+	nodes["n1"].up("n0")
+	healed := until(learned + 2000)
+	t.Logf("1000 that came during a split of 10 s are known %d ms after it, with %d KB sent", healed, (s.bytes-bytes)>>10)
+	if got := first.routes.table.Filters(); got != learned+2000 {
+		t.Errorf("the node knows %d filters, want %d", got, learned+2000)
+	}
 
 	began = time.Now()
 	first.routes.Down("n1", s.now)
