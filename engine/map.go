@@ -13,6 +13,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// eachMost is how many records of a map are read at once, unless they are large.
+const eachMost = 4096
+
 const (
 	sharedMaps = "MAPS"
 	bigMap     = "MAP_" // before the name
@@ -38,8 +41,8 @@ type Map struct {
 // Change is what happened to a key.
 type Change = keep.Change
 
-// Map opens a map for up to some hundred thousand records that change now and
-// then. All of this kind share what an idle map costs.
+// Map opens a map for up to some thousand records that change now and then. All
+// of this kind share what an idle map costs, and who opens one reads them all.
 func (e *Engine) Map(name string) (*Map, error) { return e.openMap(name, sharedMaps) }
 
 // BigMap opens a map for many records, or such that change all the time.
@@ -155,13 +158,18 @@ func (m *Map) each(f func(seq uint64, c Change) error) (next uint64, err error) 
 	for next = 1; next <= m.s.last.Load(); {
 		var records []record
 		began := next
-		if records, next, err = m.s.read(next, m.prefix+"*", feedMost); err != nil {
+		// All of the stream, also what is of other maps: with a filter the server
+		// looks through all subjects anew for each answer.
+		if records, next, err = m.s.read(next, "", eachMost); err != nil {
 			return next, err
 		}
 		if next == began {
 			break // this node of a cluster has no more yet
 		}
 		for _, r := range records {
+			if !strings.HasPrefix(r.subject, m.prefix) {
+				continue
+			}
 			c, err := m.parse(r)
 			if err != nil {
 				return next, err

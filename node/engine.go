@@ -51,16 +51,15 @@ func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err e
 // open opens the maps. Their names are those that an earlier version had.
 func (k *kept) open() error {
 	var alarms, traces *engine.Map
-	for name, m := range map[string]**engine.Map{
-		"banned": &k.bans, "accounts": &k.accounts, "rules": &k.rules, "scram": &k.scram, "apps": &k.apps, "dashboard_users": &k.users,
-		"alarms": &alarms, "traces": &traces,
-	} {
+	small := map[string]**engine.Map{"apps": &k.apps, "dashboard_users": &k.users, "scram": &k.scram, "alarms": &alarms, "traces": &traces}
+	for name, m := range small {
 		var err error
 		if *m, err = k.engine.Map(name); err != nil {
 			return err
 		}
 	}
-	for name, m := range map[string]**engine.Map{"retained": &k.retained, "delayed": &k.delayed} {
+	big := map[string]**engine.Map{"banned": &k.bans, "accounts": &k.accounts, "rules": &k.rules, "retained": &k.retained, "delayed": &k.delayed}
+	for name, m := range big {
 		var err error
 		if *m, err = k.engine.BigMap(name); err != nil {
 			return err
@@ -108,11 +107,15 @@ func (k *kept) takeOver(path string, log *slog.Logger) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	old := map[string]*engine.Map{
+		"banned": k.bans, "accounts": k.accounts, "rules": k.rules, "scram": k.scram, "apps": k.apps, "dashboard_users": k.users,
+		"alarms": k.alarms.all, "traces": k.traces.all,
+	}
 	count := 0
 	err := store.Read(path, func(name string, records map[string][]byte) error {
-		m, err := k.engine.Map(name)
-		if err != nil {
-			return err
+		m := old[name]
+		if m == nil {
+			return nil // nobody has known it since
 		}
 		count += len(records)
 		return m.PutAll(func(yield func(string, []byte) bool) {
