@@ -67,6 +67,7 @@ type clustered struct {
 	known      atomic.Bool // the roster has been read
 	roster     *Map
 	stopRoster func()
+	missing    map[string]int // looks at members that are not in the roster
 	strange    map[string]int // looks at peers that are no members
 	helping    sync.Mutex     // guards helper
 	routing    sync.Mutex     // guards routed

@@ -47,8 +47,8 @@ type Options struct {
 	Dir        string            // folder of the files, made when it isn't there; no other process uses it
 	Node       string            // name of this node, unique in its cluster
 	Durability string            // DurabilityOS, which "" stands for, or DurabilityAlways
-	Log        *slog.Logger      // nil: nothing is logged
-	Metrics    *metrics.Registry // nil: nothing is counted
+	Log        *slog.Logger      `json:"-"` // nil: nothing is logged
+	Metrics    *metrics.Registry `json:"-"` // nil: nothing is counted
 	Cluster    *Cluster          // nil: this node is alone for good
 	MinFree    int64             // bytes of the disk that stay free, 0: 64 MB, negative: none; below, writing fails with ErrFull
 }

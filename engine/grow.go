@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
 
@@ -20,6 +21,9 @@ import (
 const (
 	growWithin = time.Minute
 	growStep   = 50 * time.Millisecond
+	// settledAfter is how many looks in a row, growStep apart, find a server
+	// that knows what has been decided; it takes a moment to act on it.
+	settledAfter = 6
 )
 
 var errNoCluster = errors.New("engine: no cluster is configured")
@@ -190,30 +194,52 @@ func (e *Engine) finishGrowth() error {
 	return nil
 }
 
-// enter starts the server of a member and takes its link, and waits for a
-// moment at most until somebody leads.
+// enter starts the server of a member, takes its link, and waits until it knows
+// what the cluster has decided. Until then it gets no records: after a restart
+// a server may believe for a moment that it alone has the only copy of a stream
+// that has others since, and would keep what it is sent all by itself.
 func (e *Engine) enter(patience time.Duration) error {
 	o, err := e.clusterOptions()
 	if err != nil {
 		return err
 	}
+	o.Cluster.Permissions = &server.RoutePermissions{Import: &server.SubjectPermission{Deny: []string{"L.>", "M.>", "B.>"}}}
 	l, err := e.open(o)
 	if err != nil {
 		return err
 	}
 	e.enough.Store(true) // until it is known better
 	e.cluster.known.Store(false)
-	e.cluster.routed = fmt.Sprint(o.Routes)
 	e.link.Store(l)
 	if err := e.help(len(e.cluster.others()) == 0); err != nil {
 		return err
 	}
-	return try(patience, func() error {
-		if z, err := l.server.Jsz(nil); err != nil || z.Meta == nil || z.Meta.Leader == "" {
+	settled := 0
+	err = try(patience, func() error {
+		z, err := l.server.Jsz(nil)
+		if err != nil || z.Meta == nil || z.Meta.Leader == "" || !l.server.JetStreamIsCurrent() {
+			settled = 0
 			return errors.Join(ErrNoQuorum, err)
+		}
+		if settled++; settled < settledAfter {
+			return ErrNoQuorum
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	c := e.cluster
+	c.routing.Lock()
+	defer c.routing.Unlock()
+	if o, err = e.clusterOptions(); err != nil {
+		return err
+	}
+	c.routed = fmt.Sprint(o.Routes)
+	if err := l.server.ReloadOptions(o); err != nil {
+		return fmt.Errorf("engine: let records in: %w", err)
+	}
+	return nil
 }
 
 // begin starts what a member does besides keeping records.

@@ -18,6 +18,9 @@ import (
 const childEnv = "ENGINE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if o := os.Getenv(childNode); o != "" {
+		beNode(o)
+	}
 	if args := strings.Fields(os.Getenv(childEnv)); len(args) == 3 {
 		writeForever(args[0], args[1], args[2])
 	}

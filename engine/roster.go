@@ -34,6 +34,7 @@ func (e *Engine) followRoster() error {
 			current = true
 		case ch.Deleted:
 			delete(all, ch.Key)
+			e.left(ch.Key)
 		default:
 			var m Member
 			if err := json.Unmarshal(ch.Value, &m); err != nil {
@@ -50,27 +51,58 @@ func (e *Engine) followRoster() error {
 	return err
 }
 
-// roster takes the members as the cluster knows them.
+// roster takes the members as this node's copy of the map has them. One that
+// isn't there yet may be on its way: who has left is told of as such.
 func (e *Engine) roster(all map[string]Member) {
-	id := e.cluster.id()
-	if _, in := all[id]; !in {
+	err := e.stand(func(st *standing) {
+		for id, m := range all {
+			i := slices.IndexFunc(st.Members, func(k Member) bool { return k.ID == id })
+			switch {
+			case i < 0:
+				st.Members = append(st.Members, m)
+			case !st.Members[i].Since.After(m.Since): // otherwise it has told itself since
+				st.Members[i] = m
+			}
+		}
+	})
+	if _, in := all[e.cluster.id()]; in {
+		e.cluster.known.Store(true)
+	}
+	if err = errors.Join(err, e.reroute()); err != nil {
+		e.log.Error(err.Error())
+	}
+}
+
+// left takes that a member is none anymore.
+func (e *Engine) left(id string) {
+	if id == e.cluster.id() {
 		go e.whetherExpelled()
 		return
 	}
 	err := e.stand(func(st *standing) {
-		known := st.Members
-		st.Members = nil
-		for id, m := range all {
-			if i := slices.IndexFunc(known, func(k Member) bool { return k.ID == id }); i >= 0 && known[i].Since.After(m.Since) {
-				m = known[i] // told by itself since
-			}
-			st.Members = append(st.Members, m)
-		}
+		st.Members = slices.DeleteFunc(st.Members, func(m Member) bool { return m.ID == id })
 	})
-	e.cluster.known.Store(true)
 	if err = errors.Join(err, e.reroute()); err != nil {
 		e.log.Error(err.Error())
 	}
+}
+
+// forget removes members that left while this node was away: they are not in
+// the map for long, although this node's copy is complete.
+func (e *Engine) forget(l *link) {
+	c := e.cluster
+	missing := make(map[string]int)
+	if l.server.JetStreamIsStreamCurrent(accountDir, sharedMaps) {
+		for _, m := range c.others() {
+			if _, in, err := c.roster.Get(m.ID); err != nil || in {
+				continue
+			}
+			if missing[m.ID] = c.missing[m.ID] + 1; missing[m.ID] > strangerFor {
+				e.left(m.ID)
+			}
+		}
+	}
+	c.missing = missing
 }
 
 func (e *Engine) rosterKnown() bool { return e.cluster.known.Load() }
@@ -127,6 +159,9 @@ func (e *Engine) tend(l *link, stop chan struct{}) {
 			return
 		}
 	}
+	if e.cluster.known.Load() {
+		e.forget(l)
+	}
 	if l.server.JetStreamIsLeader() && e.cluster.known.Load() && e.cluster.changes.TryLock() {
 		defer e.cluster.changes.Unlock()
 		if err := e.copies(l); err != nil {
@@ -138,22 +173,18 @@ func (e *Engine) tend(l *link, stop chan struct{}) {
 	}
 }
 
-// copies makes as many as there are members, three at most.
+// copies makes as many more as there are members, three at most.
 func (e *Engine) copies(l *link) error {
-	alive, all := 0, 0
+	alive := 0
 	for _, m := range e.Members() {
-		if all++; m.Alive {
+		if m.Alive {
 			alive++
 		}
 	}
 	for info := range l.js.Streams(nats.MaxWait(askWithin)) {
-		want := info.Config.Replicas
-		if n := min(alive, mostCopies); n > want {
-			want = n
-		}
-		want = min(want, all)
-		if want == info.Config.Replicas {
-			continue
+		want := min(alive, mostCopies)
+		if want <= info.Config.Replicas {
+			continue // there are fewer when a member leaves, see join.go
 		}
 		info.Config.Replicas, info.Config.Placement = want, nil
 		if _, err := l.js.UpdateStream(&info.Config, nats.MaxWait(askWithin)); err != nil {
