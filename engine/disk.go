@@ -177,6 +177,7 @@ func (e *Engine) revive() error {
 	for _, s := range all {
 		s.writer.hold()
 	}
+	e.peers.end()
 	e.to().close()
 	if err := e.reopen(member); err != nil {
 		return err // and it is tried again

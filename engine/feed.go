@@ -26,6 +26,7 @@ type feed struct {
 func (f *feed) add(r record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.s.raise(r.seq) // here, so that no follower looks for it anywhere else
 	if len(f.followers) == 0 {
 		return
 	}

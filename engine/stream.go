@@ -113,7 +113,6 @@ func differs(a, b *nats.StreamConfig) bool {
 
 // stored notes that a record is kept. Calls come in the order of the records.
 func (s *stream) stored(r record) {
-	s.raise(r.seq)
 	s.feed.add(r)
 	s.hint()
 }
