@@ -21,6 +21,8 @@ import (
 const (
 	growWithin = time.Minute
 	growStep   = 50 * time.Millisecond
+	// aloneWithin is how long a member without others takes to lead itself.
+	aloneWithin = 10 * time.Second
 	// settledAfter is how many looks in a row, growStep apart, find a server
 	// that knows what has been decided; it takes a moment to act on it.
 	settledAfter = 6
@@ -214,19 +216,14 @@ func (e *Engine) enter(patience time.Duration) error {
 	if err := e.help(len(e.cluster.others()) == 0); err != nil {
 		return err
 	}
-	settled := 0
-	err = try(patience, func() error {
-		z, err := l.server.Jsz(nil)
-		if err != nil || z.Meta == nil || z.Meta.Leader == "" || !l.server.JetStreamIsCurrent() {
-			settled = 0
-			return errors.Join(ErrNoQuorum, err)
+	if alone := len(e.cluster.others()) == 0; alone && e.settle(l, aloneWithin) != nil {
+		// The stand-in with which it began is still counted: it may have been
+		// taken in once more just before it was removed.
+		if err := e.dismissSecond(l); err != nil {
+			return err
 		}
-		if settled++; settled < settledAfter {
-			return ErrNoQuorum
-		}
-		return nil
-	})
-	if err != nil {
+	}
+	if err := e.settle(l, patience); err != nil {
 		return err
 	}
 	c := e.cluster
@@ -240,6 +237,34 @@ func (e *Engine) enter(patience time.Duration) error {
 		return fmt.Errorf("engine: let records in: %w", err)
 	}
 	return nil
+}
+
+// settle waits until the server knows what the cluster has decided.
+func (e *Engine) settle(l *link, patience time.Duration) error {
+	settled := 0
+	return try(patience, func() error {
+		z, err := l.server.Jsz(nil)
+		if err != nil || z.Meta == nil || z.Meta.Leader == "" || !l.server.JetStreamIsCurrent() {
+			settled = 0
+			return errors.Join(ErrNoQuorum, err)
+		}
+		if settled++; settled < settledAfter {
+			return ErrNoQuorum
+		}
+		return nil
+	})
+}
+
+// dismissSecond brings the stand-in back with which the cluster began, to
+// decide with it that it goes.
+func (e *Engine) dismissSecond(l *link) error {
+	second := "second-" + e.cluster.id()
+	s, err := e.standIn(second)
+	if err != nil {
+		return err
+	}
+	err = try(growWithin, func() error { return e.leaveAlone(l, second) })
+	return errors.Join(err, s.close())
 }
 
 // begin starts what a member does besides keeping records.
