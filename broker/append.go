@@ -2,10 +2,13 @@ package broker
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/dunlin-mq/dunlin/durable"
 	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
 )
 
 // Origin says where a message came from that may have to be kept before it is
@@ -32,7 +35,12 @@ type Promiser interface {
 type receipt struct {
 	Origin
 	over func(mqtt.ReasonCode) // nil: nobody else does
+	flow uint64                // see session.Session.Await; 0: none
 }
+
+// perAppend is what a message counts for beside its payload, which there are
+// two of while it is appended.
+const perAppend = 200
 
 // errPending is why an append fails while too much is being appended.
 var errPending = errors.New("more is waiting to be written than may")
@@ -48,20 +56,30 @@ type appended struct {
 }
 
 // append gives m to the log; it goes to nobody before the log has it.
-func (d *durability) append(m *mqtt.Message, r receipt) {
+func (d *durability) append(b *Batch, m *mqtt.Message, r receipt) {
 	a := &appended{d: d, m: m.Keep(), receipt: r}
-	record := durable.AppendMessage(nil, durable.Message{Message: a.m})
-	a.size = int64(len(record) + len(m.Payload))
+	a.size = int64(perAppend + 2*len(m.Payload))
 	d.busy.Add(1)
 	d.slot(m.Topic).Add(1)
 	if r.Conn != nil {
-		r.promise(m)
+		r.Conn.Promise(m.QoS, r.ID, len(m.Payload))
 	}
-	if d.pending.Add(a.size) > maxPending {
+	if full := d.pending.Add(a.size) > maxPending; r.Conn != nil && m.QoS == 2 && r.Client.append(b, a, full) {
+		return // until its identifier is saved
+	} else if full {
 		a.done(engine.At{}, errPending)
 		return
 	}
-	d.log.Append(m.Topic, record, a.done)
+	a.write()
+}
+
+// write gives the message to the log.
+func (a *appended) write() {
+	m := durable.Message{Message: a.m}
+	if a.flow != 0 {
+		m.Origin = durable.Origin{PacketID: a.ID, Flow: a.flow}
+	}
+	a.d.log.Append(a.m.Topic, durable.AppendMessage(nil, m), a.done)
 }
 
 // done hands the message to the goroutine of its shard.
@@ -106,7 +124,9 @@ func (s *shard) route(b *Batch, m *mqtt.Message) int {
 func (r *receipt) promise(m *mqtt.Message) {
 	r.Conn.Promise(m.QoS, r.ID, len(m.Payload))
 	if m.QoS == 2 {
-		r.Client.append(r.ID)
+		r.Client.mu.Lock()
+		defer r.Client.mu.Unlock()
+		r.Client.extra().append(r.ID)
 	}
 }
 
@@ -119,8 +139,12 @@ func (r *receipt) settle(b *Batch, qos mqtt.QoS, code mqtt.ReasonCode) {
 		return
 	}
 	if qos == 2 {
-		if now := r.Client.appended(b, r.ID, code); now != nil && now != r.Conn {
+		now, later := r.Client.appended(b, r, code)
+		if now != nil && now != r.Conn && !later {
 			now.Keep(b, qos, r.ID, code)
+		}
+		if later && now == r.Conn {
+			return
 		}
 	}
 	r.Conn.Keep(b, qos, r.ID, code)
@@ -141,41 +165,116 @@ func (br *Broker) unkept(b *Batch, m *mqtt.Message, err error) mqtt.ReasonCode {
 	return mqtt.QuotaExceeded
 }
 
-// append notes that a QoS 2 message of the client is on its way to the log.
-func (c *Client) append(id uint16) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// append notes that a QoS 2 message of the client is on its way to the log. It
+// reports whether the message has to wait: a durable session's identifier has
+// to be saved before, or after a crash nobody could tell the message from its
+// repetition. full: it can't be appended anyway.
+func (c *Client) append(b *Batch, a *appended, full bool) (wait bool) {
+	c.enter(b)
+	defer c.leave(b)
 	x := c.extra()
+	if x.reader != nil && !c.ended && !full {
+		shard := a.d.log.Shard(a.m.Topic)
+		_, last := a.d.log.Bounds(shard)
+		a.flow = c.sess.Await(a.ID, mqtt.At{Shard: shard, Seq: last + 1})
+	}
+	if a.flow != 0 {
+		if x.awaiting == nil {
+			x.awaiting = make(map[uint64]*appended)
+		}
+		x.awaiting[a.flow] = a
+		return true
+	}
+	x.append(a.ID)
+	return false
+}
+
+// appended ends that. The identifier of a message that wasn't kept is free, as
+// a failed PUBREC ends the flow [MQTT-4.3.3-9]; later: not before that is saved,
+// which is when the client may be told. It returns the connection that the
+// client has now, if that is one that waits for acknowledgements.
+func (c *Client) appended(b *Batch, r *receipt, code mqtt.ReasonCode) (now Promiser, later bool) {
+	c.enter(b)
+	defer c.leave(b)
+	now, _ = c.conn.(Promiser)
+	switch {
+	case r.flow == 0:
+		if delete(c.more.appending, r.ID); len(c.more.appending) == 0 {
+			c.more.appending = nil
+		}
+		if code.Failed() && !c.ended {
+			c.sess.Released(r.ID)
+		}
+	case code.Failed():
+		c.sess.Refuse(r.ID, r.flow, code)
+		later = true
+	default:
+		c.sess.Appended(r.ID, r.flow)
+	}
+	return now, later
+}
+
+// cleared is what follows from a save for the messages of the client: those
+// that may be appended, and those that are refused. The client is entered.
+func (c *Client) cleared(flows []session.Flow) (write []*appended, refuse []session.Flow) {
+	for _, f := range flows {
+		if f.Refused != mqtt.Success {
+			refuse = append(refuse, f)
+		} else if a := c.more.awaiting[f.Num]; a != nil {
+			delete(c.more.awaiting, f.Num)
+			write = append(write, a)
+		}
+	}
+	return write, refuse
+}
+
+// forgo takes the messages back that wait for a save, which has failed. The
+// client is entered.
+func (c *Client) forgo() (all []*appended) {
+	x := c.more
+	for _, flow := range slices.Sorted(maps.Keys(x.awaiting)) {
+		a := x.awaiting[flow]
+		c.sess.Forgo(a.ID, flow)
+		a.flow = 0
+		x.append(a.ID)
+		all = append(all, a)
+	}
+	x.awaiting = nil
+	return all
+}
+
+// append notes a message that is on its way to the log.
+func (x *more) append(id uint16) {
 	if x.appending == nil {
 		x.appending = make(map[uint16]struct{})
 	}
 	x.appending[id] = struct{}{}
 }
 
-// appended ends that, and forgets the identifier of a message that wasn't kept:
-// a failed PUBREC ends the flow [MQTT-4.3.3-9]. It returns the connection that
-// the client has now, if that is one that waits for acknowledgements.
-func (c *Client) appended(b *Batch, id uint16, code mqtt.ReasonCode) Promiser {
-	c.enter(b)
-	defer c.leave(b)
-	if delete(c.more.appending, id); len(c.more.appending) == 0 {
-		c.more.appending = nil
+// writeAwaiting is for the end of the session: nobody will repeat what waits
+// for a save. The client is entered.
+func (c *Client) writeAwaiting() {
+	for _, flow := range slices.Sorted(maps.Keys(c.more.awaiting)) {
+		c.more.awaiting[flow].write()
 	}
-	if code.Failed() && !c.ended {
-		c.sess.Released(id)
-	}
-	now, _ := c.conn.(Promiser)
-	return now
+	c.more.awaiting = nil
 }
 
 // Appending reports whether the QoS 2 message of this identifier is still on
 // its way to the log: then its PUBREC has to wait, on whatever connection.
-func (c *Client) Appending(id uint16) bool {
+func (c *Client) Appending(id uint16) (is bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.more == nil {
-		return false
+	if c.more != nil {
+		_, is = c.more.appending[id]
 	}
-	_, is := c.more.appending[id]
-	return is
+	return is || c.sess.Unresolved(id)
+}
+
+// Awaits reports whether the QoS 2 message of this identifier was received and
+// not refused, so that PUBREC is right, and is not released.
+func (c *Client) Awaits(id uint16) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sess.Awaits(id)
 }

@@ -16,6 +16,7 @@ import (
 // of its own: what the broker needs of an engine.Log, which says more.
 type Log interface {
 	Shards() int
+	Shard(topic string) int // that an Append goes to
 	Append(topic string, record []byte, done func(at engine.At, err error))
 	Read(ctx context.Context, shard int, from uint64, filters []string, most int) (entries []engine.Entry, next uint64, err error)
 	Bounds(shard int) (first, last uint64)

@@ -71,10 +71,14 @@ func withLog(l *fakeLog) func(*Options) {
 
 func (l *fakeLog) Shards() int { return len(l.shards) }
 
-func (l *fakeLog) Append(name string, record []byte, done func(engine.At, error)) {
+func (l *fakeLog) Shard(name string) int {
 	h := fnv.New32a()
 	h.Write([]byte(name))
-	i := int(h.Sum32() % uint32(len(l.shards)))
+	return int(h.Sum32() % uint32(len(l.shards)))
+}
+
+func (l *fakeLog) Append(name string, record []byte, done func(engine.At, error)) {
+	i := l.Shard(name)
 	s := l.shards[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,6 +207,12 @@ func (m *fakeMap) change(done func(error), do func()) {
 		m.mu.Unlock()
 	}
 	s.queue <- func() { done(err) }
+}
+
+func (m *fakeMap) copy() map[string][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.all)
 }
 
 func (m *fakeMap) Each(f func(key string, value []byte) error) error {

@@ -123,7 +123,7 @@ func (br *Broker) spread(b *Batch, m *mqtt.Message, r receipt, count *topicCount
 	case d != nil && d.wants(m, routes):
 		clear(routes)
 		b.routes = routes[:0]
-		d.append(m, r)
+		d.append(b, m, r)
 		return mqtt.Success, n, true
 	}
 	br.deliver(b, m, routes)

@@ -77,6 +77,7 @@ func (c *Client) endReader() {
 		return
 	}
 	c.dropWaiting(session.SessionEnded)
+	c.writeAwaiting()
 	c.forget()
 	c.status.drop(isDurable)
 	c.broker.durable.durables.Add(-1)

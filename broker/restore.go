@@ -167,6 +167,9 @@ func (c *Client) loadState(b *Batch) error {
 			since[i] = min(since[i], last+1)
 		}
 	}
+	if err := c.resolve(d); err != nil {
+		return err
+	}
 	messages, err := c.pending(d)
 	if err != nil {
 		return err
@@ -198,4 +201,47 @@ func (c *Client) pending(d *durability) (map[mqtt.At]*mqtt.Message, error) {
 		all[at] = m.Message
 	}
 	return all, nil
+}
+
+// resolve finds out which of the client's QoS 2 messages that were on their way
+// to the log have come there: those get a PUBREC when the client repeats them,
+// and the others are new ones then.
+func (c *Client) resolve(d *durability) error {
+	for _, f := range c.sess.Doubtful() {
+		there, err := d.has(c.info.ClientID, f)
+		switch {
+		case err != nil:
+			return err
+		case there:
+			c.sess.Appended(f.ID, f.Num)
+		default:
+			c.sess.Missing(f.ID, f.Num)
+		}
+	}
+	return nil
+}
+
+// has reports whether the log has a client's message.
+func (d *durability) has(client string, f session.Flow) (bool, error) {
+	if f.From.Shard >= len(d.shards) {
+		return false, nil
+	}
+	_, last := d.log.Bounds(f.From.Shard)
+	for from := max(f.From.Seq, 1); from <= last; {
+		entries, next, err := d.log.Read(d.ctx, f.From.Shard, from, nil, chunkMost)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range entries {
+			m, err := durable.ParseMessage(mqtt.At{Shard: e.Shard, Seq: e.Seq}, e.Topic, e.Record)
+			if err == nil && m.From == client && m.Origin == (durable.Origin{PacketID: f.ID, Flow: f.Num}) {
+				return true, nil
+			}
+		}
+		if next <= from {
+			return false, fmt.Errorf("shard %d of the log can't be read beyond %d", f.From.Shard, from)
+		}
+		from = next
+	}
+	return false, nil
 }

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -18,19 +17,19 @@ func (r *rig) crashed(set ...func(*Options)) (*rig, *fakeLog) {
 	r.Helper()
 	old := r.durable
 	l := newFakeLog(r.TB, len(old.shards))
-	for i, s := range old.log.(*fakeLog).shards {
-		s.mu.Lock()
-		l.shards[i].first, l.shards[i].entries = s.first, slices.Clone(s.entries)
-		s.mu.Unlock()
-	}
-	keep := withLog(l)
-	again := newRig(r.TB, append(set, keep, func(o *Options) {
-		for _, m := range []struct{ from, to Map }{{old.sessions, o.Durable.Sessions}, {old.states, o.Durable.States}} {
-			from, to := m.from.(*fakeMap), m.to.(*fakeMap)
-			from.mu.Lock()
-			to.all = maps.Clone(from.all)
-			from.mu.Unlock()
+	l.late = old.log.(*fakeLog).late
+
+	var sessions, states map[string][]byte
+	func() { // all at one moment
+		for i, s := range old.log.(*fakeLog).shards {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			l.shards[i].first, l.shards[i].entries = s.first, slices.Clone(s.entries)
 		}
+		sessions, states = old.sessions.(*fakeMap).copy(), old.states.(*fakeMap).copy()
+	}()
+	again := newRig(r.TB, append(set, withLog(l), func(o *Options) {
+		o.Durable.Sessions.(*fakeMap).all, o.Durable.States.(*fakeMap).all = sessions, states
 	})...)
 	again.restore()
 	return again, l

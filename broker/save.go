@@ -1,5 +1,10 @@
 package broker
 
+import (
+	"github.com/dunlin-mq/dunlin/engine"
+	"github.com/dunlin-mq/dunlin/session"
+)
+
 // A durable session's state goes to the map of states before what depends on it
 // goes out: the session says when it is in need of that (session.Session.Unsaved),
 // and whoever leaves the client sees to it. While a record is on its way, all
@@ -92,7 +97,29 @@ func (s *saved) dispatch(b *Batch, sh *shard) {
 	defer sh.d.busy.Add(-1) // when the next save has begun
 	c := s.c
 	c.enter(b)
-	defer c.leave(b)
+	write, refuse := s.done(b)
+	now, _ := c.conn.(Promiser)
+	c.leave(b)
+	if s.err != nil {
+		for _, a := range write {
+			a.done(engine.At{}, s.err)
+		}
+		return
+	}
+	for _, a := range write {
+		a.write()
+	}
+	for _, f := range refuse {
+		if now != nil {
+			now.Keep(b, 2, f.ID, f.Refused)
+		}
+	}
+}
+
+// done is dispatch while the client is entered; see cleared. After an error,
+// what would have been appended is not kept.
+func (s *saved) done(b *Batch) (write []*appended, refuse []session.Flow) {
+	c := s.c
 	r := c.more.reader
 	r.saving = false
 	switch {
@@ -102,11 +129,13 @@ func (s *saved) dispatch(b *Batch, sh *shard) {
 		c.sess.NotSaved(s.mark)
 		r.failed, r.saveAt = true, b.Now()+saveAgain
 		c.wake(r.saveAt)
+		write = c.forgo()
 	default:
 		r.forgetSince(c)
-		c.sess.Saved(s.mark, b, b.Now())
+		write, refuse = c.cleared(c.sess.Saved(s.mark, b, b.Now()))
 		c.feed(b)
 	}
+	return write, refuse
 }
 
 // forgotten is the end of a deletion. One that fails leaves a record behind,

@@ -84,8 +84,8 @@ func perShard(o LogOptions) int64 {
 // Shards is the number of shards.
 func (l *Log) Shards() int { return len(l.shards) }
 
-// shard is where a topic belongs.
-func (l *Log) shard(topic string) int {
+// Shard is where a topic belongs.
+func (l *Log) Shard(topic string) int {
 	h := fnv.New32a()
 	h.Write([]byte(topic))
 	return int(h.Sum32() % uint32(len(l.shards)))
@@ -98,7 +98,7 @@ var errTopic = fmt.Errorf("engine: a topic has 1 to %d bytes", maxTopic)
 // engine that it must not block. Above a bound of what is on its way it fails
 // at once, on the caller's goroutine, with ErrBusy.
 func (l *Log) Append(topic string, rec []byte, done func(at At, err error)) {
-	i := l.shard(topic)
+	i := l.Shard(topic)
 	if topic == "" || len(topic) > maxTopic {
 		done(At{Shard: i}, errTopic)
 		return

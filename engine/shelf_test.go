@@ -111,7 +111,7 @@ func BenchmarkReplay(b *testing.B) {
 			for read := 0; read < b.N; {
 				for i := range sessions {
 					topic := fmt.Sprintf("site/%d/dev/%d/state", i%37, i)
-					entries, after, err := l.Read(context.Background(), l.shard(topic), next[i], []string{fmt.Sprintf(kind, i, i%37)}, portion)
+					entries, after, err := l.Read(context.Background(), l.Shard(topic), next[i], []string{fmt.Sprintf(kind, i, i%37)}, portion)
 					if err != nil {
 						b.Fatal(err)
 					}

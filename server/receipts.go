@@ -140,7 +140,11 @@ func (c *conn) awaitAppend(b *broker.Batch, id uint16) bool {
 	}
 	c.Promise(2, id, 0)
 	if !c.client.Appending(id) { // settled between the two looks
-		c.Keep(b, 2, id, mqtt.Success)
+		code := mqtt.Success
+		if !c.client.Awaits(id) {
+			code = mqtt.QuotaExceeded
+		}
+		c.Keep(b, 2, id, code)
 	}
 	return true
 }

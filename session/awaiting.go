@@ -53,6 +53,13 @@ func (s *Session) Released(id uint16) (waited, later bool) {
 	return waited, false
 }
 
+// Awaits reports whether a message was received under this identifier and not
+// released.
+func (s *Session) Awaits(id uint16) bool {
+	_, awaits := s.awaiting[id]
+	return awaits
+}
+
 // AwaitingRel counts the QoS 2 messages received and not yet released.
 func (s *Session) AwaitingRel() int { return len(s.awaiting) }
 

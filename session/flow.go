@@ -91,6 +91,16 @@ func (s *Session) Missing(id uint16, num uint64) {
 	}
 }
 
+// Forgo lets a message that wasn't given to the log go its way without it: its
+// identifier is awaited in memory only, and the caller answers at once. A record
+// that has it says nothing wrong, because the log doesn't have the message.
+func (s *Session) Forgo(id uint16, num uint64) {
+	if f := s.flow(id); f != nil && f.num == num && f.phase < flowDoubtful {
+		delete(s.lasts().flows, id)
+		s.change()
+	}
+}
+
 // Unresolved reports whether a message that was Received under this identifier
 // has no answer yet: PUBREC comes after Appended or Saved, and a repetition
 // gets none of its own.
