@@ -189,10 +189,10 @@ func (c *client) read(conn net.Conn) error {
 		size, err := conn.Read(buf)
 		if err != nil {
 			c.mu.Lock()
-			defer c.mu.Unlock()
 			if c.conn == conn {
 				c.drop()
 			}
+			c.mu.Unlock()
 			return nil
 		}
 		in = append(in, buf[:size]...)
