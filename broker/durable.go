@@ -106,6 +106,12 @@ func (d *durability) close() {
 	d.done.Wait()
 }
 
+// LogBusy reports whether so much is on its way to the log that publishers
+// should wait: with twice as much, messages are refused.
+func (br *Broker) LogBusy() bool {
+	return br.durable != nil && br.durable.pending.Load() > maxPending/2
+}
+
 // reads reports whether the log is where a durable session gets a message for
 // a subscription from. Messages of QoS 0 promise nothing.
 func reads(m *mqtt.Message, granted mqtt.QoS) bool { return m.QoS > 0 && granted > 0 }

@@ -370,7 +370,7 @@ func TestBecomesDurable(t *testing.T) {
 	r, log := newDurableRig(t, 2)
 	r.connect("witness", durably).subscribe("t", 1)
 	pub := r.connect("pub")
-	c := r.connect("c").subscribe("t", 1)
+	r.connect("c").subscribe("t", 1)
 	pub.publish("t", "1", 1)
 	r.quiet()
 	c2 := r.connect("c", durably)
@@ -380,7 +380,7 @@ func TestBecomesDurable(t *testing.T) {
 	c2.close("closed")
 	pub.publish("t", "3", 1)
 	r.quiet()
-	c = r.connect("c", expiry(0)) // and stays one
+	c := r.connect("c", expiry(0)) // and stays one
 	c.gets("t=1 dup", "t=2 dup", "t=3")
 	if log.len() != 3 {
 		t.Errorf("the log has %d entries", log.len())

@@ -124,8 +124,8 @@ func (r *reader) begin(d *durability, filter string) {
 
 // covers reports whether a subscription was there when the log took a message.
 func (r *reader) covers(sub *session.Subscription, at mqtt.At) bool {
-	since := r.since[sub.Filter]
-	return since == nil || at.Seq >= since[at.Shard]
+	since, young := r.since[sub.Filter]
+	return !young || at.Seq >= since[at.Shard]
 }
 
 // deliverLogged hands over a message that is being dispatched. The client is

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -73,18 +74,7 @@ func (br *Broker) restore(b *Batch, s *durable.Session) error {
 	if err != nil {
 		return err
 	}
-	offline, will := s.OfflineAt, s.Will
-	if offline == 0 {
-		offline = b.Now()
-	}
-	if will != nil {
-		w := &session.Will{Msg: will.Message, Delay: will.Delay}
-		if s.OfflineAt == 0 {
-			w.Delay = max(w.Delay, willGrace)
-		}
-		c.sess.SetWill(w)
-	}
-	c.sess.Disconnected(offline)
+	c.goneSince(s, b.Now())
 	if !br.clients.add(c) {
 		return fmt.Errorf("there is another one of the same client")
 	}
@@ -109,6 +99,23 @@ func (br *Broker) restore(b *Batch, s *durable.Session) error {
 	return nil
 }
 
+// goneSince has the session's expiry and its will's delay run from the end of
+// its last connection, or from now if the end of the process was that.
+func (c *Client) goneSince(s *durable.Session, now int64) {
+	w := s.Will
+	if w != nil {
+		delay := w.Delay
+		if s.OfflineAt == 0 {
+			delay = max(delay, willGrace)
+		}
+		c.sess.SetWill(&session.Will{Msg: w.Message, Delay: delay})
+	}
+	if s.OfflineAt != 0 {
+		now = s.OfflineAt
+	}
+	c.sess.Disconnected(now)
+}
+
 // infoOf is who the client of a record was.
 func infoOf(s *durable.Session) *hook.ClientInfo {
 	i := &hook.ClientInfo{
@@ -130,7 +137,7 @@ func (c *Client) resubscribe(all []durable.Subscription) (routes []*route, err e
 			return nil, fmt.Errorf("its subscription %.100q: %w", sub.Filter, err)
 		}
 		rt := &route{to: &c.self, Subscription: session.Subscription{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions, ID: sub.ID}}
-		if _, err := c.sess.Subscribe(&rt.Subscription); err != nil && err != mqtt.QuotaExceeded {
+		if _, err := c.sess.Subscribe(&rt.Subscription); err != nil && !errors.Is(err, mqtt.QuotaExceeded) {
 			return nil, err
 		} else if err != nil {
 			continue // max_subscriptions has become smaller

@@ -136,8 +136,8 @@ func (c *conn) unsubscribeAll(p *pass, filters []mqtt.SubscribeFilter, codes []m
 			continue
 		}
 		codes[i] = mqtt.QuotaExceeded
-		if fresh[i] {
-			c.listener.server.broker.Unsubscribe(p.batch, c.client, c, filters[i].Filter)
+		if fresh[i] && c.listener.server.broker.Unsubscribe(p.batch, c.client, c, filters[i].Filter).Failed() {
+			return // the session has been taken over, or has ended
 		}
 	}
 }

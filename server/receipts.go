@@ -9,7 +9,7 @@ import (
 
 // Bounds on what one connection has on its way to the broker's log, and on the
 // acknowledgements that wait behind that. Above them it reads nothing until half
-// of that is settled.
+// of that is settled. While the log is busy for all together, each has two.
 const (
 	mostPromised      = 128
 	mostPromisedBytes = 1 << 20
@@ -50,7 +50,7 @@ func (c *conn) Promise(qos mqtt.QoS, id uint16, size int) {
 	r.owed = append(r.owed, receipt{id: id, qos: qos, size: size, kept: true})
 	r.open++
 	r.bytes += size
-	if r.above(1) {
+	if r.above(1) || r.open > 1 && c.listener.server.broker.LogBusy() {
 		c.hold(heldByLog)
 	}
 }
