@@ -1,6 +1,9 @@
 package cluster
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // claim is a client id that this node wants, while it asks for it.
 type claim struct {
@@ -135,7 +138,7 @@ func (c *Claims) remember(id string, epoch uint64, missing set, now int64) {
 func (c *Claims) flush(now int64) {
 	ready := c.ready
 	c.ready = nil
-	for some := range slices.Chunk(ready, maxClaims) {
+	for some := range messages(ready, func(cl *claim) string { return cl.id }) {
 		b := &claimBatch{claims: some, endAt: now + claimTime}
 		for _, cl := range some {
 			cl.told = true
@@ -144,6 +147,24 @@ func (c *Claims) flush(now int64) {
 		c.post(b, c.asks(b), now)
 		for _, cl := range some {
 			c.progress(cl, now) // everybody may have gone since
+		}
+	}
+}
+
+// messages cuts claims into what goes into one message each; client ids can be
+// long.
+func messages[T any](all []T, id func(T) string) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for len(all) > 0 {
+			n, size := 0, 0
+			for n < min(len(all), maxClaims) && size < maxAnswer {
+				size += len(id(all[n]))
+				n++
+			}
+			if !yield(all[:n:n]) {
+				return
+			}
+			all = all[n:]
 		}
 	}
 }

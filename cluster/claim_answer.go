@@ -206,7 +206,7 @@ func (c *Claims) settle(m *member, now int64) {
 		}
 		asks = append(asks, ask{id: id, epoch: u.epoch, late: true, doubt: u.doubt})
 	}
-	for some := range slices.Chunk(asks, maxClaims) {
+	for some := range messages(asks, func(a ask) string { return a.id }) {
 		m.settling++
 		c.post(&claimBatch{late: some, waits: m.bit()}, some, now)
 	}

@@ -17,7 +17,7 @@ const (
 	askHolder    = 2_000     // between questions whether a session that is kept has been taken
 	maxPiece     = 1 << 17   // of a session in one message
 	maxInline    = 1 << 12   // of it in the answer to the claim
-	maxAnswer    = 1 << 18   // of all answers in one message, about
+	maxAnswer    = 1 << 18   // of client ids in one message, and of sessions in the answers to it, about
 	maxClaims    = 1_000     // in one message
 	maxSettling  = 10        // such messages of what is settled late, on their way to one node
 	maxUnsettled = 1_000_000 // client ids that have to be settled with nodes that are away

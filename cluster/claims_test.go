@@ -367,6 +367,30 @@ func TestClaimsJoin(t *testing.T) {
 	}
 }
 
+// TestClaimsLongIDs: no message is much longer than it may be, whatever clients
+// are called.
+func TestClaimsLongIDs(t *testing.T) {
+	w := newWorld(1)
+	w.size = 2 * maxInline
+	a, b := w.start(t, "a"), w.start(t, "b")
+	w.sim.run(3000)
+	longest := 0
+	for _, c := range []*claiming{a, b} {
+		c.claims.net = sendFunc(func(node, kind string, data []byte) error {
+			longest = max(longest, len(data))
+			return c.node.Send(node, kind, data)
+		})
+		for i := range 200 {
+			c.connect(fmt.Sprint(strings.Repeat("x", 60_000), i), false)
+		}
+		w.sim.run(5000)
+	}
+	w.settled(t, "long ids")
+	if len(a.had) > 0 || len(b.had) != 200 || longest > 3*maxAnswer {
+		t.Errorf("a has %d, b has %d, the longest message has %d bytes", len(a.had), len(b.had), longest)
+	}
+}
+
 // TestClaimsDeath: a session that was on its way to a node that has died comes
 // back to where it was.
 func TestClaimsDeath(t *testing.T) {

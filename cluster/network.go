@@ -5,7 +5,8 @@ package cluster
 // Between two nodes what is sent with one kind arrives in the order it was sent.
 type Network interface {
 	// Send never blocks for long and never calls back. data is the caller's
-	// again when it returns. The error says that the data can't have arrived.
+	// again when it returns; it has less than a megabyte. The error says that the
+	// data can't have arrived.
 	Send(node, kind string, data []byte) error
 }
 
