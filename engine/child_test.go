@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -62,7 +63,8 @@ func beNode(options string) {
 		case "read":
 			n.read(ctx)
 		case "copied":
-			fmt.Println("copied", copiesMade(e))
+			others, err := strconv.Atoi(argument)
+			fmt.Println("copied", errors.Join(err, copiesMade(e, others)))
 		case "self":
 			fmt.Println("self", e.Self().ID)
 		case "members":
@@ -76,14 +78,14 @@ func beNode(options string) {
 	os.Exit(0)
 }
 
-// copiesMade says which stream has not three complete copies.
-func copiesMade(e *Engine) error {
+// copiesMade says which stream has not as many complete copies elsewhere.
+func copiesMade(e *Engine, others int) error {
 	for _, s := range e.all() {
 		info, err := e.to().js.StreamInfo(s.name)
 		if err != nil {
 			return err
 		}
-		if info.Cluster == nil || len(info.Cluster.Replicas) != 2 {
+		if info.Cluster == nil || len(info.Cluster.Replicas) != others {
 			return fmt.Errorf("%s has %d copies", s.name, info.Config.Replicas)
 		}
 		for _, r := range info.Cluster.Replicas {

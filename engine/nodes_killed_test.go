@@ -13,7 +13,7 @@ import (
 // Nothing that was acknowledged is lost, and each node's order is kept.
 func TestNodesKilled(t *testing.T) {
 	nodes := three(t)
-	nodes[0].tries("copied")
+	nodes[0].tries("copied 2")
 	for _, c := range nodes {
 		c.load()
 	}

@@ -143,7 +143,7 @@ func (c *child) refuses() {
 func TestSplit(t *testing.T) {
 	s := namespaces(t, 3)
 	nodes := s.cluster()
-	nodes[0].tries("copied")
+	nodes[0].tries("copied 2")
 	for round, apart := range [][]int{{1}, {2}, {3}} {
 		minority := nodes[apart[0]-1]
 		majority := nodes[apart[0]%3]
