@@ -68,6 +68,7 @@ func TestMoved(t *testing.T) {
 		n.sees(ids...)
 	}
 	nodes[0].does("stop")
+	nodes[0].tries("copied 2")
 	// The others know the address: with the second one gone they find each other.
 	nodes[1].kill()
 	nodes[0].kill()
