@@ -12,7 +12,6 @@ import (
 // TestNodesKilled kills one of three nodes after the other while all of them append.
 // Nothing that was acknowledged is lost, and each node's order is kept.
 func TestNodesKilled(t *testing.T) {
-	t.Parallel() // it waits, most of the time
 	nodes := three(t)
 	nodes[0].tries("copied 2")
 	for _, c := range nodes {

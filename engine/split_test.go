@@ -141,7 +141,6 @@ func (c *child) refuses() {
 }
 
 func TestSplit(t *testing.T) {
-	t.Parallel() // it waits, most of the time
 	s := namespaces(t, 3)
 	nodes := s.cluster()
 	nodes[0].tries("copied 2")
