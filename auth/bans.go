@@ -167,13 +167,7 @@ func (s *Bans) enter(b *Ban, limit int) bool {
 // Remove ends a ban on all nodes and reports whether there was one. After an
 // error it still holds.
 func (s *Bans) Remove(kind BanKind, who string) (bool, error) {
-	b := Ban{Kind: kind, Who: who}
-	if b.check() != nil {
-		return false, nil
-	}
-	s.mu.RLock()
-	old := s.find(&b)
-	s.mu.RUnlock()
+	old := s.of(kind, who)
 	if old == nil {
 		return false, nil
 	}
@@ -182,6 +176,17 @@ func (s *Bans) Remove(kind BanKind, who string) (bool, error) {
 	}
 	s.forget(old) // one that was never kept
 	return true, nil
+}
+
+// of is the ban of somebody, however an address is written; nil: there is none.
+func (s *Bans) of(kind BanKind, who string) *Ban {
+	b := Ban{Kind: kind, Who: who}
+	if b.check() != nil {
+		return nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.find(&b)
 }
 
 // forget drops a ban if it is still the one that holds.

@@ -50,7 +50,7 @@ func TestAppsAreKept(t *testing.T) {
 	if _, err := apps.Add(ctx, App{ID: "a"}, "x"); !errors.Is(err, ErrAppExists) {
 		t.Errorf("added twice: %v", err)
 	}
-	if strings.Contains(string(keeper.Records()["a"]), secret) {
+	if strings.Contains(keeper.Records()["a"], secret) {
 		t.Error("the secret is kept in clear")
 	}
 	again := openApps(t, keeper, "")

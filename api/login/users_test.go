@@ -46,7 +46,7 @@ func TestUsersAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, value := range keeper.Records() {
-		if strings.Contains(string(value), password) || strings.Contains(string(value), "another one") {
+		if strings.Contains(value, password) || strings.Contains(value, "another one") {
 			t.Errorf("the password of %s is kept in clear: %s", name, value)
 		}
 	}

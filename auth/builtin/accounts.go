@@ -108,7 +108,7 @@ func readRecord(c *keep.Change) (*record, error) {
 	var saved savedAccount
 	err := json.Unmarshal(c.Value, &saved)
 	hash, hashErr := auth.ParseHash(saved.Hash)
-	if err = errors.Join(err, hashErr); err != nil {
+	if err := errors.Join(err, hashErr); err != nil {
 		return nil, err
 	}
 	r := newRecord(hash, string(saved.Stored), string(saved.Salt))

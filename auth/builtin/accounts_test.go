@@ -58,7 +58,7 @@ func TestNothingIsKeptInClear(t *testing.T) {
 	f.add(user("u"), "hunter2")
 	f.add(client("c"), "hunter2")
 	for key, value := range f.accounts.Records() {
-		if strings.Contains(string(value), "hunter2") || strings.Contains(string(value), "aHVudGVyM") {
+		if strings.Contains(value, "hunter2") || strings.Contains(value, "aHVudGVyM") {
 			t.Errorf("%s is kept as %s", key, value)
 		}
 	}
