@@ -17,6 +17,7 @@ const (
 	lookEvery      = 5 * time.Second // at the disk, and at what retention removed
 	lookAgain      = time.Second     // while something is wrong with it
 	lookBytes      = 8 << 20         // after so many written bytes
+	retainedEvery  = 6               // looks, while nothing is written
 	probeSize      = 64 << 10
 	diskName       = "disk" // of what is wrong
 )
@@ -47,7 +48,8 @@ func (d *disk) close() {
 func (d *disk) run() {
 	timer := time.NewTimer(lookEvery)
 	defer timer.Stop()
-	for {
+	seen := int64(-1)
+	for round := 0; ; round++ {
 		select {
 		case <-d.stop:
 			return
@@ -56,7 +58,10 @@ func (d *disk) run() {
 		}
 		setClock()
 		d.look()
-		d.e.retained()
+		if written := d.written.Load(); written != seen || round%retainedEvery == 0 {
+			seen = written
+			d.e.retained()
+		}
 		if d.refused.Load() != nil {
 			timer.Reset(lookAgain)
 		} else {

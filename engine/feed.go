@@ -104,6 +104,7 @@ type follower struct {
 	each    func(record)
 	over    func()
 	stopped bool // guarded by feed.mu
+	failing bool // the last read did
 	age     int  // of the feed, when the records were those that next counts; guarded by feed.mu
 
 	remember func()               // if not nil: is called before the records become others
@@ -169,10 +170,10 @@ func (fl *follower) take() (records []record, live bool) {
 	}
 	f.mu.Unlock()
 	records, next, err := f.s.read(fl.next, "", feedMost)
-	if err != nil && !f.s.e.changing() {
-		f.s.e.log.Error("engine: follow " + f.s.name + ": " + err.Error())
-		return nil, false
+	if err != nil && !fl.failing && !f.s.e.changing() {
+		f.s.e.log.Error("engine: follow " + f.s.name + ", which is tried again: " + err.Error())
 	}
+	fl.failing = err != nil
 	if len(records) == 0 && err == nil {
 		next = max(next, f.s.first.Load())
 		if next > fl.next {

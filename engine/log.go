@@ -183,7 +183,7 @@ func (l *Log) Read(ctx context.Context, shard int, from uint64, filters []string
 	if err != nil {
 		return nil, from, err
 	}
-	for next = max(from, 1); len(entries) < most && next <= s.last.Load(); {
+	for next = max(from, s.first.Load(), 1); len(entries) < most && next <= s.last.Load(); {
 		if err := ctx.Err(); err != nil {
 			return entries, next, err
 		}

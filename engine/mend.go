@@ -196,6 +196,7 @@ type mender struct {
 	lost          []loss
 	last          uint64 // number of the last record that is whole
 	open          bool   // records are lost between last and the next one
+	buf           []byte
 }
 
 // mend goes through files, of which was are those of the last end, if that was
@@ -263,7 +264,10 @@ func (m *mender) file(name string, number uint64, newest, known bool, was int64)
 	}
 	defer f.Close() // it is only read
 	h, before, kept := blockHash(m.stream, number), len(m.lost), [][2]int64{}
-	w := &window{file: f, buf: make([]byte, 0, windowSize)}
+	if m.buf == nil {
+		m.buf = make([]byte, 0, windowSize)
+	}
+	w := &window{file: f, buf: m.buf[:0]}
 	for err == nil {
 		at := w.place()
 		r, raw, wrong := w.next()

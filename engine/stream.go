@@ -51,6 +51,9 @@ func (e *Engine) stream(want *nats.StreamConfig) (*stream, error) {
 		return s, nil
 	}
 	want.Duplicates = idsKept
+	if want.MaxAge > 0 {
+		want.Duplicates = min(idsKept, want.MaxAge)
+	}
 	info, err := e.ensure(want)
 	if err != nil {
 		return nil, fmt.Errorf("engine: open %s: %w", want.Name, sentence(err))
@@ -84,7 +87,7 @@ func (e *Engine) ensure(want *nats.StreamConfig) (info *nats.StreamInfo, err err
 			info, err = l.js.AddStream(&made)
 		case err == nil && differs(&info.Config, want):
 			changed := info.Config
-			changed.MaxAge, changed.MaxBytes = want.MaxAge, want.MaxBytes
+			changed.MaxAge, changed.MaxBytes, changed.Duplicates = want.MaxAge, want.MaxBytes, want.Duplicates
 			info, err = l.js.UpdateStream(&changed)
 		}
 		return err
