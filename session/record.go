@@ -289,7 +289,7 @@ func (r *recordReader) delivery(head byte) Delivery {
 	if d.QoS == 0 || d.QoS > 2 {
 		r.fail("a delivery has QoS %d, want 1 or 2", d.QoS)
 	}
-	filter := ""
+	var filter string
 	if at := head >> headFilter; at < headFilters {
 		filter = r.seen.recent[at]
 	} else {

@@ -178,14 +178,14 @@ func FuzzLoad(f *testing.F) {
 		if a, b := s.Pending(), again.Pending(); !slices.Equal(a, b) {
 			t.Fatalf("%v is pending, want %v", b, a)
 		}
-		given, dropped := s.Queued(), 0
+		given := s.Queued()
 		s.Fill(func(at mqtt.At) *mqtt.Message {
 			if at.Seq%3 == 0 {
 				return nil
 			}
 			return logged(at.Seq)
 		}, out)
-		dropped = given - s.Queued()
+		dropped := given - s.Queued()
 		if n := strings.Count(strings.Join(out.log, " "), "log_retention"); n != dropped {
 			t.Fatalf("%d are gone, and %d are reported", dropped, n)
 		}
