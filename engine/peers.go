@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	aliveEvery  = 500 * time.Millisecond // between two signs of life
-	silentDead  = 3 * time.Second        // without one: a member is down
-	routeDead   = time.Second            // without one, when the connection is gone too
-	hintAfter   = 10 * time.Millisecond  // until others hear of new records
-	surveyEvery = 4                      // signs of life between two looks at the streams
-	peerQueue   = 64 << 20               // bytes of messages of a kind that wait for their handler
+	aliveEvery = 500 * time.Millisecond // between two signs of life
+	silentDead = 3 * time.Second        // without one: a member is down
+	routeDead  = time.Second            // without one, when the connection is gone too
+	hintAfter  = 10 * time.Millisecond  // until others hear of new records
+	tendEvery  = 2 * time.Second        // between two looks at the streams
+	peerQueue  = 64 << 20               // bytes of messages of a kind that wait for their handler
 )
 
 var (
@@ -222,16 +222,25 @@ func (p *peers) beat(l *link, stop, done chan struct{}) {
 	defer close(done)
 	tick := time.NewTicker(aliveEvery)
 	defer tick.Stop()
-	for n := 0; ; n++ {
+	var tending sync.WaitGroup // apart, as it waits for others: signs of life must not
+	defer tending.Wait()
+	tending.Go(func() {
+		for {
+			p.e.tend(l, stop)
+			select {
+			case <-stop:
+				return
+			case <-time.After(tendEvery):
+			}
+		}
+	})
+	for {
 		if text, err := json.Marshal(p.e.Self()); err != nil {
 			p.e.log.Error("engine: " + err.Error())
 		} else if err := l.conn.Publish("P.alive", text); err != nil {
 			p.e.log.Warn("engine: sign of life: " + sentence(err).Error())
 		}
 		p.judge(l)
-		if n%surveyEvery == 0 {
-			p.e.tend(l, stop)
-		}
 		select {
 		case <-stop:
 			return
