@@ -221,7 +221,7 @@ func TestSecretsEverybodyKnows(t *testing.T) {
 func TestSecretsAreKeptByBcrypt(t *testing.T) {
 	keeper := keeptest.New()
 	_, _ = newServer(t, func(o *Options) { o.hash, o.Apps = "", keeper })
-	if value := string(keeper.Records()["admin"]); !strings.Contains(value, `"hash":"bcrypt","stored":"$2`) || strings.Contains(value, secretOfAdmin) {
+	if value := keeper.Records()["admin"]; !strings.Contains(value, `"hash":"bcrypt","stored":"$2`) || strings.Contains(value, secretOfAdmin) {
 		t.Errorf("kept is %s", value)
 	}
 }

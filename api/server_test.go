@@ -219,7 +219,7 @@ func TestGreeting(t *testing.T) {
 		t.Error("the secret is in the log")
 	}
 	for id, value := range f.keeper.Records() {
-		if strings.Contains(string(value), secret) {
+		if strings.Contains(value, secret) {
 			t.Errorf("the secret is kept in clear: %s %s", id, value)
 		}
 	}

@@ -111,27 +111,3 @@ func (r *blockRecord) intact(buf []byte, h hash.Hash64) bool {
 	var sum [blockSum]byte
 	return bytes.Equal(h.Sum(sum[:0]), buf[r.size-blockSum:r.size])
 }
-
-// appendBlock writes a record as the server does.
-func appendBlock(buf []byte, r *blockRecord, h hash.Hash64) []byte {
-	from, length := len(buf), uint32(blockHead+len(r.subject)+len(r.data)+blockSum)
-	if len(r.headers) > 0 {
-		length = (length + 4 + uint32(len(r.headers))) | blockHeaders
-	}
-	buf = binary.LittleEndian.AppendUint32(buf, length)
-	buf = binary.LittleEndian.AppendUint64(buf, r.seq)
-	buf = binary.LittleEndian.AppendUint64(buf, uint64(r.time))
-	buf = binary.LittleEndian.AppendUint16(buf, uint16(len(r.subject)))
-	buf = append(buf, r.subject...)
-	if len(r.headers) > 0 {
-		buf = binary.LittleEndian.AppendUint32(buf, uint32(len(r.headers)))
-		buf = append(buf, r.headers...)
-	}
-	buf = append(buf, r.data...)
-	h.Reset()
-	h.Write(buf[from+4 : from+20])
-	h.Write(r.subject)
-	h.Write(r.headers)
-	h.Write(r.data)
-	return h.Sum(buf)
-}

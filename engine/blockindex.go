@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"hash"
 	"io"
 	"slices"
@@ -57,7 +58,7 @@ func (w *window) next() (r blockRecord, raw []byte, err error) {
 			w.at += r.size
 			return r, raw, nil
 		}
-		if err != errCut {
+		if !errors.Is(err, errCut) {
 			return r, nil, err
 		}
 		if err := w.fill(); err != nil {
@@ -88,7 +89,7 @@ func (w *window) resync(h hash.Hash64, last uint64) error {
 			continue
 		}
 		r, err := parseBlock(w.buf[w.at:])
-		for err == errCut && w.fill() == nil {
+		for errors.Is(err, errCut) && w.fill() == nil {
 			r, err = parseBlock(w.buf[w.at:])
 		}
 		if err == nil && r.intact(w.buf[w.at:], h) {
@@ -128,13 +129,13 @@ func indexBlock(w *window, h hash.Hash64, upTo uint64) (*blockIndex, error) {
 	for {
 		place := w.place()
 		r, _, err := w.next()
-		if err == errDamaged || err == io.EOF {
+		if errors.Is(err, errDamaged) || errors.Is(err, io.EOF) {
 			err = w.resync(h, ix.last)
 			if err == nil {
 				continue
 			}
 		}
-		if err == io.EOF || err == nil && !r.gone() && r.seq > upTo {
+		if errors.Is(err, io.EOF) || err == nil && !r.gone() && r.seq > upTo {
 			ix.end = place
 			ix.sort(names, owner)
 			return ix, nil

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -387,10 +389,11 @@ func checked(entries []string, nodes ...*child) string {
 	}
 	for _, c := range nodes {
 		c.mu.Lock()
-		defer c.mu.Unlock()
-		for record := range c.kept {
+		kept := slices.Collect(maps.Keys(c.kept))
+		c.mu.Unlock()
+		for _, record := range kept {
 			if _, is := at[record]; !is {
-				return fmt.Sprintf("%s was acknowledged and is lost, of %d", record, len(c.kept))
+				return fmt.Sprintf("%s was acknowledged and is lost, of %d", record, len(kept))
 			}
 		}
 	}

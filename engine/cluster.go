@@ -145,7 +145,7 @@ func (e *Engine) enterFirst() (err error) {
 			return err
 		}
 		e.link.Store(l)
-	} else if err := e.enter(openWithin); err != nil {
+	} else if err := e.enter(); err != nil {
 		return errors.Join(err, e.exit())
 	} else if err := e.begin(); err != nil {
 		return errors.Join(err, e.exit())

@@ -199,7 +199,7 @@ func (e *Engine) revive() error {
 
 func (e *Engine) reopen(member bool) error {
 	if member {
-		return e.enter(openWithin)
+		return e.enter()
 	}
 	l, err := e.open(e.options(e.o.Dir))
 	if err == nil {

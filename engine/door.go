@@ -83,7 +83,7 @@ func (d *door) knowing(next http.Handler) http.Handler {
 	})
 }
 
-func (d *door) member(w http.ResponseWriter, r *http.Request) { d.answer(w, nil) }
+func (d *door) member(w http.ResponseWriter, _ *http.Request) { d.answer(w, nil) }
 
 func (d *door) join(w http.ResponseWriter, r *http.Request) {
 	var m Member

@@ -22,9 +22,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/dunlin-mq/dunlin/metrics"
 )
 
 // Errors that say what to do about them. Every other error is one sentence of
@@ -208,7 +209,7 @@ func (l *link) close() {
 func (e *Engine) connect(l *link) (err error) {
 	l.conn, err = nats.Connect("", nats.InProcessServer(l.server), nats.MaxReconnects(-1),
 		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectBufSize(-1),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { e.disconnected(l) }),
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { e.disconnected(l) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { e.log.Warn("engine: " + err.Error()) }))
 	if err == nil {
 		within := readyWithin

@@ -169,7 +169,7 @@ func (fl *follower) take() (records []record, live bool) {
 		return records, true
 	}
 	f.mu.Unlock()
-	records, next, err := f.s.read(fl.next, "", feedMost)
+	records, next, err := f.s.read(fl.next, feedMost)
 	if err != nil && !fl.failing && !f.s.e.changing() {
 		f.s.e.log.Error("engine: follow " + f.s.name + ", which is tried again: " + err.Error())
 	}

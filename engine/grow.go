@@ -94,7 +94,7 @@ func (e *Engine) grow() (err error) {
 		}
 		e.link.Store(l)
 	} else if err == nil {
-		err = e.enter(growWithin)
+		err = e.enter()
 	}
 	for _, s := range streams {
 		err = errors.Join(err, s.reattach(false))
@@ -200,7 +200,7 @@ func (e *Engine) finishGrowth() error {
 // what the cluster has decided. Until then it gets no records: after a restart
 // a server may believe for a moment that it alone has the only copy of a stream
 // that has others since, and would keep what it is sent all by itself.
-func (e *Engine) enter(patience time.Duration) error {
+func (e *Engine) enter() error {
 	o, err := e.clusterOptions()
 	if err != nil {
 		return err
@@ -223,7 +223,7 @@ func (e *Engine) enter(patience time.Duration) error {
 			return err
 		}
 	}
-	if err := e.settle(l, patience); err != nil {
+	if err := e.settle(l, growWithin); err != nil {
 		return err
 	}
 	c := e.cluster

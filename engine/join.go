@@ -53,7 +53,7 @@ func (e *Engine) Join(ctx context.Context, door string) error {
 			err = errors.Join(os.RemoveAll(filepath.Join(e.o.Dir, clusterDir)), os.RemoveAll(filepath.Join(e.o.Dir, storeDir)))
 		}
 		if err == nil {
-			err = e.enter(growWithin)
+			err = e.enter()
 		}
 		return err
 	})
@@ -72,7 +72,8 @@ func (e *Engine) reshape(change func() error) error {
 	e.peers.end()
 	err := e.help(false)
 	e.to().close()
-	if err = errors.Join(err, change()); err != nil {
+	err = errors.Join(err, change())
+	if err != nil {
 		return err
 	}
 	for _, s := range streams {
@@ -154,16 +155,20 @@ func (e *Engine) ForceLeave(ctx context.Context, nodes ...string) error {
 				return fmt.Errorf("engine: %s (%s) can't be reached either: name it too, or bring it back", m.Node, m.ID)
 			}
 		}
+		var second []*standIn
+		defer func() {
+			for _, s := range second {
+				if err := s.close(); err != nil {
+					e.log.Error(err.Error())
+				}
+			}
+		}()
 		for _, m := range out {
 			s, err := e.standIn(m.ID)
 			if err != nil {
 				return err
 			}
-			defer func() {
-				if err := s.close(); err != nil {
-					e.log.Error(err.Error())
-				}
-			}()
+			second = append(second, s)
 		}
 		e.forced.Store(true)
 		defer e.forced.Store(false)
@@ -272,11 +277,12 @@ func evictFrom(l *link, name, id string, most int) error {
 	}
 	has, complete := info.Cluster.Leader == id, ""
 	for _, r := range info.Cluster.Replicas {
-		if r.Name == id {
+		switch {
+		case r.Name == id:
 			has = true
-		} else if r.Current && r.Lag == 0 {
+		case r.Current && r.Lag == 0:
 			complete = r.Name
-		} else {
+		default:
 			return fmt.Errorf("%w: %s on %s", errNotSettle, name, r.Name)
 		}
 	}

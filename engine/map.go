@@ -9,8 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dunlin-mq/dunlin/keep"
 	"github.com/nats-io/nats.go"
+
+	"github.com/dunlin-mq/dunlin/keep"
 )
 
 // eachMost is how many records of a map are read at once, unless they are large.
@@ -160,7 +161,7 @@ func (m *Map) each(f func(seq uint64, c Change) error) (next uint64, err error) 
 		began := next
 		// All of the stream, also what is of other maps: with a filter the server
 		// looks through all subjects anew for each answer.
-		if records, next, err = m.s.read(next, "", eachMost); err != nil {
+		if records, next, err = m.s.read(next, eachMost); err != nil {
 			return next, err
 		}
 		if next == began {

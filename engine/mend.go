@@ -276,11 +276,14 @@ func (m *mender) file(name string, number uint64, newest, known bool, was int64)
 			kept = append(kept, [2]int64{at, int64(r.size)})
 			continue
 		}
-		if wrong == nil {
+		ended := errors.Is(wrong, io.EOF)
+		switch {
+		case wrong == nil:
 			w.back(&r)
-		} else if wrong != errDamaged && wrong != io.EOF {
+		case !ended && !errors.Is(wrong, errDamaged):
 			return wrong
-		} else if w.at == len(w.buf) && wrong == io.EOF {
+		}
+		if ended && w.at == len(w.buf) {
 			break
 		}
 		// What was just being written when the process, or the machine, ended
@@ -289,7 +292,7 @@ func (m *mender) file(name string, number uint64, newest, known bool, was int64)
 			m.add(loss{file: name, bytes: int(w.place() - at)})
 		}
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	info, err := f.Stat()
@@ -358,8 +361,10 @@ func (m *mender) aside(name string) (path string, err error) {
 	}
 	path = filepath.Join(dir, name)
 	for i := 2; ; i++ {
-		if _, err := os.Lstat(path); err != nil {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			return path, nil
+		} else if err != nil {
+			return "", err
 		}
 		path = filepath.Join(dir, fmt.Sprintf("%s.%d", name, i))
 	}

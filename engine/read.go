@@ -22,19 +22,16 @@ type directGet struct {
 	MaxBytes int    `json:"max_bytes,omitempty"`
 }
 
-// read returns records with numbers of from and above whose subjects match, ""
-// for all, most of them at most, and the number to go on with: behind the last
-// record of the stream when there is nothing left.
-func (s *stream) read(from uint64, subject string, most int) (records []record, next uint64, err error) {
+// read returns records with numbers of from and above, most of them at most,
+// and the number to go on with: behind the last record of the stream when there
+// is nothing left.
+func (s *stream) read(from uint64, most int) (records []record, next uint64, err error) {
 	last := s.last.Load()
 	from = max(from, 1)
 	if from > last {
 		return nil, from, nil
 	}
-	if subject == "" {
-		subject = ">"
-	}
-	ask, err := json.Marshal(directGet{Seq: from, NextFor: subject, Batch: most, MaxBytes: readBytes})
+	ask, err := json.Marshal(directGet{Seq: from, NextFor: ">", Batch: most, MaxBytes: readBytes})
 	if err != nil {
 		return nil, from, err
 	}
@@ -45,7 +42,7 @@ func (s *stream) read(from uint64, subject string, most int) (records []record, 
 	if err != nil {
 		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
 	}
-	defer sub.Unsubscribe()
+	defer sub.Unsubscribe() //nolint:errcheck // fails only with its connection, which NextMsg tells of
 	if err := l.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, ask); err != nil {
 		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
 	}

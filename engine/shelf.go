@@ -190,14 +190,14 @@ func (s *shelf) newBlock(number uint64) (*block, error) {
 	w := s.scan(b, 0)
 	for {
 		r, _, err := w.next()
-		if err == errDamaged || err == io.EOF {
+		if errors.Is(err, errDamaged) || errors.Is(err, io.EOF) {
 			err = w.resync(b.hash, 0)
 			if err == nil {
 				continue
 			}
 		}
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			s.drop(b)
 			return nil, nil
 		case err != nil:
@@ -316,16 +316,16 @@ func (s *shelf) readOn(b *block, entries []Entry, place int64, from, last uint64
 				w.back(&r)
 			}
 		}
-		if err == errDamaged || err == io.EOF {
+		if errors.Is(err, errDamaged) || errors.Is(err, io.EOF) {
 			was := err
-			if err = w.resync(b.hash, next-1); was == errDamaged {
+			if err = w.resync(b.hash, next-1); errors.Is(was, errDamaged) {
 				s.damaged(b, at)
 			}
 			if err == nil {
 				continue
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -359,7 +359,7 @@ func (s *shelf) pick(b *block, entries []Entry, from uint64, filters []string, m
 		if err == nil {
 			e, err = b.entry(&r, raw)
 		}
-		if err == errDamaged {
+		if errors.Is(err, errDamaged) {
 			s.damaged(b, int64(place))
 			run.file = nil
 			continue

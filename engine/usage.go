@@ -48,7 +48,7 @@ func (e *Engine) countSmall(usage map[string]*keep.Usage) error {
 	}
 	for next := uint64(1); next <= shared.s.last.Load(); {
 		var records []record
-		if records, next, err = shared.s.read(next, "", feedMost); err != nil {
+		if records, next, err = shared.s.read(next, feedMost); err != nil {
 			return err
 		}
 		for _, r := range records {

@@ -303,10 +303,10 @@ func (e *ends) wait() {
 func (s *stream) ended(p pending) {
 	if p.err != nil {
 		s.e.count.failed.Inc()
-		if p.err != errUnanswered && p.err != ErrNoQuorum {
+		if !errors.Is(p.err, errUnanswered) && !errors.Is(p.err, ErrNoQuorum) {
 			p.err = s.e.disk.failed(p.err)
 		}
-		if !errors.Is(p.err, ErrFull) && p.err != errUnanswered && p.err != ErrNoQuorum {
+		if !errors.Is(p.err, ErrFull) && !errors.Is(p.err, errUnanswered) && !errors.Is(p.err, ErrNoQuorum) {
 			p.err = fmt.Errorf("engine: write to %s: %w", s.name, p.err)
 		}
 		p.done(0, p.err)
