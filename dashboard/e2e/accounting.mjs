@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import { scenario } from './harness.mjs'
 
-const settings = { 'zone.external.max_mqueue_len': '2', 'module.slow_subs': 'on', 'module.slow_subs.threshold': '1ms' }
+// A session in memory has a bound of its own.
+const settings = { 'zone.external.session_durability': 'memory', 'zone.external.max_mqueue_len': '2', 'module.slow_subs': 'on', 'module.slow_subs.threshold': '1ms' }
 
 await scenario({ settings }, async ({ page, login, open, client, until, see, shot }) => {
   // The historian is away, with room for two messages of five.
