@@ -30,6 +30,7 @@ ldapadd        ldap-utils         LDAP tests
 etcd           etcd-server        discovery tests
 etcdctl        etcd-client        discovery tests
 dnsmasq        dnsmasq-base       discovery tests
+nft            nftables           tests of split clusters
 mvn            maven              MySQL 8 tests: scripts/peer-mysql8.sh
 unzip          unzip              MySQL 8 tests: scripts/peer-mysql8.sh
 /usr/lib/x86_64-linux-gnu/libaio.so.1   libaio1   MySQL 8 tests
