@@ -27,7 +27,8 @@ func beNode(options string) {
 	var o Options
 	err := json.Unmarshal([]byte(options), &o)
 	var e *Engine
-	if err == nil {
+	logged, log := newLogTail()
+	if o.Log = log; err == nil {
 		e, err = Start(o)
 	}
 	var l *Log
@@ -72,6 +73,11 @@ func beNode(options string) {
 		case "members":
 			text, err := json.Marshal(members(e))
 			fmt.Println("members", string(text), err)
+		case "explain":
+			for _, line := range append(explain(e), logged.lines...) {
+				fmt.Println(line)
+			}
+			fmt.Println("explained")
 		case "close":
 			fmt.Println("close", e.Close())
 		}
@@ -285,7 +291,7 @@ func (c *child) does(command string) {
 func (c *child) tries(command string) {
 	c.t.Helper()
 	verb, _, _ := strings.Cut(command, " ")
-	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		c.tell(command)
 		answer := c.says(verb + " ")
 		if strings.HasPrefix(answer, "<nil>") {
@@ -449,5 +455,6 @@ func three(t *testing.T) []*child {
 	for _, c := range nodes[1:] {
 		c.does("join " + nodes[0].o.Cluster.Door)
 	}
+	explainWhenFailed(nodes)
 	return nodes
 }

@@ -25,11 +25,31 @@ func address(t *testing.T) string {
 // node is what a node of a cluster on this machine needs to be started.
 func node(t *testing.T, name string) Options {
 	t.Helper()
-	o := Options{Dir: t.TempDir(), Node: name, Cluster: &Cluster{Name: "test", Address: address(t), Door: address(t), Cookie: "a cookie"}}
+	o := Options{Dir: memory(t), Node: name, Cluster: &Cluster{Name: "test", Address: address(t), Door: address(t), Cookie: "a cookie"}}
 	if os.Getenv("ENGINE_TEST_LOG") != "" {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", name)
 	}
 	return o
+}
+
+// memory is a folder that no slow disk delays, where the machine has one with
+// room: tests of clusters are about nodes that elect, which write each vote.
+func memory(t *testing.T) string {
+	t.Helper()
+	const shared, room = "/dev/shm", 1 << 30
+	if free, err := freeBytes(shared); err != nil || free < room {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(shared, "dunlin-engine-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func within(t *testing.T) context.Context {

@@ -222,8 +222,18 @@ func (p *peers) beat(l *link, stop, done chan struct{}) {
 	defer close(done)
 	tick := time.NewTicker(aliveEvery)
 	defer tick.Stop()
-	var tending sync.WaitGroup // apart, as it waits for others: signs of life must not
+	var tending sync.WaitGroup // apart, as it waits for others or the disk: signs of life must not
 	defer tending.Wait()
+	tending.Go(func() {
+		for v := (voters{server: l.server}); ; {
+			v.look()
+			select {
+			case <-stop:
+				return
+			case <-time.After(aliveEvery):
+			}
+		}
+	})
 	tending.Go(func() {
 		for {
 			p.e.tend(l, stop)

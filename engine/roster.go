@@ -173,7 +173,8 @@ func (e *Engine) tend(l *link, stop chan struct{}) {
 	}
 }
 
-// copies makes as many more as there are members, three at most.
+// copies makes as many more as there are members, three at most, once those
+// that there are are complete.
 func (e *Engine) copies(l *link) error {
 	alive := 0
 	for _, m := range e.Members() {
@@ -183,7 +184,7 @@ func (e *Engine) copies(l *link) error {
 	}
 	for info := range l.js.Streams(nats.MaxWait(askWithin)) {
 		want := min(alive, mostCopies)
-		if want <= info.Config.Replicas {
+		if want <= info.Config.Replicas || !complete(info) {
 			continue // there are fewer when a member leaves, see join.go
 		}
 		info.Config.Replicas, info.Config.Placement = want, nil
@@ -192,6 +193,11 @@ func (e *Engine) copies(l *link) error {
 		}
 	}
 	return nil
+}
+
+// complete says whether all copies of a stream have all records.
+func complete(info *nats.StreamInfo) bool {
+	return info.Cluster != nil && !slices.ContainsFunc(info.Cluster.Replicas, func(r *nats.PeerInfo) bool { return !r.Current || r.Lag != 0 })
 }
 
 // strangers removes what votes and is no member, as after a forced leave that

@@ -119,6 +119,7 @@ func (s *net3) cluster() (nodes []*child) {
 	for _, c := range nodes {
 		c.sees(ids...)
 	}
+	explainWhenFailed(nodes)
 	return nodes
 }
 
