@@ -17,7 +17,7 @@ func (s *Server) accountingRoutes() []Route {
 		{Method: "GET", Path: "/accounting", Versions: V4, Name: "get_accounting",
 			Summary: "What became of every message and delivery, and who lost most for each reason; balance is what can't be accounted for",
 			Params:  []Param{{Name: "_limit", Type: Whole, Doc: "how many clients and topics of each reason, at most 100; 10 otherwise"}},
-			Returns: "{since: int, published: int, matched: int, redispatched: int, delivered: int, queued: int, dropped: {*: int}, messages_dropped: {*: int}, balance: int, " +
+			Returns: "{since: int, published: int, matched: int, redispatched: int, moved_in: int, moved_out: int, delivered: int, queued: int, dropped: {*: int}, messages_dropped: {*: int}, balance: int, " +
 				"top_since: int, top: {*: {clients: [{clientid, count: int}], topics: [{topic, count: int}]}}}",
 			Fails: []int{codeValue}, handle: s.accounting},
 		{Method: "DELETE", Path: "/accounting/top", Versions: V4, Name: "forget_top", Summary: "Begin the search for who loses most again",
@@ -31,6 +31,8 @@ type account struct {
 	Published       uint64            `json:"published"`
 	Matched         uint64            `json:"matched"`
 	Redispatched    uint64            `json:"redispatched"`
+	MovedIn         uint64            `json:"moved_in"`
+	MovedOut        uint64            `json:"moved_out"`
 	Delivered       uint64            `json:"delivered"`
 	Queued          int64             `json:"queued"`
 	Dropped         map[string]uint64 `json:"dropped"`
@@ -60,7 +62,8 @@ func (s *Server) accounting(q *request) (any, error) {
 	a := s.o.Broker.Account(int(most))
 	l := &a.Ledger
 	shown := account{
-		Since: a.Since, Published: a.Published, Matched: l.Matched, Redispatched: l.Redispatched, Delivered: l.Delivered, Queued: l.Queued,
+		Since: a.Since, Published: a.Published, Matched: l.Matched, Redispatched: l.Redispatched, MovedIn: l.MovedIn, MovedOut: l.MovedOut,
+		Delivered: l.Delivered, Queued: l.Queued,
 		Dropped: l.Dropped, MessagesDropped: a.Refused, Balance: l.Balance(), TopSince: a.LosersSince, Top: make(map[string]losers),
 	}
 	for reason, top := range a.Losers {

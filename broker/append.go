@@ -115,9 +115,7 @@ func (s *shard) route(b *Batch, m *mqtt.Message) int {
 	}
 	br := s.d.br
 	routes := br.index.Match(m.Topic, b.routes[:0])
-	n := len(routes)
-	br.deliver(b, m, routes)
-	return n
+	return br.deliver(b, m, routes)
 }
 
 // promise has the connection acknowledge m when it is settled.

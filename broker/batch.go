@@ -22,6 +22,11 @@ type Batch struct {
 
 	touched []Conn
 	routes  []*route
+	decided []GroupKey // shared groups of this node that the message being routed has met
+
+	// Outbox is what has been gathered for other nodes; Peers sets it, and End
+	// flushes it. nil: nothing was.
+	Outbox Outbox
 
 	watch  stopwatch
 	client *Client // the one that is entered
@@ -68,6 +73,9 @@ func (b *Batch) End() {
 		b.touched[i] = nil
 	}
 	b.touched = b.touched[:0]
+	if b.Outbox != nil {
+		b.Outbox.Flush()
+	}
 	b.watch.end()
 	b.now = 0
 	b.forget()

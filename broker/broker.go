@@ -49,6 +49,8 @@ type Broker struct {
 	topics        topicCounts
 	slow          *slowSubscriptions // nil: off
 	durable       *durability        // nil: all sessions live in memory
+	cluster       atomic.Pointer[Cluster]
+	clusterMu     sync.Mutex // held while cluster changes
 
 	index     topic.Index[routeKey, *route]
 	clients   registry
@@ -85,7 +87,7 @@ func New(o Options) *Broker {
 	}
 	br.wheel.sooner = make(chan struct{}, 1)
 	br.clients.clients = make(map[string]*Client)
-	br.groups.all = make(map[groupKey]*group)
+	br.groups.br, br.groups.all = br, make(map[GroupKey]*group)
 	br.exclusive.holders = make(map[string]*Client)
 	br.delayed.br = br
 	br.modules = &o.Config.Modules
@@ -157,8 +159,8 @@ func (br *Broker) Close() {
 	}
 }
 
-// strategy is how a share group chooses its members.
-func (br *Broker) strategy(group string) Strategy { return br.cfg.Load().strategy(group) }
+// Strategy is how a share group chooses its members.
+func (br *Broker) Strategy(group string) Strategy { return br.cfg.Load().strategy(group) }
 
 // fire runs a chain that may be empty.
 func fire[E any](chain *hook.Chain[E], e *E) {

@@ -34,6 +34,7 @@ type Client struct {
 	ended       bool   // the session is gone; only the memory is left
 	cleanStart  bool
 	persistent  bool // counted as such
+	told        bool // the other nodes have heard of its subscriptions
 	keepAlive   uint16
 	receiveMax  uint16
 }

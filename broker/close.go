@@ -50,6 +50,7 @@ func (c *Client) disconnected(b *Batch, d *departure) {
 		c.more.reader.hangUp()
 	}
 	br.count.connections.Add(-1)
+	br.groups.count(c, -1)
 	c.sess.Disconnected(b.Now())
 }
 
@@ -75,10 +76,11 @@ func (c *Client) finish(b *Batch, d *departure) {
 	if w := c.sess.Will(); w != nil && !br.stopping.Load() {
 		d.will = w
 	}
+	to := c.routes()
 	for sub := range c.sess.Subscriptions() {
-		br.unroute(c, sub)
+		br.unroute(c, sub, to)
 	}
-	d.held = c.surrender(func(s *session.Subscription) bool { return br.groups.of(s) != nil })
+	d.held = c.surrender(br.hasOthers)
 	c.sess.End(b)
 	c.endReader()
 	br.clients.remove(c)

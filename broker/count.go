@@ -11,16 +11,18 @@ import (
 // a subscription is booked once when it happens and once for what became of
 // it:
 //
-//	matched + redispatched = delivered + queued + Σ dropped{reason}
+//	matched + redispatched + moved in = delivered + queued + Σ dropped{reason} + moved out
 //
 // where dropped{expired} is the "expired" of the equation. A delivery counts
 // as delivered when it is first handed to a connection; if a member of a
 // shared group goes away with it unacknowledged, it is booked again as
-// redispatched. Ledger reads all terms.
+// redispatched. What moves to another node is matched or moved in there. Ledger
+// reads all terms.
 type counters struct {
 	published     *metrics.Counter
 	dropped       *metrics.Counter
 	unkept        *metrics.Counter
+	forwarded     *metrics.Counter
 	retained      *metrics.Counter
 	acked         *metrics.Counter
 	delayed       *metrics.Counter
@@ -31,6 +33,8 @@ type counters struct {
 
 	matched         *metrics.Counter
 	redispatched    *metrics.Counter
+	movedIn         *metrics.Counter
+	movedOut        *metrics.Counter
 	delivered       *metrics.Counter
 	queued          *metrics.Gauge
 	deliveryDropped *metrics.Counter
@@ -70,6 +74,7 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		dropped:   r.Counter("messages.dropped", "messages dropped before they were delivered to anybody"),
 		unkept:    r.Counter("messages.not_kept", "messages for durable sessions that live in memory, as the log didn't take them"),
 		retained:  r.Counter("messages.retained", "messages that came with the retain flag"),
+		forwarded: r.Counter("messages.forward", "messages sent to another node, once for each node and for each shared group with members elsewhere"),
 		acked:     r.Counter("messages.acked", "deliveries that the client acknowledged by PUBACK or PUBREC"),
 
 		delayed:          r.Counter("messages.delayed", "messages put aside for later by $delayed"),
@@ -78,6 +83,8 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 
 		matched:         r.Counter("deliveries.matched", "matches of a message with a subscription"),
 		redispatched:    r.Counter("deliveries.redispatched", "deliveries taken back from a member of a shared group that went away"),
+		movedIn:         r.Counter("deliveries.moved.in", "deliveries that came with sessions from other nodes"),
+		movedOut:        r.Counter("deliveries.moved.out", "deliveries that went to other nodes: with sessions, or to other members of a shared group"),
 		delivered:       r.Counter("messages.delivered", "deliveries handed to a connection for the first time"),
 		queued:          r.Gauge("deliveries.queued", "deliveries that wait in the queues of sessions"),
 		deliveryDropped: r.Counter("delivery.dropped", "deliveries dropped, for all reasons together"),
@@ -104,7 +111,6 @@ func (br *Broker) newCounters(r *metrics.Registry) {
 		persistent:          r.Stat("sessions.persistent", "sessions whose client connected without a clean start; EMQ X 3 has it"),
 		sharedSubscriptions: r.Stat("subscriptions.shared", "subscriptions in shared groups"),
 	}
-	r.Counter("messages.forward", "messages sent to another node") // EMQ X has it, and nothing here raises it yet
 	for d := session.NoLocal; d <= session.Unsubscribed; d++ {
 		c.drops[d] = r.Counter("delivery.dropped."+d.String(), "deliveries dropped for this reason")
 	}
@@ -140,6 +146,7 @@ func (c *counters) dropMany(why session.Drop, n uint64) {
 // Ledger is the account of all deliveries since the start.
 type Ledger struct {
 	Matched, Redispatched uint64
+	MovedIn, MovedOut     uint64 // from and to other nodes
 	Delivered             uint64
 	Queued                int64
 	Dropped               map[string]uint64 // by reason, expired included
@@ -150,7 +157,7 @@ type Ledger struct {
 func (br *Broker) Ledger() Ledger {
 	c := &br.count
 	l := Ledger{
-		Matched: c.matched.Value(), Redispatched: c.redispatched.Value(), Delivered: c.delivered.Value(),
+		Matched: c.matched.Value(), Redispatched: c.redispatched.Value(), MovedIn: c.movedIn.Value(), MovedOut: c.movedOut.Value(), Delivered: c.delivered.Value(),
 		Queued: c.queued.Value(), Dropped: make(map[string]uint64),
 	}
 	for d := session.NoLocal; d <= session.Unsubscribed; d++ {
@@ -161,9 +168,9 @@ func (br *Broker) Ledger() Ledger {
 
 // Balance is what came in less what became of it: 0 if nothing was lost.
 func (l Ledger) Balance() int64 {
-	out := int64(l.Delivered) + l.Queued
+	out := int64(l.Delivered+l.MovedOut) + l.Queued
 	for _, n := range l.Dropped {
 		out += int64(n)
 	}
-	return int64(l.Matched+l.Redispatched) - out
+	return int64(l.Matched+l.Redispatched+l.MovedIn) - out
 }

@@ -20,16 +20,15 @@ import (
 // parked, and whoever comes next takes it over (settle).
 type group struct {
 	self     recipient
-	key      groupKey
+	key      GroupKey
 	strategy Strategy
 	seed     maphash.Seed
 
 	members atomic.Pointer[[]member] // never changed but beyond its end; replaced under groups.mu
+	online  atomic.Int32             // of these, how many are connected; changed under groups.mu
 	turn    atomic.Uint32
 	parked  atomic.Bool // absent members may hold messages
 }
-
-type groupKey struct{ name, filter string }
 
 type member struct {
 	client *Client
@@ -39,22 +38,27 @@ type member struct {
 
 // groups are all shared groups of this node.
 type groups struct {
+	br  *Broker
 	mu  sync.Mutex
-	all map[groupKey]*group
+	all map[GroupKey]*group
 }
 
 // join makes m a member of the group that f names, or replaces its route if it
 // is one already. The client is entered.
-func (gs *groups) join(br *Broker, f topic.Filter, m member) {
-	key := groupKey{f.Group, f.Bare}
+func (gs *groups) join(f topic.Filter, m member) {
+	br, key := gs.br, GroupKey{f.Group, f.Bare}
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	g := gs.all[key]
 	fresh := g == nil
 	if fresh {
-		g = &group{key: key, strategy: br.strategy(f.Group), seed: maphash.MakeSeed()}
+		g = &group{key: key, strategy: br.Strategy(f.Group), seed: maphash.MakeSeed()}
 	}
 	m.hash = maphash.Comparable(g.seed, m.client)
+	defer gs.tell(g)
+	if m.client.conn != nil && indexMember(g.all(), m.client) < 0 {
+		g.online.Add(1)
+	}
 	if fresh {
 		g.members.Store(&[]member{m})
 		gs.all[key] = g
@@ -62,7 +66,7 @@ func (gs *groups) join(br *Broker, f topic.Filter, m member) {
 		br.index.Set(&route{to: &g.self, Subscription: session.Subscription{Filter: f.Bare}})
 		return
 	}
-	members := *g.members.Load()
+	members := g.all()
 	if i := indexMember(members, m.client); i >= 0 {
 		members = slices.Clone(members)
 		members[i] = m
@@ -74,20 +78,57 @@ func (gs *groups) join(br *Broker, f topic.Filter, m member) {
 
 // leave ends c's membership of the group that f names; an empty group is no
 // group. The client is entered.
-func (gs *groups) leave(br *Broker, f topic.Filter, c *Client) {
-	key := groupKey{f.Group, f.Bare}
+func (gs *groups) leave(f topic.Filter, c *Client) {
+	key := GroupKey{f.Group, f.Bare}
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	g := gs.all[key]
 	if g == nil {
 		return
 	}
-	members := slices.Clone(*g.members.Load())
+	members := slices.Clone(g.all())
 	members = slices.DeleteFunc(members, func(m member) bool { return m.client == c })
+	if c.conn != nil && len(members) < len(g.all()) {
+		g.online.Add(-1)
+	}
 	g.members.Store(&members)
 	if len(members) == 0 {
 		delete(gs.all, key)
-		br.index.Delete(f.Bare, routeKey{to: &g.self})
+		gs.br.index.Delete(f.Bare, routeKey{to: &g.self})
+	}
+	gs.tell(g)
+}
+
+// count notes that a member of groups has got a connection, by is 1, or has lost
+// it, -1. The client is entered.
+func (gs *groups) count(c *Client, by int32) {
+	if c.shared == 0 {
+		return
+	}
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for sub := range c.sess.Subscriptions() {
+		if f := split(sub.Filter); f.Kind == topic.Shared {
+			if g := gs.all[GroupKey{f.Group, f.Bare}]; g != nil {
+				g.online.Add(by)
+				gs.tell(g)
+			}
+		}
+	}
+}
+
+// tell tells the other nodes how many members a group has. mu is held.
+func (gs *groups) tell(g *group) {
+	if c := gs.br.cluster.Load(); c != nil {
+		c.Routes.Group(g.key.Filter, g.key.Name, len(g.all()), int(g.online.Load()))
+	}
+}
+
+func (gs *groups) tellAll() {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for _, g := range gs.all {
+		gs.tell(g)
 	}
 }
 
@@ -98,9 +139,21 @@ func (gs *groups) of(sub *session.Subscription) *group {
 	if f.Kind != topic.Shared {
 		return nil
 	}
+	return gs.get(GroupKey{f.Group, f.Bare})
+}
+
+func (gs *groups) get(key GroupKey) *group {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
-	return gs.all[groupKey{f.Group, f.Bare}]
+	return gs.all[key]
+}
+
+// all are the members; nil: there is none yet.
+func (g *group) all() []member {
+	if members := g.members.Load(); members != nil {
+		return *members
+	}
+	return nil
 }
 
 func indexMember(members []member, c *Client) int {
@@ -109,30 +162,63 @@ func indexMember(members []member, c *Client) int {
 
 // Deliver is Subscriber's.
 func (g *group) Deliver(b *Batch, m *mqtt.Message, _ *session.Subscription) {
-	b.broker.count.matched.Inc()
+	br := b.broker
+	if br.cluster.Load() != nil {
+		b.decided = append(b.decided, g.key)
+		if g.away(b, m) {
+			return
+		}
+	}
+	br.count.matched.Inc()
 	g.dispatch(b, m)
 }
 
-// dispatch gives m to one member: the strategy's choice if that is connected
+// away reports whether a member of another node was chosen, which gets m.
+func (g *group) away(b *Batch, m *mqtt.Message) bool {
+	return b.broker.away(b, m, g.key, len(g.all()), int(g.online.Load()))
+}
+
+func (br *Broker) away(b *Batch, m *mqtt.Message, key GroupKey, members, online int) bool {
+	c := br.cluster.Load()
+	return c != nil && c.Peers.Dispatch(b, m, key, members, online)
+}
+
+// dispatch gives m to one member of this node, or if the last one has just left,
+// to anybody. No client is entered.
+func (g *group) dispatch(b *Batch, m *mqtt.Message) {
+	if !g.local(b, m) {
+		b.broker.giveUp(b, m, g.key)
+	}
+}
+
+// giveUp is for a message that was for a group without a member here.
+func (br *Broker) giveUp(b *Batch, m *mqtt.Message, key GroupKey) {
+	if br.away(b, m, key, 0, 0) {
+		br.count.movedOut.Inc()
+	} else {
+		br.dropOrphan(m)
+	}
+}
+
+// local gives m to one member: the strategy's choice if that is connected
 // and has room, else another that has. Strategies that bind a publisher or a
 // topic to a member let the message wait for it instead, as long as it is
-// connected. With nobody connected the message is parked. No client is
-// entered.
-func (g *group) dispatch(b *Batch, m *mqtt.Message) {
+// connected. With nobody connected the message is parked. False: there is no
+// member. No client is entered.
+func (g *group) local(b *Batch, m *mqtt.Message) bool {
 	for {
-		members := *g.members.Load()
-		if len(members) == 0 { // the last one has just left
-			b.broker.dropOrphan(m)
-			return
+		members := g.all()
+		if len(members) == 0 {
+			return false
 		}
 		first, bound := g.choose(members, m)
 		if !bound && g.offer(b, m, members, first, whenRoom) || g.offer(b, m, members, first, whenOnline) {
-			return
+			return true
 		}
 		if g.offer(b, m, members, first, always) {
 			g.parked.Store(true)
 			g.settle(b) // somebody may have come meanwhile
-			return
+			return true
 		}
 		// The sessions of all these have ended, and with that they have left
 		// the group: look again.
@@ -174,7 +260,16 @@ func (c *Client) offer(b *Batch, m *mqtt.Message, sub *session.Subscription, on 
 	return true
 }
 
-// online reports whether a member is connected.
-func (g *group) online() bool {
-	return slices.ContainsFunc(*g.members.Load(), func(m member) bool { return m.client.Connected() })
+// isOnline reports whether a member of this node is connected.
+func (g *group) isOnline() bool {
+	return slices.ContainsFunc(g.all(), func(m member) bool { return m.client.Connected() })
+}
+
+// served reports whether a member of any node is connected.
+func (g *group) served(br *Broker) bool {
+	if c := br.cluster.Load(); c != nil && !g.isOnline() {
+		_, online := c.Peers.Members(g.key)
+		return online > 0
+	}
+	return g.isOnline()
 }

@@ -11,7 +11,7 @@ import (
 // wait with it until one comes. No client is entered.
 func (br *Broker) handOver(b *Batch, c *Client) {
 	for _, g := range c.groups() {
-		if g.online() {
+		if g.served(br) {
 			g.takeFrom(b, c)
 		} else {
 			g.parked.Store(true)
@@ -33,10 +33,10 @@ func (br *Broker) settle(b *Batch, c *Client) {
 // and who comes online looks for the mark afterwards: one of them finds the
 // other.
 func (g *group) settle(b *Batch) {
-	if !g.parked.Load() || !g.online() || !g.parked.Swap(false) {
+	if !g.parked.Load() || !g.isOnline() || !g.parked.Swap(false) {
 		return
 	}
-	for _, m := range *g.members.Load() {
+	for _, m := range g.all() {
 		if !m.client.Connected() {
 			g.takeFrom(b, m.client)
 		}
@@ -53,7 +53,16 @@ func (g *group) takeFrom(b *Batch, c *Client) {
 	}
 	c.leave(b)
 	for _, d := range held {
-		g.dispatch(b, d.Msg)
+		g.redispatch(b, d.Msg)
+	}
+}
+
+// redispatch gives a message that a member had to another one, of any node.
+func (g *group) redispatch(b *Batch, m *mqtt.Message) {
+	if g.away(b, m) {
+		b.broker.count.movedOut.Inc()
+	} else {
+		g.dispatch(b, m)
 	}
 }
 
@@ -72,9 +81,10 @@ func (c *Client) surrender(of func(*session.Subscription) bool) (held []session.
 func (br *Broker) redispatch(b *Batch, held []session.Delivery) {
 	for _, d := range held {
 		if g := br.groups.of(d.Sub); g != nil {
-			g.dispatch(b, d.Msg)
-		} else { // the others have left in the meantime
-			br.dropOrphan(d.Msg)
+			g.redispatch(b, d.Msg)
+		} else { // the others here have left in the meantime, or there were none
+			f := split(d.Sub.Filter)
+			br.giveUp(b, d.Msg, GroupKey{f.Group, f.Bare})
 		}
 	}
 }
@@ -87,10 +97,28 @@ func (br *Broker) dropOrphan(m *mqtt.Message) {
 	br.traceDropped(m, session.SessionEnded.String())
 }
 
+// hasOthers reports whether somebody is left, on any node, in the group that a
+// subscription is to.
+func (br *Broker) hasOthers(sub *session.Subscription) bool {
+	f := split(sub.Filter)
+	if f.Kind != topic.Shared {
+		return false
+	}
+	key := GroupKey{f.Group, f.Bare}
+	if br.groups.get(key) != nil {
+		return true
+	}
+	members := 0
+	if c := br.cluster.Load(); c != nil {
+		members, _ = c.Peers.Members(key)
+	}
+	return members > 0
+}
+
 // has reports whether sub is a subscription to g.
 func (g *group) has(sub *session.Subscription) bool {
 	f := split(sub.Filter)
-	return f.Kind == topic.Shared && g.key == groupKey{f.Group, f.Bare}
+	return f.Kind == topic.Shared && g.key == GroupKey{f.Group, f.Bare}
 }
 
 // groups are those that the client is a member of.

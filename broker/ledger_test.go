@@ -195,8 +195,8 @@ func (c *crowd) settled() {
 func (c *crowd) strandsNothing() {
 	c.Helper()
 	for key, g := range c.groups.all {
-		for _, m := range *g.members.Load() {
-			if s := m.client.Status(); g.online() && !s.Connected && key.name == "g" && s.Inflight+s.Queued > 0 {
+		for _, m := range g.all() {
+			if s := m.client.Status(); g.isOnline() && !s.Connected && key.Name == "g" && s.Inflight+s.Queued > 0 {
 				c.Errorf("%s is away and holds %d messages, %d of them sent, while others are there", s.Client.ClientID, s.Inflight+s.Queued, s.Inflight)
 			}
 		}

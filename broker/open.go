@@ -122,6 +122,7 @@ func (c *Client) attach(b *Batch, o *Opening, present bool) {
 	c.status.add(isOnline)
 	c.sess.SetConfig(&o.Zone.Session)
 	c.broker.count.connections.Add(1)
+	c.broker.groups.count(c, 1)
 	c.countPersistent(!ask.CleanStart)
 	c.cleanStart, c.keepAlive, c.receiveMax, c.connectedAt = ask.CleanStart, ask.KeepAlive, ask.ReceiveMaximum, ask.ConnectedAt
 	c.sess.SetExpiryInterval(ask.ExpiryInterval)

@@ -85,6 +85,9 @@ func (br *Broker) presenceTopic(b *Batch, id, event string) string {
 	b.routes = br.index.Match(name, b.routes[:0])
 	heard := len(b.routes) > 0
 	clear(b.routes)
+	if c := br.cluster.Load(); c != nil && !heard {
+		heard, _ = c.Peers.Wanted(b, name)
+	}
 	if !heard {
 		return ""
 	}

@@ -113,28 +113,31 @@ func (br *Broker) spread(b *Batch, m *mqtt.Message, r receipt, count *topicCount
 	routes := br.index.Match(m.Topic, b.routes[:0])
 	n := len(routes)
 	switch d := br.durable; {
-	case n == 0:
-		br.traceRoute(m, 0)
-		if count != nil {
-			count.dropped()
-		}
-		br.unroutable(m)
-		return mqtt.NoMatchingSubscribers, 0, false
 	case d != nil && d.wants(m, routes):
 		clear(routes)
 		b.routes = routes[:0]
 		d.append(b, m, r)
 		return mqtt.Success, n, true
+	default:
+		n = br.deliver(b, m, routes)
 	}
-	br.deliver(b, m, routes)
+	if n == 0 {
+		if count != nil {
+			count.dropped()
+		}
+		br.unroutable(m)
+		return mqtt.NoMatchingSubscribers, 0, false
+	}
 	return mqtt.Success, n, false
 }
 
-// deliver gives m to everybody whose filter matches its topic. Order per
-// publisher and topic is kept because a publisher's messages are routed one
-// after the other, each to its end.
-func (br *Broker) deliver(b *Batch, m *mqtt.Message, routes []*route) {
-	br.traceRoute(m, len(routes))
+// deliver gives m to everybody whose filter matches its topic: to those in
+// routes, and to other nodes. It returns how many those are, each node counting
+// as one. Order per publisher and topic is kept because a publisher's messages
+// are routed one after the other, each to its end.
+func (br *Broker) deliver(b *Batch, m *mqtt.Message, routes []*route) (n int) {
+	n = len(routes)
+	br.traceRoute(m, n)
 	b.forget() // the memory of m may have been that of another message before
 	for i, r := range routes {
 		r.to.Deliver(b, m, &r.Subscription)
@@ -142,6 +145,7 @@ func (br *Broker) deliver(b *Batch, m *mqtt.Message, routes []*route) {
 	}
 	b.forget()
 	b.routes = routes[:0]
+	return n + br.forward(b, m)
 }
 
 // retain stores or deletes the retained message of m's topic. false: m only

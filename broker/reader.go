@@ -58,7 +58,7 @@ func (d *durability) newReader() *reader {
 // client is entered; unless it is new and not subscribed to anything, no message
 // is being dispatched.
 func (c *Client) makeDurable() {
-	d := c.broker.durable
+	d, to := c.broker.durable, c.routes()
 	r := d.newReader()
 	for sub := range c.sess.Subscriptions() {
 		r.begin(d, sub.Filter)
@@ -67,6 +67,7 @@ func (c *Client) makeDurable() {
 	c.status.add(isDurable)
 	c.sess.SetDurable(true)
 	d.durables.Add(1)
+	c.tellDurable(to)
 }
 
 // endReader is for the end of the session: nobody reads what waits. The client

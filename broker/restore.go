@@ -75,13 +75,14 @@ func (br *Broker) restore(b *Batch, s *durable.Session) error {
 		return err
 	}
 	c.goneSince(s, b.Now())
+	c.enter(b)
+	defer c.leave(b)
 	if !br.clients.add(c) {
+		c.ended = true
 		return fmt.Errorf("there is another one of the same client")
 	}
 	c.status.add(isDurable)
 	br.durable.durables.Add(1)
-	c.enter(b)
-	defer c.leave(b)
 	c.countPersistent(!s.CleanStart)
 	for _, rt := range routes {
 		f := split(rt.Filter)
@@ -91,6 +92,7 @@ func (br *Broker) restore(b *Batch, s *durable.Session) error {
 		}
 		c.route(rt, f, true)
 	}
+	c.routes()
 	c.wake(c.sess.ExpiresAt())
 	c.wake(c.sess.WillAt())
 	if s.OfflineAt == 0 {

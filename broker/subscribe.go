@@ -42,7 +42,7 @@ func (br *Broker) Subscribe(b *Batch, c *Client, conn Conn, f topic.Filter, o mq
 // session can't end in between. The error says that the client may not have
 // any more, or not this one. The client is entered.
 func (c *Client) subscribe(r *route, f topic.Filter) (isNew bool, err error) {
-	br := c.broker
+	br, to := c.broker, c.routes()
 	if f.Kind == topic.Exclusive && !br.exclusive.claim(c, f.Bare) {
 		return false, mqtt.QuotaExceeded
 	}
@@ -56,6 +56,12 @@ func (c *Client) subscribe(r *route, f topic.Filter) (isNew bool, err error) {
 	if rd := c.reader(); rd != nil && f.Kind != topic.Shared {
 		rd.subscribed(br.durable, r.Filter, old == nil)
 	}
+	if to != nil && f.Kind != topic.Shared {
+		to.Added(f.Bare, c.inLog(r.QoS))
+		if old != nil {
+			to.Removed(f.Bare, c.inLog(old.QoS))
+		}
+	}
 	c.route(r, f, old == nil)
 	return old == nil, nil
 }
@@ -65,7 +71,7 @@ func (c *Client) subscribe(r *route, f topic.Filter) (isNew bool, err error) {
 func (c *Client) route(r *route, f topic.Filter, isNew bool) {
 	br := c.broker
 	if f.Kind == topic.Shared {
-		br.groups.join(br, f, member{client: c, route: r})
+		br.groups.join(f, member{client: c, route: r})
 	} else {
 		br.index.Set(r)
 	}
@@ -86,12 +92,13 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 		c.leave(b)
 		return mqtt.UnspecifiedError
 	}
+	to := c.routes()
 	sub := c.sess.Unsubscribe(filter)
 	if sub == nil {
 		c.leave(b)
 		return mqtt.NoSubscriptionExisted
 	}
-	br.unroute(c, sub)
+	br.unroute(c, sub, to)
 	if r := c.reader(); r != nil {
 		delete(r.since, filter)
 		c.keepRecord(filter)
@@ -104,17 +111,21 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 	return mqtt.Success
 }
 
-// unroute takes a subscription out of the index. The client is entered.
-func (br *Broker) unroute(c *Client, sub *session.Subscription) {
+// unroute takes a subscription out of the index; to is what Client.routes said
+// when the session had it. The client is entered.
+func (br *Broker) unroute(c *Client, sub *session.Subscription, to Routes) {
 	br.count.subscriptions.Add(-1)
 	f := split(sub.Filter)
 	if f.Kind == topic.Shared {
-		br.groups.leave(br, f, c)
+		br.groups.leave(f, c)
 		br.count.sharedSubscriptions.Add(-1)
 		c.shared--
 		return
 	}
 	br.index.Delete(f.Bare, routeKey{&c.self, f.Kind})
+	if to != nil {
+		to.Removed(f.Bare, c.inLog(sub.QoS))
+	}
 	if f.Kind == topic.Exclusive {
 		br.exclusive.release(c, f.Bare)
 	}

@@ -24,14 +24,18 @@ func (br *Broker) publishAlias(b *Batch, m *mqtt.Message) {
 	k.Topic, k.Retain = sysAlias+rest, false
 	routes := br.index.Match(k.Topic, b.routes[:0])
 	for i, r := range routes {
-		if strings.HasPrefix(r.Bare(), sysAlias) {
+		if isAlias(r) {
 			r.to.Deliver(b, k, &r.Subscription)
 		}
 		routes[i] = nil
 	}
 	b.forget()
 	b.routes = routes[:0]
+	br.forward(b, k)
 }
+
+// isAlias reports whether r is of somebody who subscribes below sysAlias.
+func isAlias(r *route) bool { return strings.HasPrefix(r.Bare(), sysAlias) }
 
 // formerNames are what EMQ X called metrics on $SYS in versions before 4.3, by
 // the names they have now.

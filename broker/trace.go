@@ -33,6 +33,14 @@ func (br *Broker) traceRoute(m *mqtt.Message, matched int) {
 	}
 }
 
+// traceForward tells how many other nodes, and members of shared groups there,
+// a message goes to.
+func (br *Broker) traceForward(m *mqtt.Message, n int) {
+	if n > 0 && br.trace.Active() != nil {
+		br.traceMessage(m, slog.LevelDebug, "forward", slog.Int("to", n))
+	}
+}
+
 // traceRetained tells of the retained message of a topic: stored, deleted or
 // refused.
 func (br *Broker) traceRetained(m *mqtt.Message, event string, err error) {

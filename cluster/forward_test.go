@@ -55,7 +55,7 @@ func startMessaging(t *testing.T, s *sim, id string) *messaging {
 		Wake:     func() { r.soon(0, func() { r.groups.Redispatch() }) },
 	})
 	r.inbox = NewInbox(InboxOptions{
-		Network: n, Log: quiet, Epoch: epoch, Receiver: r, Stats: &r.forward.Stats,
+		Network: n, Log: quiet, Epoch: epoch, Receiver: func() Receiver { return r }, Stats: &r.forward.Stats,
 		Wake: func() { r.soon(confirmTime, r.confirm) },
 	})
 	r.box = r.forward.NewOutbox()
@@ -143,6 +143,9 @@ func number(m *mqtt.Message) uint64 {
 	}
 	return binary.BigEndian.Uint64(m.Payload)
 }
+
+// End is Receiver's.
+func (r *messaging) End() {}
 
 // Deliver is Receiver's.
 func (r *messaging) Deliver(m *mqtt.Message) {

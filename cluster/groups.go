@@ -23,7 +23,7 @@ type Groups struct {
 	self     string
 	routes   *Routes
 	forward  *Forwarder
-	to       Receiver
+	to       Receiver // Redispatch's
 	strategy func(group string) broker.Strategy
 	wake     func()
 
@@ -44,7 +44,7 @@ type GroupsOptions struct {
 	Self      string // this node's id
 	Routes    *Routes
 	Forwarder *Forwarder
-	Receiver  Receiver
+	Receiver  Receiver // for what is taken back and stays here
 	Strategy  func(group string) broker.Strategy
 	// Wake is called by any goroutine when there is something to Redispatch; it
 	// must not block or call back.
@@ -68,10 +68,10 @@ func (g *Groups) Dispatch(box *Outbox, m *mqtt.Message, filter, group string, me
 	return shares != nil && g.give(box, m, filter, group, shares, GroupCount{group, uint32(members), uint32(online)}, nil) == gaveAway
 }
 
-// Forward gives m to a member of a group that has none on this node. m may be
-// borrowed.
-func (g *Groups) Forward(box *Outbox, m *mqtt.Message, to GroupMatch) {
-	g.give(box, m, to.Filter, to.Shares[0].Name, to.Shares, GroupCount{}, nil)
+// Forward gives m to a member of a group that has none on this node; false: their
+// nodes have gone. m may be borrowed.
+func (g *Groups) Forward(box *Outbox, m *mqtt.Message, to GroupMatch) bool {
+	return g.give(box, m, to.Filter, to.Shares[0].Name, to.Shares, GroupCount{}, nil) == gaveAway
 }
 
 // What give has come to.
@@ -171,6 +171,9 @@ func (g *Groups) Redispatch() {
 	g.mu.Unlock()
 	for _, k := range again {
 		g.redispatch(k)
+	}
+	if len(again) > 0 {
+		g.to.End()
 	}
 	g.box.Flush()
 }

@@ -16,7 +16,8 @@ const (
 	repeatTime   = 1_000   // results that the other side hasn't said it has seen
 )
 
-// Receiver is who gets what other nodes forward: the broker.
+// Receiver is who gets what other nodes forward: the broker. One goroutine at a
+// time calls it.
 type Receiver interface {
 	// Deliver gives m to this node's own plain subscribers, and sends it nowhere
 	// else. m and its payload are borrowed, see mqtt.Message.
@@ -26,6 +27,9 @@ type Receiver interface {
 	// goroutine, perhaps at once: kept says that a member has m, and what
 	// becomes of it is this node's business; else somebody must take it again.
 	Dispatch(m *mqtt.Message, filter, group string, done func(kept bool)) bool
+	// End tells that nothing more follows for now: what has been written for
+	// clients may go out.
+	End()
 }
 
 // Inbox takes what other nodes forward and hands it to the broker, in order and
@@ -35,7 +39,7 @@ type Inbox struct {
 	net   Network
 	log   *slog.Logger
 	epoch uint64
-	to    Receiver
+	open  func() Receiver
 	stats *ForwardStats
 	wake  func()
 
@@ -48,9 +52,9 @@ type Inbox struct {
 type InboxOptions struct {
 	Network  Network
 	Log      *slog.Logger
-	Epoch    uint64 // of this start, as for Routes
-	Receiver Receiver
-	Stats    *ForwardStats // Received and Missed are counted there
+	Epoch    uint64          // of this start, as for Routes
+	Receiver func() Receiver // makes one for what comes from one node
+	Stats    *ForwardStats   // Received and Missed are counted there
 	// Wake is called by any goroutine when Tick has something to do that it
 	// didn't announce; it must not block or call back.
 	Wake func()
@@ -60,6 +64,7 @@ type InboxOptions struct {
 // other, and own the first part.
 type inbound struct {
 	id       uint64
+	to       Receiver
 	guarded  uint64
 	partial  []byte // of a record that was cut
 	decoding messageDecoder
@@ -75,7 +80,7 @@ type inbound struct {
 
 // NewInbox makes an Inbox that has received nothing yet.
 func NewInbox(o InboxOptions) *Inbox {
-	return &Inbox{net: o.Network, log: o.Log, epoch: o.Epoch, to: o.Receiver, stats: o.Stats, wake: o.Wake, senders: make(map[string]*inbound)}
+	return &Inbox{net: o.Network, log: o.Log, epoch: o.Epoch, open: o.Receiver, stats: o.Stats, wake: o.Wake, senders: make(map[string]*inbound)}
 }
 
 // Receive takes a message of KindForward. What comes from one node must be
@@ -93,6 +98,7 @@ func (in *Inbox) Receive(from string, data []byte, now int64) error {
 			var n int
 			size := len(r.left)
 			n, err = in.records(s, r.left)
+			s.to.End()
 			in.arrived(from, s, size, n)
 		}
 	}
@@ -110,7 +116,7 @@ func (in *Inbox) begin(from string, b *batch, r *reader, now int64) *inbound {
 	in.now = now
 	s := in.senders[from]
 	if s == nil || b.stream > s.id {
-		s = &inbound{id: b.stream}
+		s = &inbound{id: b.stream, to: in.open()}
 		if b.receiver != 0 && b.receiver != in.epoch { // began before we did; the sender learns that from our answer
 			s.at, s.guarded = b.position, b.guarded
 		}
@@ -200,7 +206,7 @@ func (in *Inbox) record(s *inbound, kind byte, data []byte) error {
 		if err := s.decoding.message(&r, &m); err != nil {
 			return err
 		}
-		in.to.Deliver(&m)
+		s.to.Deliver(&m)
 	case recordDirected, recordGuarded:
 		done := func(bool) {}
 		if kind == recordGuarded {
@@ -210,7 +216,7 @@ func (in *Inbox) record(s *inbound, kind byte, data []byte) error {
 		}
 		group, filter := r.string(), r.string()
 		err := s.decoding.message(&r, &m)
-		if err != nil || !in.to.Dispatch(&m, filter, group, done) {
+		if err != nil || !s.to.Dispatch(&m, filter, group, done) {
 			done(false)
 		}
 		return err

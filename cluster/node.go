@@ -47,7 +47,7 @@ type pump struct {
 type NodeOptions struct {
 	Self     string // this node's id
 	Network  Network
-	Receiver Receiver
+	Receiver func() Receiver // makes one for each goroutine that delivers
 	Sessions Sessions
 	Strategy func(group string) broker.Strategy
 	Log      *slog.Logger
@@ -67,7 +67,7 @@ func NewNode(o NodeOptions) *Node {
 		Network: o.Network, Table: n.Routes.Table(), Log: o.Log, Epoch: start, Room: o.Room, Wake: n.wakePump,
 	})
 	n.Groups = NewGroups(GroupsOptions{
-		Self: o.Self, Routes: n.Routes, Forwarder: n.Forward, Receiver: o.Receiver, Strategy: o.Strategy, Wake: n.wake,
+		Self: o.Self, Routes: n.Routes, Forwarder: n.Forward, Receiver: o.Receiver(), Strategy: o.Strategy, Wake: n.wake,
 	})
 	n.Claims = NewClaims(ClaimsOptions{Self: o.Self, Start: start, Network: o.Network, Log: o.Log, Sessions: o.Sessions, Wake: n.wake})
 	n.inbox = NewInbox(InboxOptions{

@@ -83,6 +83,8 @@ type memory struct {
 	sessions map[string]string
 }
 
+func (r *memory) End() {}
+
 func (r *memory) Deliver(m *mqtt.Message) { r.note("plain " + string(m.Payload)) }
 
 func (r *memory) Dispatch(m *mqtt.Message, _, group string, done func(bool)) bool {
@@ -147,7 +149,7 @@ func TestNode(t *testing.T) {
 		start := func(id string) *Node {
 			brokers[id] = &memory{sessions: map[string]string{}}
 			return NewNode(NodeOptions{
-				Self: id, Network: meshEnd{net, id}, Receiver: brokers[id], Sessions: brokers[id], Log: quiet,
+				Self: id, Network: meshEnd{net, id}, Receiver: func() Receiver { return brokers[id] }, Sessions: brokers[id], Log: quiet,
 				Strategy: func(string) broker.Strategy { return broker.RoundRobin },
 				Now:      func() int64 { return time.Now().UnixMilli() },
 			})

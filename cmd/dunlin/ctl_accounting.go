@@ -32,6 +32,8 @@ func accountingVerbs(where *place) *cobra.Command {
 type account struct {
 	Since, TopSince                  int64 // Unix milliseconds
 	Published, Matched, Redispatched uint64
+	MovedIn                          uint64 `json:"moved_in"`
+	MovedOut                         uint64 `json:"moved_out"`
 	Delivered                        uint64
 	Queued, Balance                  int64
 	Dropped                          map[string]uint64
@@ -50,6 +52,8 @@ func (a *account) print(r *remote) {
 	a.printReasons(r, "dropped", a.MessagesDropped)
 	r.printf("matched       : %d\n", a.Matched)
 	r.printf("redispatched  : %d\n", a.Redispatched)
+	r.printf("moved in      : %d\n", a.MovedIn)
+	r.printf("moved out     : %d\n", a.MovedOut)
 	r.printf("delivered     : %d\n", a.Delivered)
 	r.printf("queued        : %d\n", a.Queued)
 	a.printReasons(r, "dropped", a.Dropped)

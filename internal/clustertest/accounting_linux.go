@@ -11,6 +11,8 @@ type Accounting struct {
 	Published    int64            `json:"published"`
 	Matched      int64            `json:"matched"`
 	Redispatched int64            `json:"redispatched"`
+	MovedIn      int64            `json:"moved_in"`
+	MovedOut     int64            `json:"moved_out"`
 	Delivered    int64            `json:"delivered"`
 	Queued       int64            `json:"queued"`
 	Dropped      map[string]int64 `json:"dropped"`
@@ -20,11 +22,11 @@ type Accounting struct {
 // check returns what is wrong with the account, or nil. The node's own balance
 // is not trusted.
 func (a *Accounting) check() error {
-	out := a.Delivered + a.Queued
+	out := a.Delivered + a.Queued + a.MovedOut
 	for _, n := range a.Dropped {
 		out += n
 	}
-	if in := a.Matched + a.Redispatched; in != out {
+	if in := a.Matched + a.Redispatched + a.MovedIn; in != out {
 		return fmt.Errorf("%d deliveries came in and %d are accounted for: %+v", in, out, *a)
 	}
 	if a.Balance != 0 {

@@ -24,6 +24,8 @@ interface Accounts {
   published: number
   matched: number
   redispatched: number
+  moved_in: number
+  moved_out: number
   delivered: number
   queued: number
   dropped: Record<string, number>
@@ -94,12 +96,24 @@ function Equation({ accounts: a }: { accounts: Accounts }) {
         {term(t.matched, a.matched, t.matchedNote)}
         <i>+</i>
         {term(t.redispatched, a.redispatched, t.redispatchedNote)}
+        {a.moved_in + a.moved_out > 0 && (
+          <>
+            <i>+</i>
+            {term(t.movedIn, a.moved_in, t.movedInNote)}
+          </>
+        )}
         <i>=</i>
         {term(t.delivered, a.delivered, t.deliveredNote)}
         <i>+</i>
         {term(t.queued, a.queued, t.queuedNote)}
         <i>+</i>
         {term(t.dropped, sum(a.dropped), t.droppedNote)}
+        {a.moved_in + a.moved_out > 0 && (
+          <>
+            <i>+</i>
+            {term(t.movedOut, a.moved_out, t.movedOutNote)}
+          </>
+        )}
       </div>
       <div className={`notice ${a.balance === 0 ? 'good' : 'warn'}`}>
         <Icon name={a.balance === 0 ? 'check' : 'warn'} />
