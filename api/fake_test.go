@@ -61,7 +61,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		Health: func() Health {
 			return Health{[]string{"mind the gap"}, []Backend{{Name: "mysql", Since: time.Unix(1, 0), Error: "connection refused", Waiting: 2, Busy: 1}}}
 		},
-		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: &f.listeners,
+		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: &f.listeners, Evacuation: new(fakeEvacuation),
 		On:     func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
 		Traces: f.clients.traces, Zone: f.zone,
 		Reread: func() error { return f.broken }, Store: fakeStore{},

@@ -51,6 +51,10 @@ func (s *Server) health(*request) (any, error) {
 // load balancers and Kubernetes ask for them.
 func (s *Server) serveReady(w http.ResponseWriter) {
 	accepts := func(l server.ListenerStatus) bool { return l.Running }
+	if s.evacuating() {
+		writeText(w, http.StatusServiceUnavailable, errEvacuating.text)
+		return
+	}
 	if s.o.MQTT == nil || !slices.ContainsFunc(s.o.MQTT.Listeners(), accepts) {
 		writeText(w, http.StatusServiceUnavailable, "no MQTT listener is open")
 		return

@@ -16,7 +16,7 @@ func (s *Server) allRoutes() []Route {
 		s.clientRoutes(), s.tuneRoutes(), s.retainedRoutes(), s.maintainRoutes(), s.telemetryRoutes(), s.connectionRoutes(), s.subscriptionRoutes(), s.messageRoutes(),
 		s.listenerRoutes(), s.figureRoutes(), s.historyRoutes(), s.pluginRoutes(), s.logRoutes(), s.configRoutes(), s.traceRoutes(), s.aclTestRoutes(), s.documentRoutes(), s.dataRoutes(),
 		s.sessionRoutes(), s.userRoutes(), s.appRoutes(),
-		s.pendingRoutes(), s.accountingRoutes(), s.topicMetricRoutes(), s.slowRoutes(),
+		s.pendingRoutes(), s.accountingRoutes(), s.topicMetricRoutes(), s.slowRoutes(), s.evacuationRoutes(),
 	} {
 		all = append(all, some...)
 	}

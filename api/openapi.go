@@ -58,6 +58,7 @@ func components() object {
 			"absent":    textResponse("There is no such route, or the part it belongs to is switched off."),
 			"tooLong":   textResponse("The body is longer than 4 MB, or an array in it than 100,000."),
 			"wait":      textResponse("Too many wrong logins came from this address; Retry-After says how many seconds to wait."),
+			"busy":      textResponse("The node is not available for clients."),
 			"broken":    textResponse("The handler failed; the log says how."),
 		},
 		"schemas": object{"meta": object{
@@ -193,6 +194,9 @@ func (r *Route) responses() object {
 	}
 	if !r.open {
 		all["401"], all["429"] = ref("login"), ref("wait")
+	}
+	if r.busy {
+		all["503"] = ref("busy")
 	}
 	return all
 }

@@ -29,6 +29,7 @@ type Route struct {
 	local   bool // is there on the socket only
 	open    bool // needs no login: at the management ports, or, if private, at those of the dashboard
 	private bool // is not there at the management ports
+	busy    bool // is answered with status 503 while the node wants to be left alone
 	own     bool // is about the caller's own login: a viewer may have it, and who has to change a password
 	secret  bool // shows what viewers must not see
 	// exact finds the route by no path with an empty part. A client makes /retained/

@@ -32,6 +32,9 @@ func (br *Broker) ByID() iter.Seq2[string, *Client] {
 // Sessions is how many clients there are, connected or not.
 func (br *Broker) Sessions() int { return br.clients.len() }
 
+// Connected is how many clients have a connection.
+func (br *Broker) Connected() int { return int(br.count.connections.Value()) }
+
 // Filters are the distinct topic filters that somebody on this node has,
 // without $share and such, in no order; see topic.Index.All.
 func (br *Broker) Filters() iter.Seq[string] {

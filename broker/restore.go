@@ -13,7 +13,7 @@ import (
 )
 
 // willGrace is how long, in seconds, the wills of clients wait at least that
-// were connected when the process ended: they may come back.
+// were connected when the process ended, or were sent away: they may come back.
 const willGrace = 30
 
 // Restored is what Restore has found.

@@ -62,3 +62,20 @@ func (br *Broker) publishJudged(b *Batch, d *departure, name string, code mqtt.R
 	br.traceMessage(m, slog.LevelInfo, "will")
 	br.Publish(b, d.info, m)
 }
+
+// HoldWill gives the client of conn time to connect again before its will is
+// published, since it is conn's end that the broker wants: on a node that is
+// about to stop, which by MQTT 5 clause 3.1.2.5 may publish wills late. There
+// is none of a client whose session ends with conn.
+func (c *Client) HoldWill(b *Batch, conn Conn) {
+	c.enter(b)
+	defer c.leave(b)
+	w := c.sess.Will()
+	switch {
+	case !c.owns(conn) || w == nil:
+	case c.sess.ExpiryInterval() == 0:
+		c.sess.SetWill(nil)
+	default:
+		c.sess.SetWill(&session.Will{Msg: w.Msg, Delay: max(w.Delay, willGrace)})
+	}
+}

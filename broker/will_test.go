@@ -53,6 +53,18 @@ func TestWill(t *testing.T) {
 		now := uint32(0)
 		a.client.Close(a.batch, a.fakeConn, "disconnect_with_will_message", &now, true)
 	})
+	away := func(a *peer) { a.client.HoldWill(a.batch, a.fakeConn); closed(a) }
+	f("sent away", 0, 100, willGrace, away)
+	f("sent away with a longer delay", 50, 100, 50, away)
+	f("sent away with a short session", 0, 10, 10, away)
+	f("sent away with its session", 0, 0, -1, away)
+	f("sent away and back", 0, 100, -1, func(a *peer) { away(a); a.connect("a", v5, expiry(100)) })
+	f("sent away and kicked", 0, 100, 0, func(a *peer) { away(a); a.Kick(a.batch, "a") })
+	f("a superseded connection is sent away", 0, 100, 0, func(a *peer) {
+		now := a.connect("a", v5, expiry(100), will("will", 0))
+		a.client.HoldWill(a.batch, a.fakeConn)
+		closed(now)
+	})
 	f("the broker stops", 0, 0, -1, func(a *peer) { a.BeginStop(); closed(a) })
 	f("the broker stops, delayed", 5, 100, -1, func(a *peer) { closed(a); a.BeginStop() })
 }

@@ -12,7 +12,7 @@ import (
 
 // health is for the management API.
 func (n *Node) health() api.Health {
-	now := condition{dataDir: n.Config.Node.DataDir, listeners: n.Server.Listeners(), alarms: n.Alarms.Active()}
+	now := condition{dataDir: n.Config.Node.DataDir, listeners: n.Server.Listeners(), alarms: n.Alarms.Active(), evacuation: n.Server.Evacuation()}
 	now.look(n.started)
 	return api.Health{Warnings: append(n.Warnings(), now.troubles()...), Backends: n.backends()}
 }
@@ -20,14 +20,15 @@ func (n *Node) health() api.Health {
 // condition is how the node and its machine are at one moment. What can't be
 // found out is zero.
 type condition struct {
-	dataDir   string
-	listeners []server.ListenerStatus
-	alarms    []alarm.Alarm
-	disk      host.FileSystem
-	open      uint64 // files, with connections
-	most      uint64 // of them that there may be
-	clock     time.Time
-	stepped   time.Duration // how far the clock was set since the start
+	dataDir    string
+	listeners  []server.ListenerStatus
+	alarms     []alarm.Alarm
+	evacuation server.EvacuationStatus
+	disk       host.FileSystem
+	open       uint64 // files, with connections
+	most       uint64 // of them that there may be
+	clock      time.Time
+	stepped    time.Duration // how far the clock was set since the start
 }
 
 // look finds out about the machine; started is when the node did.
@@ -55,6 +56,10 @@ func (c *condition) troubles() (all []string) {
 		if id := "mqtt:" + l.Protocol + ":" + l.Name; !l.Running {
 			add("listener %s is stopped, nobody can connect there. To open it: dunlin ctl listeners restart %[1]s", id)
 		}
+	}
+	if e := &c.evacuation; e.State != server.NoEvacuation {
+		add("the node is being evacuated, %d of %d clients are still connected: %s. To let clients in again: dunlin ctl cluster evacuate stop",
+			e.Connected, e.InitialConnected, e.State)
 	}
 	for i := range c.alarms {
 		a := &c.alarms[i]

@@ -66,8 +66,12 @@ func (c *conn) enrich(k *mqtt.Connect, ask *hook.ConnInfo) (mqtt.ReasonCode, str
 	c.problem = k.Version == mqtt.V5 && (!k.Props.Has(mqtt.PropRequestProblemInfo) || k.Props.RequestProblemInfo == 1)
 	c.mu.Unlock()
 
-	if s := c.listener.server; s.most.Load() > 0 && s.open.Load() > s.most.Load() {
+	s := c.listener.server
+	if s.most.Load() > 0 && s.open.Load() > s.most.Load() {
 		return mqtt.QuotaExceeded, "node.max_clients are connected"
+	}
+	if e := s.refuses(); e != nil {
+		return e.code(), "the node is being evacuated"
 	}
 	e := hook.ClientConnect{Conn: ask}
 	c.listener.server.broker.OnConnect(&e)
@@ -263,6 +267,9 @@ func (c *conn) refuseConnect(ask *hook.ConnInfo, code mqtt.ReasonCode, say strin
 	var props *mqtt.Properties
 	if c.problem && say != "" {
 		props = &mqtt.Properties{Present: mqtt.PropReasonString, ReasonString: say}
+	}
+	if e := c.listener.server.refuses(); e != nil && code == e.code() && ask.Client.Version == mqtt.V5 {
+		props = e.refer(props)
 	}
 	props = c.hookConnack(ask, code, props)
 	c.refuse(ask.Client.Version, code, code.String(), say, props)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -49,6 +50,7 @@ type Server struct {
 	most       atomic.Int64 // MaxClients
 	congestion congestion
 	loops      *loops
+	evacuation atomic.Pointer[evacuation] // nil: none goes on; set with changing held
 
 	changing sync.Mutex // held while listeners are opened, closed and reloaded; before mu
 	stopped  bool
@@ -147,11 +149,18 @@ func cantListen(l *listener, err error) error {
 const stopTime = 3 * time.Second
 
 // Stop closes all listeners, tells every version 5 client that the server goes
-// down, and waits until the connections have ended, 3 seconds at most.
+// down, and waits until the connections have ended, 3 seconds at most. Those
+// whom an evacuation has not got to yet are sent away as by that.
 func (s *Server) Stop() {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	s.stopped = true
+	if e := s.refuses(); e != nil {
+		b := s.broker.NewBatch()
+		s.evict(b, e, math.MaxInt)
+		b.End()
+	}
+	s.endEvacuation()
 	for _, l := range s.opened() {
 		l.stop(broker.Ending{Code: mqtt.ServerShuttingDown, Word: "shutdown"})
 	}

@@ -38,7 +38,7 @@ func ctlCommand(name string) *cobra.Command {
 		return err
 	})
 	groups := []*cobra.Command{
-		statusVerb(&where), brokerVerbs(&where), clusterVerbs(&where), clientVerbs(&where), sessionVerbs(&where), routeVerbs(&where, "routes"),
+		statusVerb(&where), brokerVerbs(&where), clusterVerbs(&where), rebalanceVerbs(&where), clientVerbs(&where), sessionVerbs(&where), routeVerbs(&where, "routes"),
 		routeVerbs(&where, "topics"), subscriptionVerbs(&where), pluginVerbs(&where), moduleVerbs(&where), listenerVerbs(&where),
 		vmVerbs(&where), aclVerbs(&where), bannedVerbs(&where), accountVerbs(&where, "users", "user", "auth_username", "username"),
 		accountVerbs(&where, "clientid", "", "auth_clientid", "clientid"), saslVerbs(&where), alarmVerbs(&where), logVerbs(&where),

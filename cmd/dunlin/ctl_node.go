@@ -64,6 +64,7 @@ func clusterVerbs(where *place) *cobra.Command {
 		verb{use: "leave", short: "Refused: this version has no clusters", run: alone("Failed to leave the cluster: node_not_in_cluster")},
 		verb{use: "force-leave <Node>", short: "Refused: this version has no clusters",
 			run: alone("Failed to remove the node from cluster: node_not_in_cluster")},
+		evacuateVerb(),
 		verb{use: "status", short: "List the nodes", run: func(r *remote, _ []string) error {
 			var brokers []struct {
 				Node   string

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/dunlin-mq/dunlin/server"
+)
+
+// Evacuations send the clients of this node to others before it stops; they
+// return at once.
+type Evacuations interface {
+	Evacuate(server.Evacuation) error
+	EndEvacuation() error
+	Evacuation() server.EvacuationStatus
+}
+
+// What EMQ X assumes where nothing is said: connections a second, and seconds.
+const (
+	evictRate    = 500
+	evictWait    = 60
+	takeoverWait = 60
+)
+
+// evacuationRoutes are EMQ X Enterprise 4.4's.
+func (s *Server) evacuationRoutes() []Route {
+	if s.o.Evacuation == nil {
+		return nil
+	}
+	const (
+		stats   = "stats: {initial_connected: int, initial_sessions: int, current_connected: int, current_sessions: int}"
+		members = "state, connection_eviction_rate: int, connection_goal: int, server_reference, moved: bool, " + stats
+	)
+	all := []Route{
+		{Method: "GET", Path: "/load_rebalance/availability_check", Name: "load_rebalance_availability_check", open: true, busy: true,
+			Summary: "Whether clients may be sent to this node: while it is being evacuated the answer is status 503, without a login", handle: s.available},
+		{Method: "GET", Path: "/load_rebalance/status", Name: "load_rebalance_status", Summary: "Whether this node is being evacuated, and how far that is",
+			Returns: "{status: 'enabled'|'disabled', node, process?, state?, connection_eviction_rate?: int, connection_goal?: int, server_reference?, moved?: bool, " +
+				strings.Replace(stats, "stats", "stats?", 1) + "}", handle: s.evacuationStatus},
+		{Method: "GET", Path: "/load_rebalance/global_status", Name: "load_rebalance_global_status", Summary: "Which nodes are being evacuated",
+			Returns: "{evacuations: {*: {" + members + "}}, rebalances: {}}", handle: s.evacuations},
+		{Method: "POST", Path: "/load_rebalance/:node/evacuation/start", Name: "load_rebalance_evacuation_start", Strict: true,
+			Summary: "Send all clients of a node to others", Fails: []int{codeUnknown}, handle: s.onNode(codeUnknown, s.evacuate),
+			Params: []Param{
+				{Name: "conn_evict_rate", Type: Whole, Doc: "connections to end in a second; 500"},
+				{Name: "redirect_to", Type: Text, Doc: "where clients of MQTT 5 shall go: one or more of host:port, with blanks or commas between"},
+				{Name: "server_reference", Type: Text, Doc: "another name of redirect_to"},
+				{Name: "moved", Type: Flag, Doc: "clients of MQTT 5 shall remember that: Server moved (0x9D) in place of Use another server (0x9C)"},
+				{Name: "wait_health_check", Type: Whole, Doc: "seconds for load balancers to notice; 60"},
+				{Name: "wait_takeover", Type: Whole, Doc: "seconds for clients to take their sessions over, after the last connection; 60"},
+			}},
+		{Method: "POST", Path: "/load_rebalance/:node/evacuation/stop", Name: "load_rebalance_evacuation_stop",
+			Summary: "Let clients in again", Fails: []int{codeUnknown},
+			handle: s.onNode(codeUnknown, func(*request) (any, error) { return nil, s.o.Evacuation.EndEvacuation() })},
+	}
+	for i := range all {
+		all[i].Versions = V4
+	}
+	return all
+}
+
+func (s *Server) evacuate(q *request) (any, error) {
+	to := func(name string) []string {
+		return strings.FieldsFunc(q.params.text(name), func(r rune) bool { return r == ' ' || r == ',' })
+	}
+	seconds := func(name string, otherwise int64) time.Duration {
+		return time.Duration(min(q.params.whole(name, otherwise), 1<<31)) * time.Second
+	}
+	e := server.Evacuation{
+		Servers: append(to("redirect_to"), to("server_reference")...), Moved: q.params.flag("moved"),
+		Rate: int(min(q.params.whole("conn_evict_rate", evictRate), 1<<31-1)),
+		Wait: seconds("wait_health_check", evictWait), Takeover: seconds("wait_takeover", takeoverWait),
+	}
+	if err := e.Validate(); err != nil {
+		return nil, fail(codeValue, err.Error())
+	}
+	return nil, s.o.Evacuation.Evacuate(e)
+}
+
+// evacuationRow is an evacuation as EMQ X shows it.
+func evacuationRow(e *server.EvacuationStatus) object {
+	return object{
+		"state": e.State.String(), "connection_eviction_rate": e.Rate, "connection_goal": 0,
+		"server_reference": strings.Join(e.Servers, " "), "moved": e.Moved,
+		"stats": object{
+			"initial_connected": e.InitialConnected, "initial_sessions": e.InitialSessions,
+			"current_connected": e.Connected, "current_sessions": e.Sessions,
+		},
+	}
+}
+
+func (s *Server) evacuationStatus(*request) (any, error) {
+	e := s.o.Evacuation.Evacuation()
+	if e.State == server.NoEvacuation {
+		return object{"status": "disabled", "node": s.o.Node}, nil
+	}
+	row := evacuationRow(&e)
+	row["status"], row["node"], row["process"] = "enabled", s.o.Node, "evacuation"
+	return row, nil
+}
+
+func (s *Server) evacuations(*request) (any, error) {
+	all := object{}
+	if e := s.o.Evacuation.Evacuation(); e.State != server.NoEvacuation {
+		all[s.o.Node] = evacuationRow(&e)
+	}
+	return object{"evacuations": all, "rebalances": object{}}, nil
+}
+
+// errEvacuating is for load balancers, which look at the status alone.
+var errEvacuating = &refusal{status: http.StatusServiceUnavailable, text: "the node is being evacuated"}
+
+func (s *Server) available(*request) (any, error) {
+	if s.evacuating() {
+		return nil, errEvacuating
+	}
+	return nil, nil
+}
+
+// evacuating reports whether clients are to go to other nodes.
+func (s *Server) evacuating() bool {
+	return s.o.Evacuation != nil && s.o.Evacuation.Evacuation().State != server.NoEvacuation
+}
