@@ -34,29 +34,31 @@ type Options struct {
 	Users     keep.Map        // those of the dashboard; nil: gone with the process
 	Passwords *auth.Passwords // those of the process; nil: some of its own
 
-	Accounts   Accounts
-	Rules      Rules
-	Bans       Bans
-	Caches     Caches
-	Drainer    Drainer
-	Scram      Scram
-	Backup     *backup.Target // what is exported, but for the apps
-	Exports    backup.Folder
-	Alarms     Alarms
-	Logs       Logs
-	Traces     *trace.Tracer
-	Configs    Configs
-	Broker     *broker.Broker // clients, subscriptions, messages
-	MQTT       Listeners
+	Accounts  Accounts
+	Rules     Rules
+	Bans      Bans
+	Caches    Caches
+	Drainer   Drainer
+	Scram     Scram
+	Backup    *backup.Target // what is exported, but for the apps
+	Exports   backup.Folder
+	Alarms    Alarms
+	Logs      Logs
+	Traces    *trace.Tracer
+	Configs   Configs
+	Broker    *broker.Broker // clients, subscriptions, messages
+	MQTT      Listeners
+	Metrics   *metrics.Registry
+	History   *metrics.History
+	Zone      func(name string) (string, *broker.Zone, bool) // of a listener; the first one's for an empty name
+	ReloadACL func() error                                   // reads the rule file again
+	Reread    func() error                                   // reads the certificates of all listeners again
+	Store     Store
+	Health    func() Health // nil: nothing is wrong
+	Backends  func() []Backend
+
 	Evacuation Evacuations
-	Metrics    *metrics.Registry
-	History    *metrics.History
-	Zone       func(name string) (string, *broker.Zone, bool) // of a listener; the first one's for an empty name
-	ReloadACL  func() error                                   // reads the rule file again
-	Reread     func() error                                   // reads the certificates of all listeners again
-	Store      Store
-	Health     func() Health // nil: nothing is wrong
-	Backends   func() []Backend
+
 	// On reports whether something is on that EMQ X has as a plugin or module of
 	// this name.
 	On func(name string) bool
