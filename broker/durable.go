@@ -51,6 +51,8 @@ type durability struct {
 	zone     func(name string) *Zone
 	sessions Map
 	records  *durable.Keeper // of sessions
+	remains  remains         // of these
+	failedAt atomic.Int64    // when a record could not be written, Unix milliseconds; 0: the last one was
 	busy     atomic.Int64    // appends, saves and changes of records that are under way
 	shards   []*shard
 	feeder   feeder
@@ -78,7 +80,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	log := o.Messages
 	d := &durability{br: br, log: log, states: o.States, sessions: o.Sessions, zone: o.Zone, anyway: cfg.Unavailable == "memory", records: durable.NewKeeper(o.Sessions, maxPending), seed: maphash.MakeSeed()}
 	d.ctx, d.stop = context.WithCancel(context.Background())
-	d.feeder.d = d
+	d.feeder.d, d.remains.d = d, d
 	d.feeder.ready = make(chan struct{}, 1)
 	for n := range log.Shards() {
 		s := &shard{d: d, wake: make(chan struct{}, 1)}

@@ -29,7 +29,8 @@ type fakeShard struct {
 	mu      sync.Mutex
 	entries []engine.Entry // the first has number first
 	first   uint64
-	fail    error // of appends and reads
+	fail    error // of appends, and of reads
+	reading bool  // but reads work
 	reads   int
 	held    chan struct{} // not nil: acknowledgements wait until it is closed
 	queue   chan func()
@@ -96,7 +97,7 @@ func (l *fakeLog) Read(ctx context.Context, shard int, from uint64, filters []st
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reads++
-	if s.fail != nil {
+	if s.fail != nil && !s.reading {
 		return nil, from, s.fail
 	}
 	if l.chunk > 0 {
@@ -183,6 +184,7 @@ type fakeMap struct {
 	mu  sync.Mutex
 	all map[string][]byte
 	n   int // changes
+	m   int // with those that failed
 }
 
 func newFakeMap(l *fakeLog) *fakeMap { return &fakeMap{log: l, all: make(map[string][]byte)} }
@@ -200,12 +202,12 @@ func (m *fakeMap) change(done func(error), do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.fail
-	if err == nil {
-		m.mu.Lock()
+	m.mu.Lock()
+	if m.m++; err == nil {
 		do()
 		m.n++
-		m.mu.Unlock()
 	}
+	m.mu.Unlock()
 	s.queue <- func() { done(err) }
 }
 
@@ -238,4 +240,10 @@ func (m *fakeMap) changes() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.n
+}
+
+func (m *fakeMap) tries() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.m
 }

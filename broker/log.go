@@ -6,9 +6,9 @@ import (
 )
 
 // throttleTime is how long, in milliseconds, a throttle is silent after a line.
-const throttleTime = 10_000
+const throttleTime = 60_000
 
-// throttle lets one line in ten seconds through to the log and tells how many
+// throttle lets one line a minute through to the log and tells how many
 // it has kept back: for what any client can cause as often as it likes.
 type throttle struct {
 	until   atomic.Int64
@@ -30,5 +30,5 @@ func (t *throttle) warn(log *slog.Logger, now int64, text string, args ...any) {
 
 // throttles are the broker's, one for each kind of line.
 type throttles struct {
-	badDelay, delayedFull, delayedUnkept, notRetained, willDenied, badAutoSubscribe, notKept, notRead, notSaved throttle
+	badDelay, delayedFull, delayedUnkept, notRetained, willDenied, badAutoSubscribe, notKept, notRead, notSaved, notRecorded, notOpened, notDeleted throttle
 }

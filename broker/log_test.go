@@ -21,9 +21,9 @@ func TestThrottle(t *testing.T) {
 	}
 	f(100_000, "text key=1")
 	f(100_001, "")
-	f(109_999, "")
-	f(110_000, "text key=1 skipped=2")
-	f(110_001, "")
-	f(150_000, "text key=1 skipped=1")
-	f(160_000, "text key=1")
+	f(159_999, "")
+	f(160_000, "text key=1 skipped=2")
+	f(160_001, "")
+	f(250_000, "text key=1 skipped=1")
+	f(310_000, "text key=1")
 }

@@ -103,6 +103,7 @@ func (c *Client) resume(b *Batch, o *Opening) (d *departure, taken bool) {
 	taken = c.disconnect(b, d, endTakenOver)
 	if c.broker.outlives(o) && !c.status.has(isDurable) {
 		c.makeDurable()
+		c.more.reader.known = true
 	}
 	c.attach(b, o, true)
 	return d, taken

@@ -63,6 +63,7 @@ func (c *Client) makeDurable() {
 	for sub := range c.sess.Subscriptions() {
 		r.begin(d, sub.Filter)
 	}
+	d.remains.written(c.info.ClientID)
 	c.extra().reader = r
 	c.status.add(isDurable)
 	c.sess.SetDurable(true)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 )
 
@@ -14,7 +15,8 @@ import (
 type records struct {
 	chunks int    // of the subscriptions, see durable.Chunks
 	layout uint32 // of the chunks
-	again  bool   // one could not be kept: all are due again
+	unkept error  // why the last one could not be kept: all are due again
+	known  bool   // the client may rely on the session: it was kept once, or was there before it became durable
 
 	last    uint64              // number of the change made last
 	open    map[uint64]struct{} // changes that are under way
@@ -37,7 +39,7 @@ func (c *Client) keepRecord(changed string) {
 	}
 	chunks := durable.Chunks(c.sess.SubscriptionCount(), r.chunks)
 	switch {
-	case chunks != r.chunks || r.again:
+	case chunks != r.chunks || r.unkept != nil:
 		c.keepAll(chunks)
 	case chunks > 0 && changed != "":
 		c.keepChunk(durable.Chunk(changed, chunks))
@@ -52,7 +54,7 @@ func (c *Client) keepRecord(changed string) {
 func (c *Client) keepAll(chunks int) {
 	r, d := c.more.reader, c.broker.durable
 	old, layout := r.chunks, r.layout
-	r.again, r.chunks, r.layout = false, chunks, layout+1
+	r.unkept, r.chunks, r.layout = nil, chunks, layout+1
 	all := make([][]durable.Subscription, chunks)
 	if chunks > 0 {
 		for sub := range c.sess.Subscriptions() {
@@ -65,7 +67,7 @@ func (c *Client) keepAll(chunks int) {
 	}
 	c.keepHead()
 	for i := range old {
-		d.records.Delete(durable.ChunkKey(c.info.ClientID, layout, i), d.forgotten)
+		d.records.Delete(durable.ChunkKey(c.info.ClientID, layout, i), d.strayed)
 	}
 }
 
@@ -139,15 +141,15 @@ func (k *recorded) dispatch(b *Batch, s *shard) {
 	c := k.c
 	c.enter(b)
 	over := c.more.reader.recorded(k)
+	s.d.well(k.err, b.Now())
 	if k.err != nil && !c.ended {
 		if s.d.anyway {
 			for i := range over {
 				over[i].err = nil
 			}
 		}
-		c.broker.logs.notSaved.warn(c.broker.log, b.Now(), "the record of a session can't be kept, it is tried again", "client", c.info.ClientID, "err", k.err)
-		c.more.reader.saveAt = b.Now() + saveAgain
-		c.wake(c.more.reader.saveAt)
+		c.broker.logs.notRecorded.warn(c.broker.log, b.Now(), "the record of a session can't be kept, it is tried again", "client", c.info.ClientID, "err", k.err)
+		c.saveAgain(b.Now())
 	}
 	c.leave(b)
 	for _, w := range over {
@@ -159,7 +161,11 @@ func (k *recorded) dispatch(b *Batch, s *shard) {
 // recorded notes the end of a change and returns whose waiting is over.
 func (r *reader) recorded(k *recorded) (over []recordWaiter) {
 	delete(r.open, k.change)
-	r.again = r.again || k.err != nil
+	if k.err != nil {
+		r.unkept = k.err
+	} else {
+		r.known = true
+	}
 	oldest := r.last + 1
 	for n := range r.open {
 		oldest = min(oldest, n)
@@ -184,20 +190,36 @@ func (c *Client) AwaitRecord(done func(error)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.reader()
-	if r == nil || len(r.open) == 0 {
+	switch {
+	case r == nil:
 		return false
+	case len(r.open) > 0:
+		r.waiting = append(r.waiting, recordWaiter{upTo: r.last, done: done})
+		return true
+	case r.unkept != nil && !c.broker.durable.anyway:
+		go done(r.unkept)
+		return true
 	}
-	r.waiting = append(r.waiting, recordWaiter{upTo: r.last, done: done})
-	return true
+	return false
 }
 
-// forget deletes all that is kept of the session. The client is entered.
-func (c *Client) forget() {
-	r, d := c.more.reader, c.broker.durable
-	id := c.info.ClientID
-	d.records.Delete(durable.SessionKey(id), d.forgotten)
-	for i := range r.chunks {
-		d.records.Delete(durable.ChunkKey(id, r.layout, i), d.forgotten)
+// Unkept is for a connection that waits for its session to be kept, which can't
+// be. One that the client may rely on goes on, with what the memory and the log
+// have; after a crash it is what was kept last. A new one ends: true, and the
+// connection is refused.
+func (br *Broker) Unkept(b *Batch, c *Client, conn Conn, why error) (refused bool) {
+	c.enter(b)
+	r := c.reader()
+	if !c.owns(conn) || r == nil || r.known {
+		c.leave(b)
+		return false
 	}
-	d.states.DeleteLater(id, d.forgotten)
+	br.logs.notOpened.warn(br.log, b.Now(), "a new session can't be kept, its client is refused", "client", c.info.ClientID, "err", why)
+	d := c.departure(mqtt.ServerUnavailable.String())
+	c.sess.SetWill(nil)
+	c.disconnected(b, d)
+	c.finish(b, d)
+	c.leave(b)
+	br.carryOut(b, d)
+	return true
 }

@@ -35,12 +35,17 @@ func (br *Broker) Restore() (Restored, error) {
 	}
 	b := br.NewBatch()
 	defer b.End()
+	var changed []*Client // written when all is read: what is written meanwhile could be read as well
 	err := durable.Load(d.sessions.Each, durable.Loading{
 		Found: func(s *durable.Session) error {
-			if err := br.restore(b, s); err != nil {
+			c, err := br.restore(b, s)
+			if err != nil {
 				found.Damaged++
 				br.log.Error("a session of the last run can't be restored", "client", s.ClientID, "err", err)
 				return nil
+			}
+			if s.OfflineAt == 0 {
+				changed = append(changed, c)
 			}
 			found.Sessions++
 			found.Subscriptions += len(s.Subscriptions)
@@ -50,21 +55,26 @@ func (br *Broker) Restore() (Restored, error) {
 			found.Damaged++
 			br.log.Error("the record of a session can't be read", "key", fmt.Sprintf("%.100q", key), "err", err)
 		},
-		Stray: func(key string) { d.records.Delete(key, d.forgotten) },
+		Stray: func(key string) { d.records.Delete(key, d.strayed) },
 	})
+	for _, c := range changed {
+		c.enter(b)
+		c.keepRecord("")
+		c.leave(b)
+	}
 	return found, err
 }
 
 // restore makes the client of a record. One whose time is over goes again, with
 // its will, as soon as timers run.
-func (br *Broker) restore(b *Batch, s *durable.Session) error {
+func (br *Broker) restore(b *Batch, s *durable.Session) (*Client, error) {
 	c := &Client{broker: br, info: infoOf(s), zone: br.durable.zone(s.Zone), connectedAt: s.ConnectedAt, keepAlive: s.KeepAlive, receiveMax: s.ReceiveMaximum}
 	c.self.Subscriber = c
 	c.sess = session.New(&c.zone.Session, s.Created)
 	c.sess.SetExpiryInterval(s.ExpiryInterval)
 	c.cleanStart = s.CleanStart
 	r := &reader{places: make([]place, len(br.durable.shards)), epoch: s.Epoch}
-	r.chunks, r.layout = s.Chunks, s.Layout
+	r.chunks, r.layout, r.known = s.Chunks, s.Layout, true
 	c.extra().reader = r
 	c.sess.SetDurable(true)
 	routes, err := c.resubscribe(s.Subscriptions)
@@ -72,14 +82,14 @@ func (br *Broker) restore(b *Batch, s *durable.Session) error {
 		err = c.loadState(b)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.goneSince(s, b.Now())
 	c.enter(b)
 	defer c.leave(b)
 	if !br.clients.add(c) {
 		c.ended = true
-		return fmt.Errorf("there is another one of the same client")
+		return nil, fmt.Errorf("there is another one of the same client")
 	}
 	c.status.add(isDurable)
 	br.durable.durables.Add(1)
@@ -95,10 +105,7 @@ func (br *Broker) restore(b *Batch, s *durable.Session) error {
 	c.routes()
 	c.wake(c.sess.ExpiresAt())
 	c.wake(c.sess.WillAt())
-	if s.OfflineAt == 0 {
-		c.keepRecord("")
-	}
-	return nil
+	return c, nil
 }
 
 // goneSince has the session's expiry and its will's delay run from the end of

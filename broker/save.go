@@ -14,7 +14,7 @@ import (
 
 const (
 	saveLater = 5000 // milliseconds that such changes may wait
-	saveAgain = 1000 // milliseconds after which a failed save is tried again
+	saveAgain = 500  // milliseconds after which a failed save is tried again
 )
 
 // save begins a save if it is time for one. The client is entered.
@@ -60,13 +60,44 @@ func (r *reader) moved(c *Client) bool {
 // is entered.
 func (c *Client) saveDue(now int64) {
 	r := c.reader()
-	if r == nil || r.saveAt == 0 || r.saveAt > now {
+	switch {
+	case r == nil || r.saveAt == 0:
+		return
+	case r.saveAt > now: // the timer was for something else
+		c.wake(r.saveAt)
+		return
+	}
+	if !c.broker.durable.mayTry(now) {
+		c.saveAgain(now)
 		return
 	}
 	r.due, r.failed, r.saveAt = true, false, 0
-	if r.again {
+	if r.unkept != nil {
 		c.keepRecord("")
 	}
+}
+
+// saveAgain has what could not be kept tried again. The client is entered.
+func (c *Client) saveAgain(now int64) {
+	r := c.more.reader
+	r.saveAt = now + saveAgain
+	c.wake(r.saveAt)
+}
+
+// well notes how the writing of a record has ended.
+func (d *durability) well(err error, now int64) {
+	if err != nil {
+		d.failedAt.Store(now)
+	} else if d.failedAt.Load() != 0 {
+		d.failedAt.Store(0)
+	}
+}
+
+// mayTry reports whether what could not be written may be tried again now. While
+// the disk is full, one of all sessions finds out each time whether it still is.
+func (d *durability) mayTry(now int64) bool {
+	at := d.failedAt.Load()
+	return at == 0 || now >= at+saveAgain && d.failedAt.CompareAndSwap(at, now)
 }
 
 // forgetSince forgets where subscriptions begin that the saved state is past.
@@ -96,6 +127,7 @@ type saved struct {
 func (s *saved) dispatch(b *Batch, sh *shard) {
 	defer sh.d.busy.Add(-1) // when the next save has begun
 	c := s.c
+	sh.d.well(s.err, b.Now())
 	c.enter(b)
 	write, refuse := s.done(b)
 	now, _ := c.conn.(Promiser)
@@ -127,8 +159,8 @@ func (s *saved) done(b *Batch) (write []*appended, refuse []session.Flow) {
 	case s.err != nil:
 		c.broker.logs.notSaved.warn(c.broker.log, b.Now(), "the state of a session can't be saved, it is tried again", "client", c.info.ClientID, "err", s.err)
 		c.sess.NotSaved(s.mark)
-		r.failed, r.saveAt = true, b.Now()+saveAgain
-		c.wake(r.saveAt)
+		r.failed = true
+		c.saveAgain(b.Now())
 		write = c.forgo()
 	default:
 		r.forgetSince(c)
@@ -138,10 +170,10 @@ func (s *saved) done(b *Batch) (write []*appended, refuse []session.Flow) {
 	return write, refuse
 }
 
-// forgotten is the end of a deletion. One that fails leaves a record behind,
-// which expires at the next start.
-func (d *durability) forgotten(err error) {
+// strayed is the end of the deletion of a record that no session has. One that
+// fails leaves it to the next start.
+func (d *durability) strayed(err error) {
 	if err != nil {
-		d.br.logs.notSaved.warn(d.br.log, Now(), "the record of an ended session can't be deleted", "err", err)
+		d.br.logs.notDeleted.warn(d.br.log, Now(), "a record that no session has can't be deleted, the next start will do it", "err", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/durable"
 	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -289,10 +290,23 @@ func TestRecordsFail(t *testing.T) {
 	other := dial(t, ts.addr("tcp"))
 	talk(t, other, keepingConnect("d", mqtt.V311), []byte{0x20, 2, 0, 3})
 	wantEnd(t, other)
+	other = dial(t, ts.addr("tcp"))
+	talk(t, other, keepingConnect("d", mqtt.V5), []byte{0x20, 3, 0, byte(mqtt.QuotaExceeded), 0})
+	wantEnd(t, other)
+	if ts.broker.Client("d") != nil {
+		t.Error("a session is there that was refused")
+	}
+	nc.Close()
+	nc = dial(t, ts.addr("tcp")) // what the client relies on goes on
+	talk(t, nc, keepingConnect("c", mqtt.V311), []byte{0x20, 2, 1, 0})
 	g.failing(nil)
 	if !eventually(func() bool { // it is tried again
-		_, ok, err := g.sessions.Get("sd")
-		return ok && err == nil
+		record, ok, err := g.sessions.Get("sc")
+		if !ok || err != nil {
+			return false
+		}
+		s, err := durable.ParseSession("c", record)
+		return err == nil && s.Epoch == 2
 	}) {
 		t.Error("the session that could not be kept isn't kept later either")
 	}

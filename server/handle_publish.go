@@ -155,6 +155,9 @@ func (c *conn) receive(p *pass, k *mqtt.Publish) bool {
 	}
 	c.traceRefusedPublish(k, "already_received")
 	if !c.awaitAppend(p.batch, k.PacketID) {
+		if !c.client.Awaits(k.PacketID) { // it was refused between the looks
+			code = mqtt.QuotaExceeded
+		}
 		c.sendReceipt(p.batch, 2, k.PacketID, code)
 	}
 	return false

@@ -10,12 +10,11 @@ import (
 // the broker takes away.
 
 // awaitSession lets the output of a connection begin, with its CONNACK, when its
-// session is kept. Deliveries may lie behind the CONNACK by then. If the session
-// can't be kept, the CONNECT is refused.
+// session is kept. Deliveries may lie behind the CONNACK by then. If a new session
+// can't be kept, the CONNECT is refused; one that was there before goes on.
 func (c *conn) awaitSession(ask *hook.ConnInfo) {
 	kept := func(err error) {
-		if err != nil {
-			c.refuseSession(ask, err)
+		if err != nil && c.refuseSession(ask, err) {
 			return
 		}
 		c.release(heldByRecord)
@@ -30,9 +29,15 @@ func (c *conn) awaitSession(ask *hook.ConnInfo) {
 	}
 }
 
-// refuseSession ends a connection whose CONNACK has not gone out.
-func (c *conn) refuseSession(ask *hook.ConnInfo, err error) {
-	c.listener.server.log.Warn("a session can't be kept, its client is refused", "client", ask.Client.ClientID, "err", err)
+// refuseSession ends a connection whose CONNACK has not gone out, if its session
+// is new and can't be kept.
+func (c *conn) refuseSession(ask *hook.ConnInfo, err error) bool {
+	br := c.listener.server.broker
+	b := br.NewBatch()
+	defer b.End()
+	if !br.Unkept(b, c.client, c, err) {
+		return false
+	}
 	c.mu.Lock()
 	if c.out != nil {
 		c.out.free()
@@ -40,7 +45,8 @@ func (c *conn) refuseSession(ask *hook.ConnInfo, err error) {
 	}
 	c.mu.Unlock()
 	c.held.And(^heldByRecord)
-	c.refuse(ask.Client.Version, mqtt.ServerUnavailable, mqtt.ServerUnavailable.String(), "the session can't be kept now", nil)
+	c.refuse(ask.Client.Version, mqtt.QuotaExceeded, mqtt.QuotaExceeded.String(), "the session can't be kept now", nil)
+	return true
 }
 
 // whenKept goes on with a packet when what it has changed of the session is

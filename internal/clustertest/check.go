@@ -192,7 +192,8 @@ func (r *Report) checkAudience(h *History, a *audience) {
 		flow.Number = 0
 		if last := highest[flow]; a.sub.group == "" && got.Number < last.Number {
 			r.Reordered++
-			r.detail("REORDERED", "%s got %v at %v after number %d at %v", a.name, got.Message, got.moment, last.Number, first[last])
+			r.detail("REORDERED", "%s got %v at %v after number %d at %v; published at %v and %v, acknowledged at %v and %v", a.name, got.Message, got.moment, last.Number, first[last],
+				h.fates[got.Message].published, h.fates[last].published, h.fates[got.Message].answered, h.fates[last].answered)
 			continue
 		}
 		highest[flow] = got.Message

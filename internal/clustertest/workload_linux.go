@@ -29,6 +29,9 @@ type Workload struct {
 	// Away is how long subscribers stay away on average, and they are connected
 	// as long in between; 0: they stay.
 	Away time.Duration
+	// Steady publishers keep their connections: one that is refused a message, and
+	// loses its connection with the answer, sends it again behind others.
+	Steady bool
 }
 
 // Reconnect says to which node a client connects.
@@ -94,6 +97,9 @@ func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 		r.active.Go(func() { r.publish(c, i) })
 	}
 	for _, c := range r.publishers {
+		if w.Steady {
+			break
+		}
 		r.active.Go(func() { r.comeAndGo(c, time.Second, 10*time.Millisecond) })
 	}
 	for _, c := range r.subscribers {

@@ -1,0 +1,115 @@
+package broker
+
+import (
+	"sync"
+
+	"github.com/dunlin-mq/dunlin/durable"
+)
+
+// remains are the records of sessions that have ended and could not be deleted,
+// because the disk is full as a rule. They are tried again: after a crash they
+// would be sessions that nobody wants. A client that comes back has its new
+// records written over them.
+type remains struct {
+	d    *durability
+	turn sync.Mutex // held while records are deleted again, and before mu
+	mu   sync.Mutex
+	all  map[string]*remnant // by client id; those that are being deleted for the first time, too
+}
+
+// remnant is what there is to delete of one session.
+type remnant struct {
+	id     string
+	chunks int
+	layout uint32
+	known  bool // there is a record, as far as is known
+	open   int  // deletions under way
+	failed bool // one of them
+}
+
+// atOnce is how many sessions' records are deleted again at a time.
+const atOnce = 256
+
+// forget deletes all that is kept of the session. The client is entered.
+func (c *Client) forget() {
+	r, d := c.more.reader, c.broker.durable
+	m := &remnant{id: c.info.ClientID, chunks: r.chunks, layout: r.layout, known: r.known}
+	d.remains.mu.Lock()
+	if d.remains.all == nil {
+		d.remains.all = make(map[string]*remnant)
+	}
+	d.remains.all[m.id] = m
+	d.remains.mu.Unlock()
+	d.remains.remove(m)
+}
+
+// remove begins the deletion of what is left of a session.
+func (rs *remains) remove(m *remnant) {
+	rs.mu.Lock()
+	m.open, m.failed = m.chunks+2, false
+	rs.mu.Unlock()
+	done := func(err error) { rs.removed(m, err) }
+	for i := range m.chunks {
+		rs.d.records.Delete(durable.ChunkKey(m.id, m.layout, i), done)
+	}
+	rs.d.records.Delete(durable.SessionKey(m.id), done)
+	rs.d.states.DeleteLater(m.id, done)
+}
+
+// removed is the end of one deletion.
+func (rs *remains) removed(m *remnant, err error) {
+	d := rs.d
+	d.well(err, Now())
+	if err != nil {
+		d.br.logs.notDeleted.warn(d.br.log, Now(), "the record of an ended session can't be deleted, it is tried again", "client", m.id, "err", err)
+	}
+	rs.mu.Lock()
+	m.failed = m.failed || err != nil
+	m.open--
+	again := m.open == 0 && m.failed && m.known && rs.all[m.id] == m
+	if m.open == 0 && !again && rs.all[m.id] == m {
+		delete(rs.all, m.id)
+	}
+	rs.mu.Unlock()
+	if again {
+		d.br.Schedule(rs, Now()+saveAgain)
+	}
+}
+
+// written is for a client that has a new session: its records take the place of
+// the ones before. The client is entered.
+func (rs *remains) written(id string) {
+	rs.turn.Lock()
+	defer rs.turn.Unlock()
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.all, id)
+}
+
+// Fire is Timer's: it tries some again.
+func (rs *remains) Fire(_ *Batch, at int64) {
+	if !rs.d.mayTry(at) {
+		rs.d.br.Schedule(rs, at+saveAgain)
+		return
+	}
+	rs.turn.Lock()
+	defer rs.turn.Unlock()
+	for _, m := range rs.some() {
+		rs.remove(m)
+	}
+}
+
+// some are up to atOnce that have to be tried again.
+func (rs *remains) some() (some []*remnant) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, m := range rs.all {
+		if m.open > 0 {
+			continue
+		}
+		if some = append(some, m); len(some) == atOnce {
+			break
+		}
+	}
+	return some
+}
