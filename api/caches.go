@@ -6,10 +6,10 @@ import "github.com/dunlin-mq/dunlin/auth"
 func (s *Server) cacheRoutes() (all []Route) {
 	if s.o.Caches != nil {
 		all = append(all, Route{
-			Method: "GET", Path: "/clients/:clientid/acl_cache", Versions: V4, Name: "list_acl_cache", Summary: "List what a client's ACL cache holds",
+			Method: "GET", spread: anywhere, Path: "/clients/:clientid/acl_cache", Versions: V4, Name: "list_acl_cache", Summary: "List what a client's ACL cache holds",
 			Returns: "[{access: 'publish'|'subscribe', topic, result: 'allow'|'deny', updated_time: int}]", Fails: []int{codeOffline}, handle: s.listCache,
 		}, Route{
-			Method: "DELETE", Path: "/clients/:clientid/acl_cache", Versions: V4, Name: "clean_acl_cache", Summary: "Empty a client's ACL cache",
+			Method: "DELETE", spread: anywhere, Path: "/clients/:clientid/acl_cache", Versions: V4, Name: "clean_acl_cache", Summary: "Empty a client's ACL cache",
 			Fails: []int{codeOffline}, handle: s.cleanCache,
 		})
 	}

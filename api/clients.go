@@ -66,15 +66,15 @@ func (s *Server) clientRoutes() []Route {
 	answer := "[" + rowOf[clientRow]() + "]"
 	all := s.withNode(
 		Route{Method: "GET", Path: "/clients", Versions: V4, Name: "list_clients", Summary: "List the clients, connected or not, by client id",
-			Params: paging(params...), Returns: answer, handle: func(q *request) (any, error) { return s.listClients(q, criteria) }},
+			Params: paging(params...), Returns: answer, spread: pages, handle: func(q *request) (any, error) { return s.listClients(q, criteria) }},
 		Route{Method: "GET", Path: "/clients/:clientid", Versions: V4, Name: "lookup_client", Summary: "Look up a client; the answer is empty if there is none",
-			Returns: answer, handle: lookUp(s, nil, s.clientRow)},
+			Returns: answer, spread: lists, handle: lookUp(s, nil, s.clientRow)},
 		Route{Method: "GET", Path: "/clients/username/:username", Versions: V4, Name: "lookup_clients_via_username", Summary: "Look up the clients of a user name",
-			Returns: answer, handle: byName(s, nil, s.clientRow)},
+			Returns: answer, spread: lists, handle: byName(s, nil, s.clientRow)},
 	)
 	return append(all, Route{
 		Method: "DELETE", Path: "/clients/:clientid", Versions: V4, Name: "kickout_client",
-		Summary: "Close a client's connection and end its session", Fails: []int{codeOffline}, handle: s.kick,
+		Summary: "Close a client's connection and end its session", Fails: []int{codeOffline}, spread: anywhere, handle: s.kick,
 	})
 }
 

@@ -27,7 +27,21 @@ func TestContract(t *testing.T) {
 	}
 	used := make(map[string]bool)
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { runContract(t, file, used) })
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			s, f := newServer(t)
+			runContract(t, file, used, map[string]*Server{"": s}, map[string]*fakes{"": f}, nil)
+		})
+	}
+	files, err = filepath.Glob("testdata/cluster/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no contracts of clusters", err)
+	}
+	for _, file := range files {
+		t.Run("cluster "+filepath.Base(file), func(t *testing.T) {
+			all, f := newFleet(t, nil, "a", "b")
+			f[""], all.nodes[""] = f["a"], all.nodes["a"]
+			runContract(t, file, used, all.nodes, f, all)
+		})
 	}
 	s, _ := newServer(t)
 	for i := range s.routes {
@@ -39,24 +53,27 @@ func TestContract(t *testing.T) {
 	}
 }
 
-func runContract(t *testing.T, file string, used map[string]bool) {
+func runContract(t *testing.T, file string, used map[string]bool, nodes map[string]*Server, parts map[string]*fakes, all *fleet) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, f := newServer(t)
-	h := s.handler(socket)
-	documents := map[Versions]*document{V2: newDocument(t, s, V2), V3: newDocument(t, s, V3), V4: newDocument(t, s, V4)}
+	documents := map[Versions]*document{V2: newDocument(t, nodes[""], V2), V3: newDocument(t, nodes[""], V3), V4: newDocument(t, nodes[""], V4)}
 	got := "nothing was asked"
 	lines := bufio.NewScanner(strings.NewReader(string(text)))
 	for n := 1; lines.Scan(); n++ {
 		kind, rest, _ := strings.Cut(lines.Text(), " ")
+		node, line := "", strings.TrimLeft(kind, "b")
+		if len(kind) > 1 {
+			node, kind = kind[:len(kind)-len(line)], line
+		}
+		s, f := nodes[node], parts[node]
 		switch kind {
 		case ">":
 			method, rest, _ := strings.Cut(rest, " ")
 			path, body, _ := strings.Cut(rest, " ")
 			r := httptest.NewRequest(method, path, strings.NewReader(body))
-			got = ask(h, r)
+			got = ask(s.handler(socket), r)
 			if p := decodedParts(r.URL); len(p) > 1 {
 				v, _ := parseVersion(p[1])
 				if route, _ := s.tree.find(v, method, p[2:]); route != nil {
@@ -78,6 +95,10 @@ func runContract(t *testing.T, file string, used map[string]bool) {
 				f.broken = fmt.Errorf("acl.conf:3:7: expected a rule")
 			case "listeners done":
 				got = strings.Join(f.listeners.done, ", ")
+			case "asked":
+				got = all.questions()
+			case "down", "up", "deaf", "hears":
+				all.do(t, node, rest)
 			default:
 				got = f.clients.do(t, rest)
 			}

@@ -87,12 +87,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
 	q.ctx, q.door, q.caller, q.http, q.answer = ctx, d, who, r, w
-	s.call(w, q)
+	data, err := s.run(q)
+	s.write(w, q, data, err)
 }
 
 // read gets the parameters; what is wrong with them it answers itself.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, route *Route, values []string) (*request, bool) {
-	q := &request{version: version, route: route, longest: int(s.longest.Load()), accept: r.Header.Get("Accept")}
+	q := &request{version: version, route: route, path: route.named(values), parts: decodedParts(r.URL)[2:], longest: int(s.longest.Load()), accept: r.Header.Get("Accept")}
 	var err error
 	switch {
 	case route.content > 0:
@@ -111,22 +112,36 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, 
 		writeText(w, http.StatusBadRequest, "Bad Request")
 		return nil, false
 	}
-	q.path = make(map[string]string)
-	for i, name := range route.pathNames() {
-		q.path[name] = values[i]
-	}
 	return q, true
 }
 
-// call runs the handler and writes what it says.
-func (s *Server) call(w http.ResponseWriter, q *request) {
-	var data any
-	var err error
-	if q.items != nil {
-		data = q.route.batch(q, q.route.checkAll(q.items))
-	} else if q.params, err = q.route.check(q.params); err == nil {
-		data, err = q.route.handle(q)
+// run checks the parameters and has the handlers of all nodes concerned answer.
+func (s *Server) run(q *request) (any, error) {
+	if q.items == nil {
+		checked, err := q.route.check(q.params)
+		if err != nil {
+			return nil, err
+		}
+		q.sent, q.params = q.params, checked
 	}
+	if q.route.spread != nil && !q.asked {
+		if all := s.members(); all != nil {
+			return q.route.spread(s, q, all)
+		}
+	}
+	return q.own()
+}
+
+// own has the handler of this node answer.
+func (q *request) own() (any, error) {
+	if q.items != nil {
+		return q.route.batch(q, q.route.checkAll(q.items)), nil
+	}
+	return q.route.handle(q)
+}
+
+// write writes what handlers say.
+func (s *Server) write(w http.ResponseWriter, q *request, data any, err error) {
 	if refused, is := errors.AsType[*refusal](err); is {
 		refused.write(w, false)
 		return
@@ -142,10 +157,16 @@ func (s *Server) call(w http.ResponseWriter, q *request) {
 		}
 		return
 	}
-	if list, m, is := asRows(data); is && err == nil {
-		err = writeRows(w, list, m)
+	if r, is := data.(*reply); is && err == nil {
+		err = r.writeTo(w)
+	} else if list, m, is := asRows(data); is && err == nil {
+		err = writeRows(w, list, m, q.missing)
 	} else {
-		err = writeJSON(w, shape(data, err))
+		answer := shape(data, err)
+		if len(q.missing) > 0 {
+			answer["missing"] = q.missing
+		}
+		err = writeJSON(w, answer)
 	}
 	if err != nil {
 		s.log.Debug("an answer of the management API could not be written", "err", err)

@@ -34,15 +34,15 @@ func (s *Server) nodeRoutes() []Route {
 		{Method: "GET", Path: "/", Name: "list_endpoints", Summary: "List the endpoints",
 			Returns: "[{name, method, path, descr}]", handle: s.endpoints},
 		{Method: "GET", Path: "/brokers", Name: "list_brokers", Summary: "List the nodes with what runs on them",
-			Returns: "[" + broker + "]",
-			handle:  func(*request) (any, error) { return []any{s.broker()}, nil }},
+			Returns: "[" + broker + "]", spread: lists,
+			handle: func(*request) (any, error) { return []any{s.broker()}, nil }},
 		{Method: "GET", Path: "/brokers/:node", Name: "get_broker", Summary: "What runs on a node", Returns: broker,
-			handle: s.onNode(codeUnknown, func(*request) (any, error) { return s.broker(), nil })},
+			spread: toNode(codeUnknown), handle: s.onNode(codeUnknown, func(*request) (any, error) { return s.broker(), nil })},
 		{Method: "GET", Path: "/nodes", Name: "list_nodes", Summary: "List the nodes with what they use",
-			Returns: "[" + node + "]",
-			handle:  func(q *request) (any, error) { return []any{s.node(q, false)}, nil }},
+			Returns: "[" + node + " | {node, name, node_status: 'Stopped'}]", spread: withStopped,
+			handle: func(q *request) (any, error) { return []any{s.node(q, false)}, nil }},
 		{Method: "GET", Path: "/nodes/:node", Name: "get_node", Summary: "What a node uses; version 3 has the memory in bytes", Returns: node,
-			handle: s.onNode(codeUnknown, func(q *request) (any, error) { return s.node(q, q.version == V3), nil })},
+			spread: toNode(codeUnknown), handle: s.onNode(codeUnknown, func(q *request) (any, error) { return s.node(q, q.version == V3), nil })},
 	}
 	for i := range routes {
 		routes[i].Versions = V3 | V4
@@ -50,8 +50,23 @@ func (s *Server) nodeRoutes() []Route {
 	return routes
 }
 
-// onNode is a handler of what is about the node that the path names; of
-// another it can say no more than the code.
+// withStopped lists the nodes, and those that don't answer with nothing but that.
+func withStopped(s *Server, q *request, all []Member) (any, error) {
+	data, err := lists(s, q, all)
+	if err != nil {
+		return nil, err
+	}
+	var stopped []object
+	for _, name := range q.missing {
+		stopped = append(stopped, object{"node": name, "name": name, "node_status": "Stopped"})
+	}
+	q.missing = nil // it is said
+	more, err := rowsOfData(stopped)
+	return joined([]rows{data.(rows), more}), err
+}
+
+// onNode is a handler of what is about the node that the path names; of one that
+// the cluster doesn't have it can say no more than the code.
 func (s *Server) onNode(otherwise int, handle func(*request) (any, error)) func(*request) (any, error) {
 	return func(q *request) (any, error) {
 		if node := q.path["node"]; node != s.o.Node {
@@ -62,12 +77,12 @@ func (s *Server) onNode(otherwise int, handle func(*request) (any, error)) func(
 }
 
 // withNode declares routes, and for each one below /nodes/:node for that node
-// alone. As long as there is one node, both answer the same.
+// alone. If there is but one node, both answer the same.
 func (s *Server) withNode(some ...Route) (all []Route) {
 	for i := range some {
 		one := some[i]
 		one.Path, one.Name, one.Summary = "/nodes/:node"+one.Path, strings.Replace(one.Name, "_", "_node_", 1), one.Summary+"; of one node"
-		one.handle = s.onNode(codeRPC, one.handle)
+		one.handle, one.spread = s.onNode(codeRPC, one.handle), toNode(codeRPC)
 		all = append(all, some[i], one)
 	}
 	return all
@@ -81,6 +96,7 @@ func (s *Server) eachNode(r Route, name string) []Route {
 		data, err := r.handle(q)
 		return []object{{"node": s.o.Node, name: data}}, err
 	}
+	both[0].spread = lists
 	if r.Returns != "" {
 		both[0].Returns = "[{node, " + name + ": " + r.Returns + "}]"
 	}

@@ -209,6 +209,10 @@ func (r *Route) answerSchema() schema {
 	}
 	done := schema{"type": "object", "required": []string{"code"}, "additionalProperties": false}
 	members := schema{"code": schema{"const": 0}}
+	if r.spread != nil {
+		missing := schema{"type": "array", "items": schema{"type": "string"}, "description": "nodes of the cluster that did not answer"}
+		members["missing"], failed["properties"].(schema)["missing"] = missing, missing
+	}
 	switch {
 	case r.Whole:
 		return schema{"anyOf": []schema{answerSchema(r.Returns), failed}}
@@ -221,7 +225,7 @@ func (r *Route) answerSchema() schema {
 			members["data"] = answerSchema(data)
 		}
 	}
-	if slices.ContainsFunc(r.Params, func(p Param) bool { return p.Name == "_page" }) {
+	if r.isPaged() {
 		members["meta"] = schema{"$ref": "#/components/schemas/meta"}
 		done["required"] = []string{"code", "data", "meta"}
 	}

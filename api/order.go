@@ -120,4 +120,4 @@ func (m *meta) more() { m.HasNext = new(int64(m.Page)*int64(m.Limit) < int64(m.C
 
 // filtered says that the count is that of what was chosen, which EMQ X doesn't
 // tell.
-func (m *meta) filtered() { m.Count = -1 }
+func (m *meta) filtered() { m.Count, m.chosen = -1, m.Count }

@@ -49,7 +49,11 @@ type meta struct {
 	Limit   int   `json:"limit"`
 	HasNext *bool `json:"hasnext,omitempty"` // whether more follows; nil: the list doesn't say
 	Count   int   `json:"count"`             // of the whole list; -1: not counted
+	chosen  int   // how many they are nevertheless
 }
+
+// total is how many rows the whole list has.
+func (m *meta) total() int { return max(m.Count, m.chosen) }
 
 // asItIs is an answer that has a shape of its own.
 type asItIs object
@@ -76,9 +80,12 @@ func shape(data any, err error) object {
 	return object{"code": 0, "data": data}
 }
 
+// mediaJSON is the type of answers.
+const mediaJSON = "application/json"
+
 // writeJSON writes an answer with status 200.
 func writeJSON(w http.ResponseWriter, answer object) error {
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", mediaJSON)
 	e := json.NewEncoder(unended{w})
 	e.SetEscapeHTML(false)
 	return e.Encode(answer) // writes nothing before it has all

@@ -28,7 +28,9 @@ type request struct {
 	version Versions
 	route   *Route
 	path    map[string]string // the parts of the path that have names
+	parts   []string          // all of them, behind the version
 	params  params            // of query and body; a handler gets them checked
+	sent    params            // as they came
 	items   []params          // of a body that was an array; nil: it was none
 	content []byte            // the body as it came, if Route.content
 
@@ -36,6 +38,10 @@ type request struct {
 	caller *caller
 	http   *http.Request       // its body is read
 	answer http.ResponseWriter // for the headers of an answer that has some of its own
+
+	asked   bool     // by another node, which asks the others itself
+	slice   *slice   // the part of a list that is wanted, in the place of a page
+	missing []string // nodes whose part the answer lacks
 
 	longest int    // page
 	accept  string // the types of answers that the caller takes
@@ -277,6 +283,9 @@ func paging(more ...Param) []Param {
 // page returns which part of a list is wanted: the first to return, how many,
 // and what to say about it.
 func (q *request) page(usual int) (from, limit int, m meta, err error) {
+	if q.slice != nil {
+		return max(q.slice.From, 0), max(q.slice.Limit, 1), meta{}, nil
+	}
 	number, limited := q.params.whole("_page", 1), q.params.whole("_limit", int64(min(usual, q.longest)))
 	if number < 1 || limited < 1 {
 		return 0, 0, meta{}, fail(codeValue, "_page and _limit must be at least 1")

@@ -40,7 +40,11 @@ type Route struct {
 	// Params are then those of the query, or the handler finds them in the body.
 	content int64
 
-	handle func(*request) (any, error)
+	// spread, if not nil, makes the answer of a cluster out of those that the
+	// handlers of its nodes give; all are its members. Without it, who is asked
+	// answers alone.
+	spread spread
+	handle func(*request) (any, error) // for this node alone
 	// batch, if not nil, lets the body be an array of objects, each with Params
 	// of its own.
 	batch func(*request, []item) any
@@ -115,6 +119,20 @@ func (r *Route) pathNames() (names []string) {
 		}
 	}
 	return names
+}
+
+// named are the values of a path's parts by their names.
+func (r *Route) named(values []string) map[string]string {
+	all := make(map[string]string)
+	for i, name := range r.pathNames() {
+		all[name] = values[i]
+	}
+	return all
+}
+
+// isPaged reports whether the answer is a page of a list.
+func (r *Route) isPaged() bool {
+	return slices.ContainsFunc(r.Params, func(p Param) bool { return p.Name == "_page" })
 }
 
 // tree finds routes by the parts of a path. What is spelled out is preferred

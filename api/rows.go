@@ -59,9 +59,10 @@ func (r rows) next(dst []byte, i int) []byte {
 // rowsAtOnce is how many bytes of a list are gathered before they are sent.
 const rowsAtOnce = 64 << 10
 
-// writeRows answers with a list; m may be nil.
-func writeRows(w http.ResponseWriter, r rows, m *meta) error {
-	w.Header().Set("Content-Type", "application/json")
+// writeRows answers with a list; m may be nil. missing are nodes whose rows are
+// not in it.
+func writeRows(w http.ResponseWriter, r rows, m *meta, missing []string) error {
+	w.Header().Set("Content-Type", mediaJSON)
 	buf := append(make([]byte, 0, rowsAtOnce+rowsAtOnce/8), `{"code":0,"data":[`...)
 	for i := range r.count {
 		if buf = r.next(buf, i); len(buf) < rowsAtOnce {
@@ -79,6 +80,13 @@ func writeRows(w http.ResponseWriter, r rows, m *meta) error {
 			return err
 		}
 		buf = append(append(buf, `,"meta":`...), text...)
+	}
+	if len(missing) > 0 {
+		text, err := json.Marshal(missing)
+		if err != nil {
+			return err
+		}
+		buf = append(append(buf, `,"missing":`...), text...)
 	}
 	_, err := w.Write(append(buf, '}'))
 	return err

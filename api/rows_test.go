@@ -107,7 +107,7 @@ func TestWriteRows(t *testing.T) {
 		some[i] = routeRow{"node", strings.Repeat("x", i%100)}
 	}
 	w := httptest.NewRecorder()
-	if err := writeRows(w, rowsOf(some, same), &meta{Page: 2, Limit: 3000, Count: 9000}); err != nil {
+	if err := writeRows(w, rowsOf(some, same), &meta{Page: 2, Limit: 3000, Count: 9000}, nil); err != nil {
 		t.Fatal(err)
 	}
 	want := plainJSON(t, object{"code": 0, "data": some, "meta": meta{Page: 2, Limit: 3000, Count: 9000}})
@@ -115,7 +115,7 @@ func TestWriteRows(t *testing.T) {
 		t.Errorf("%d bytes, want %d: %.200s", len(got), len(want), got)
 	}
 	gone := &goneWriter{ResponseRecorder: httptest.NewRecorder()}
-	if err := writeRows(gone, rowsOf(some, same), nil); !errors.Is(err, errGone) || gone.calls != 1 {
+	if err := writeRows(gone, rowsOf(some, same), nil, nil); !errors.Is(err, errGone) || gone.calls != 1 {
 		t.Errorf("a peer that is gone: %v after %d writes", err, gone.calls)
 	}
 }

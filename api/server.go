@@ -27,6 +27,7 @@ type Options struct {
 	Dashboard Dashboard
 	Pages     http.Handler // the dashboard's; nil: a page that names the interface
 	Node      string       // its name
+	Peers     Peers        // the others of its cluster; nil: there never are any
 	Version   string
 	DataDir   string // where the command line's socket is; empty: there is none
 	Log       *slog.Logger
@@ -82,6 +83,8 @@ type Server struct {
 	listeners []*listener
 	conns     map[string]*atomic.Int64 // open ones by the kind of listener; the map is never changed
 	serving   sync.WaitGroup
+	asked     chan struct{} // holds one for each question of another node that is being answered
+	stopped   bool          // no more of these; guarded by mu
 }
 
 // New reads the logins and makes those that the configuration wants. The
@@ -93,7 +96,7 @@ func New(o Options) (*Server, error) {
 	if o.Passwords == nil {
 		o.Passwords = auth.NewPasswords()
 	}
-	s := &Server{o: o, log: o.Log, started: time.Now(), origin: http.NewCrossOriginProtection()}
+	s := &Server{o: o, log: o.Log, started: time.Now(), origin: http.NewCrossOriginProtection(), asked: make(chan struct{}, mostAsked)}
 	s.conns = map[string]*atomic.Int64{"unix": {}}
 	for _, d := range []door{management, dashboard} {
 		s.conns["http:"+string(d)], s.conns["https:"+string(d)] = new(atomic.Int64), new(atomic.Int64)
@@ -221,6 +224,9 @@ func (s *Server) Stop() {
 		})
 	}
 	stopping.Wait()
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
 	s.serving.Wait()
 	s.listeners = nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -89,6 +90,16 @@ func TestPeers(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	later := make(chan func([]byte), 2)
+	if err := b.HandleLater("later", func(_ string, data []byte, reply func([]byte)) {
+		if len(data) == 0 {
+			reply(nil)
+			return
+		}
+		later <- func(more []byte) { reply(append(data, more...)) }
+	}); err != nil {
+		t.Fatal(err)
+	}
 	says(t, a.Send("nobody", "talk", nil), "no such member", "nobody")
 	if err := b.Join(within(t), oa.Cluster.Door); err != nil {
 		t.Fatal(err)
@@ -100,6 +111,12 @@ func TestPeers(t *testing.T) {
 		defer cancel()
 		answer, err := a.Request(ctx, to, "talk", []byte("x"))
 		return err == nil && string(answer) == "re: x"
+	})
+	eventually(t, "an answer of the other handler", func() bool {
+		ctx, cancel := context.WithTimeout(within(t), time.Second)
+		defer cancel()
+		_, err := a.Request(ctx, to, "later", nil)
+		return err == nil
 	})
 	for len(got) > 0 {
 		<-got
@@ -119,6 +136,21 @@ func TestPeers(t *testing.T) {
 	}
 	if is := <-got; is != from+" all" {
 		t.Error(is)
+	}
+	answers := make(chan string, 2)
+	for range 2 { // the second is heard while the first has no answer yet
+		go func() {
+			answer, err := a.Request(within(t), to, "later", []byte("x"))
+			answers <- fmt.Sprint(string(answer), " ", err)
+		}()
+	}
+	first, second := <-later, <-later
+	second([]byte("y"))
+	first([]byte("y"))
+	for range 2 {
+		if is := <-answers; is != "xy <nil>" {
+			t.Error(is)
+		}
 	}
 	says(t, a.Handle("Talk", nil), "kind")
 	says(t, b.Handle("talk", nil), "have a handler")

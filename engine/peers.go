@@ -28,12 +28,15 @@ var (
 	properKind   = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 )
 
+// handler takes a message; reply answers a request, later if need be.
+type handler func(from string, data []byte, reply func([]byte))
+
 // peers is what an engine has to do with the other members: messages, signs of
 // life, and who of them is there. It outlives links.
 type peers struct {
 	e        *Engine
 	mu       sync.Mutex
-	handlers map[string]func(from string, data []byte) []byte
+	handlers map[string]handler
 	tell     []func(Member)
 	told     map[string]Member    // what was told last
 	seen     map[string]time.Time // last sign of life
@@ -43,7 +46,7 @@ type peers struct {
 }
 
 func newPeers(e *Engine) *peers {
-	return &peers{e: e, handlers: make(map[string]func(string, []byte) []byte), told: make(map[string]Member), seen: make(map[string]time.Time)}
+	return &peers{e: e, handlers: make(map[string]handler), told: make(map[string]Member), seen: make(map[string]time.Time)}
 }
 
 // Handle has f called for messages of a kind (letters, digits, -), one after
@@ -51,6 +54,12 @@ func newPeers(e *Engine) *peers {
 // What f returns answers a request. It is called before the first message is
 // expected, at best before the node joins, and once for a kind.
 func (e *Engine) Handle(kind string, f func(from string, data []byte) (reply []byte)) error {
+	return e.HandleLater(kind, func(from string, data []byte, reply func([]byte)) { reply(f(from, data)) })
+}
+
+// HandleLater is Handle for requests that may take long to answer, while f
+// returns soon: reply is called once, by any goroutine. data stays as it is.
+func (e *Engine) HandleLater(kind string, f func(from string, data []byte, reply func([]byte))) error {
 	if !properKind.MatchString(kind) {
 		return fmt.Errorf("engine: kind of message %q: it is 1 to 32 letters, digits and -", kind)
 	}
@@ -68,20 +77,21 @@ func (e *Engine) Handle(kind string, f func(from string, data []byte) (reply []b
 }
 
 // listen subscribes a handler; mu is held.
-func (p *peers) listen(l *link, kind string, f func(from string, data []byte) []byte) error {
+func (p *peers) listen(l *link, kind string, f handler) error {
 	self := p.e.cluster.id()
 	take := func(m *nats.Msg) {
 		from := strings.Split(m.Subject, ".")[2]
 		if from == self && m.Reply == "" {
 			return // an own broadcast
 		}
-		reply := f(from, m.Data)
-		if m.Reply == "" {
-			return
-		}
-		if err := m.Respond(reply); err != nil {
-			p.e.log.Warn(fmt.Sprintf("engine: answer %s of %s: %v", kind, from, sentence(err)))
-		}
+		f(from, m.Data, func(reply []byte) {
+			if m.Reply == "" {
+				return
+			}
+			if err := m.Respond(reply); err != nil {
+				p.e.log.Warn(fmt.Sprintf("engine: answer %s of %s: %v", kind, from, sentence(err)))
+			}
+		})
 	}
 	for _, to := range []string{self, "all"} {
 		sub, err := l.conn.Subscribe("P."+to+".*."+kind, take)

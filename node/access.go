@@ -47,7 +47,7 @@ func (n *Node) startAPI() error {
 	}
 	var server *api.Server
 	server, err = api.New(api.Options{
-		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
+		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Peers: managers{n.kept.engine}, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.kept.apps, Users: n.kept.users, Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Backup: n.exported(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
@@ -56,6 +56,9 @@ func (n *Node) startAPI() error {
 		Reread: func() error { return errors.Join(n.Server.ReloadCertificates(), server.ReloadCertificates()) },
 	})
 	if err != nil {
+		return err
+	}
+	if err := n.kept.engine.HandleLater(manageKind, server.Answer); err != nil {
 		return err
 	}
 	if err := server.Start(); err != nil {
