@@ -216,7 +216,13 @@ func (e *Engine) enter() error {
 	if err := e.help(len(e.cluster.others()) == 0); err != nil {
 		return err
 	}
-	if alone := len(e.cluster.others()) == 0; alone && e.settle(l, aloneWithin) != nil {
+	alone := len(e.cluster.others()) == 0
+	if g := serverGroup(l.server, metaGroup); alone && g != nil { // nobody is there to wait for
+		if err := g.Campaign(); err != nil {
+			e.log.Debug("engine: " + err.Error()) // it leads already
+		}
+	}
+	if alone && e.settle(l, aloneWithin) != nil {
 		// The stand-in with which it began is still counted: it may have been
 		// taken in once more just before it was removed.
 		if err := e.dismissSecond(l); err != nil {

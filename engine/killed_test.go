@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -23,6 +24,11 @@ func TestMain(m *testing.M) {
 	}
 	if args := strings.Fields(os.Getenv(childEnv)); len(args) == 3 {
 		writeForever(args[0], args[1], args[2])
+	}
+	// Tests of clusters wait for elections, most of the time.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	// The embedded server leaves behind: the acceptor of its routes (routing.go),
 	// and now and then a store that it was making just when it was stopped.

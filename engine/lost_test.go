@@ -8,6 +8,7 @@ import (
 // TestLostForGood: of two nodes one is lost with its disk. The other can't keep
 // anything, is told to go on without it, and has all that was acknowledged.
 func TestLostForGood(t *testing.T) {
+	t.Parallel()
 	a, b := spawn(t, node(t, "a")).up(), spawn(t, node(t, "b")).up()
 	b.does("join " + a.o.Cluster.Door)
 	a.sees(a.id, b.self())
@@ -52,6 +53,7 @@ func TestLostForGood(t *testing.T) {
 
 // TestMoved: a node that comes back has another address and another name.
 func TestMoved(t *testing.T) {
+	t.Parallel()
 	nodes := three(t)
 	nodes[0].tries("copied 2")
 	ids := []string{nodes[0].self(), nodes[1].self(), nodes[2].self()}
@@ -80,6 +82,7 @@ func TestMoved(t *testing.T) {
 
 // TestGrowthUnderLoad: appends go on while one node becomes three.
 func TestGrowthUnderLoad(t *testing.T) {
+	t.Parallel()
 	a := spawn(t, node(t, "a")).up()
 	a.load()
 	nodes := []*child{a}

@@ -16,6 +16,7 @@ import (
 
 // TestLeave: a member that leaves goes on alone and empty, the others keep all.
 func TestLeave(t *testing.T) {
+	t.Parallel()
 	all := together(t, node(t, "a"), node(t, "b"))
 	a, b := all[0], all[1]
 	l, m := openLog(t, a, "l", LogOptions{Shards: 1}), openMap(t, a, "m")
@@ -81,6 +82,7 @@ func TestLeave(t *testing.T) {
 }
 
 func TestPeers(t *testing.T) {
+	t.Parallel()
 	oa, ob := node(t, "a"), node(t, "b")
 	a, b := start(t, oa), start(t, ob)
 	got := make(chan string, 10000)
@@ -159,6 +161,7 @@ func TestPeers(t *testing.T) {
 // TestStranger: who doesn't have the cookie gets nothing from either port, and
 // the cookie is not on the wire.
 func TestStranger(t *testing.T) {
+	t.Parallel()
 	oa := node(t, "a")
 	a, b := start(t, oa), start(t, node(t, "b"))
 	if err := b.Join(within(t), oa.Cluster.Door); err != nil {

@@ -12,12 +12,13 @@ import (
 // TestNodesKilled kills one of three nodes after the other while all of them append.
 // Nothing that was acknowledged is lost, and each node's order is kept.
 func TestNodesKilled(t *testing.T) {
+	t.Parallel()
 	nodes := three(t)
 	nodes[0].tries("copied 2")
 	for _, c := range nodes {
 		c.load()
 	}
-	for round := range 10 {
+	for round := range 6 {
 		time.Sleep(time.Duration(rand.IntN(1500)) * time.Millisecond)
 		c := nodes[rand.IntN(len(nodes))]
 		c.kill()

@@ -44,6 +44,7 @@ func TestRetentionByBytes(t *testing.T) {
 }
 
 func TestRetentionByAge(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	e := start(t, Options{Dir: dir})
 	l := openLog(t, e, "l", LogOptions{Shards: 2})

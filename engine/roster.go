@@ -238,6 +238,11 @@ func (e *Engine) dismissOn(l *link, peer string) error {
 	return e.askSystem(l, "$JS.API.SERVER.REMOVE", ask)
 }
 
+// systemWithin is how long an answer is waited for that may have got lost with
+// the leader, as when that is told to remove itself. All that is asked is asked
+// until it is seen to be done.
+const systemWithin = 500 * time.Millisecond
+
 // askSystem asks what the server lets only its operator ask.
 func (e *Engine) askSystem(l *link, subject string, ask []byte) error {
 	conn, err := e.systemConn(l)
@@ -245,7 +250,7 @@ func (e *Engine) askSystem(l *link, subject string, ask []byte) error {
 		return err
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*askWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), systemWithin)
 	defer cancel()
 	m, err := conn.RequestWithContext(ctx, subject, ask)
 	if err != nil {

@@ -142,6 +142,7 @@ func (c *child) refuses() {
 }
 
 func TestSplit(t *testing.T) {
+	t.Parallel()
 	s := namespaces(t, 3)
 	nodes := s.cluster()
 	nodes[0].tries("copied 2")

@@ -24,6 +24,9 @@ type voters struct {
 	logged map[string]string // by group: what this node put into its log as its leader
 }
 
+// metaGroup is the server's name for those who decide what streams there are.
+const metaGroup = "_meta_"
+
 //go:linkname serverGroup github.com/nats-io/nats-server/v2/server.(*Server).lookupRaftNode
 func serverGroup(s *server.Server, name string) server.RaftNode
 

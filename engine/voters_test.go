@@ -11,6 +11,7 @@ import (
 // TestVoters: each member knows all who elect the leader of a stream, the one
 // that came third too.
 func TestVoters(t *testing.T) {
+	t.Parallel()
 	a, b, c := start(t, node(t, "a")), start(t, node(t, "b")), start(t, node(t, "c"))
 	kept(t, openLog(t, a, "l", LogOptions{Shards: 4}), "t", 0, 100)
 	all := []*Engine{a, b, c}
