@@ -42,8 +42,10 @@ type client struct {
 	taken     map[uint16]Message // QoS 2 messages that wait for PUBREL
 	probes    map[string]bool    // payloads that came on the probe topic
 	suback    map[uint16]chan []mqtt.ReasonCode
-	refusals  map[string]int // answers to CONNECT, and DISCONNECTs, by their word
-	connected int            // CONNACKs
+	refusals  map[string]int                        // answers to CONNECT, and DISCONNECTs, by their word
+	connected int                                   // CONNACKs
+	sent      string                                // the server that a broker told it to use; empty: none
+	follow    func(server string) (net.Conn, error) // to that; nil: it goes its own way
 }
 
 // flight is one message that the broker has not acknowledged to the end.
@@ -140,7 +142,7 @@ func (c *client) stay(away time.Duration, politely bool) {
 
 // converse is one connection, from its dialling to its end.
 func (c *client) converse(ctx context.Context) error {
-	conn, err := c.dial()
+	conn, err := c.dialNext()
 	if err != nil {
 		return errors.New("no connection")
 	}
@@ -159,6 +161,26 @@ func (c *client) converse(ctx context.Context) error {
 	defer stop()
 	c.wg.Go(func() { c.ping(pings, conn) })
 	return c.read(conn)
+}
+
+// dialNext opens a connection to where a broker has sent the client, once, or to
+// where it goes by itself.
+func (c *client) dialNext() (net.Conn, error) {
+	c.mu.Lock()
+	server, follow := c.sent, c.follow
+	c.sent = ""
+	c.mu.Unlock()
+	if server != "" && follow != nil {
+		return follow(server)
+	}
+	return c.dial()
+}
+
+// redirect notes where a broker sends the client: the first of what it names.
+func (c *client) redirect(props *mqtt.Properties) {
+	if props.Has(mqtt.PropServerReference) {
+		c.sent, _, _ = strings.Cut(props.ServerReference, " ")
+	}
 }
 
 // ping keeps a conversation going, so that its silence tells of a node that
@@ -240,6 +262,7 @@ func (c *client) handle(p mqtt.Packet) error {
 			delete(c.suback, p.PacketID)
 		}
 	case *mqtt.Disconnect:
+		c.redirect(p.Props)
 		return fmt.Errorf("DISCONNECT %v", p.Code)
 	}
 	return nil
@@ -247,6 +270,7 @@ func (c *client) handle(p mqtt.Packet) error {
 
 func (c *client) handleConnack(p *mqtt.Connack) error {
 	if p.Code.Failed() {
+		c.redirect(p.Props)
 		return fmt.Errorf("CONNACK %v", p.Code)
 	}
 	c.connected++

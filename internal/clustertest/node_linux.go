@@ -114,6 +114,9 @@ func isFree(at netip.AddrPort) bool {
 // Addr is the address at which other nodes find this one.
 func (n *Node) Addr() netip.Addr { return n.place.Load().addr }
 
+// Listener is the address at which clients find the node.
+func (n *Node) Listener() string { return n.place.Load().mqtt.String() }
+
 // Configure adds settings for the next Start.
 func (n *Node) Configure(settings ...string) { n.settings = append(n.settings, settings...) }
 

@@ -44,6 +44,8 @@ const (
 	Failover
 	// Roam goes to any, each time.
 	Roam
+	// Follow goes where a node sends it, and otherwise is as Failover.
+	Follow
 )
 
 // MaxMessages bounds what one publisher sends, and with it the memory of a run.
@@ -76,12 +78,12 @@ func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 	r.stopping, r.stop = context.WithCancel(ctx)
 	t.Cleanup(r.close)
 	for i := range w.Publishers {
-		r.publishers = append(r.publishers, newClient(ctx, r.History, fmt.Sprint("pub", i), sessionExpiry, r.connects(i)))
+		r.publishers = append(r.publishers, r.client(ctx, "pub", i))
 	}
 	setUp, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for i := range w.Subscribers {
-		c := newClient(ctx, r.History, fmt.Sprint("sub", i), sessionExpiry, r.connects(i))
+		c := r.client(ctx, "sub", i)
 		filter := topicOf(i % w.Topics)
 		if i < 2 {
 			filter = allTopics
@@ -89,7 +91,7 @@ func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 		r.subscribe(setUp, c, filter, mqtt.QoS(2-i%2))
 	}
 	for i := range 3 * w.Groups {
-		c := newClient(ctx, r.History, fmt.Sprint("member", i), sessionExpiry, r.connects(i))
+		c := r.client(ctx, "member", i)
 		r.subscribe(setUp, c, fmt.Sprintf("$share/group%d/%s", i/3, allTopics), 2)
 	}
 	r.settle(setUp)
@@ -108,6 +110,27 @@ func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 	return r
 }
 
+// client is the i-th of a kind.
+func (r *Run) client(ctx context.Context, kind string, i int) *client {
+	c := newClient(ctx, r.History, fmt.Sprint(kind, i), sessionExpiry, r.connects(i))
+	if r.w.Reconnect == Follow {
+		c.mu.Lock()
+		c.follow = r.dial
+		c.mu.Unlock()
+	}
+	return c
+}
+
+// dial connects to the node whose listener is at an address.
+func (r *Run) dial(server string) (net.Conn, error) {
+	for _, n := range r.nodes {
+		if n.Listener() == server {
+			return n.Dial()
+		}
+	}
+	return nil, fmt.Errorf("there is no node at %q", server)
+}
+
 const allTopics = "work/#"
 
 func topicOf(k int) string { return fmt.Sprint("work/", k) }
@@ -117,7 +140,7 @@ func (r *Run) connects(i int) func() (net.Conn, error) {
 	own, failed := r.nodes[i%len(r.nodes)], false
 	return func() (net.Conn, error) {
 		to := own
-		if r.w.Reconnect == Roam || r.w.Reconnect == Failover && failed {
+		if r.w.Reconnect == Roam || (r.w.Reconnect == Failover || r.w.Reconnect == Follow) && failed {
 			to = r.nodes[rand.IntN(len(r.nodes))]
 		}
 		conn, err := to.Dial()
