@@ -106,16 +106,45 @@ func (a *appended) dispatch(b *Batch, s *shard) {
 	a.d.busy.Add(-1)
 }
 
-// route gives m to everybody whose filter matches it now.
+// route gives m to everybody whose filter matches it now, but for durable
+// sessions if it isn't the next one of its shard: they get it in its turn.
 func (s *shard) route(b *Batch, m *mqtt.Message) int {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if m.At.Seq != 0 {
-		s.dispatched.Store(m.At.Seq)
+	if seq, next := m.At.Seq, s.dispatched.Load()+1; seq == next {
+		s.dispatched.Store(seq)
+	} else if seq != 0 {
+		s.aside(b, seq)
+		defer func() { b.aside = false }()
+		if seq > next {
+			s.catchUp()
+		}
 	}
 	br := s.d.br
 	routes := br.index.Match(m.Topic, b.routes[:0])
 	return br.deliver(b, m, routes)
+}
+
+// aside keeps durable sessions from getting the message at a position now: they
+// get it from the log, in its turn.
+func (s *shard) aside(b *Batch, seq uint64) {
+	b.aside = true
+	for {
+		ahead := s.ahead.Load()
+		if ahead >= seq || s.ahead.CompareAndSwap(ahead, seq) {
+			return
+		}
+	}
+}
+
+// putAside does that for a message that has come from another node. False: this
+// one doesn't have the log.
+func (d *durability) putAside(b *Batch, at mqtt.At) bool {
+	if d == nil || at.Shard >= len(d.shards) {
+		return false
+	}
+	d.shards[at.Shard].aside(b, at.Seq)
+	return true
 }
 
 // promise has the connection acknowledge m when it is settled.

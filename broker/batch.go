@@ -31,6 +31,7 @@ type Batch struct {
 	watch  stopwatch
 	client *Client // the one that is entered
 	queued int     // what its session had queued before
+	aside  bool    // durable sessions get what is being routed from the log
 	drops  []hook.DeliveryDropped
 
 	template mqtt.Template

@@ -130,8 +130,12 @@ func (br *Broker) forward(b *Batch, m *mqtt.Message) (n int) {
 
 // DeliverRemote gives a message from another node to this node's plain
 // subscribers; n is how many subscriptions matched. It went through the pipeline
-// where it was published. m may be borrowed.
+// where it was published, and if it has a place in the log, durable sessions get
+// it from there. m may be borrowed.
 func (br *Broker) DeliverRemote(b *Batch, m *mqtt.Message) (n int) {
+	if m.At.Seq != 0 && br.durable.putAside(b, m.At) {
+		defer func() { b.aside = false }()
+	}
 	routes := br.index.Match(m.Topic, b.routes[:0])
 	alias := m.Sys && strings.HasPrefix(m.Topic, sysAlias)
 	b.forget()

@@ -10,8 +10,10 @@ import (
 // Deliver is Subscriber's.
 func (c *Client) Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription) {
 	c.enter(b)
-	if m.At.Seq != 0 && c.reader() != nil && !c.ended && c.reads(m, sub) {
-		c.deliverLogged(b, m, sub)
+	if r := c.reader(); r != nil && m.At.Seq != 0 && !c.ended && c.reads(m, sub) && !(b.aside && r.older(m.At)) {
+		if !b.aside {
+			c.deliverLogged(b, m, sub)
+		}
 	} else {
 		c.broker.count.matched.Inc()
 		c.deliver(b, m, sub, m.Retain && sub.RetainAsPublished)

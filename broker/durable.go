@@ -20,6 +20,9 @@ type Log interface {
 	Append(topic string, record []byte, done func(at engine.At, err error))
 	Read(ctx context.Context, shard int, from uint64, filters []string, most int) (entries []engine.Entry, next uint64, err error)
 	Bounds(shard int) (first, last uint64)
+	// OnGrowth has f called, without delay, when other nodes have appended to a
+	// shard; nil: nobody wants to know any more.
+	OnGrowth(f func(shard int))
 }
 
 // Map keeps a record for each key beyond the end of the process: what the broker
@@ -83,7 +86,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	d.feeder.d, d.remains.d = d, d
 	d.feeder.ready = make(chan struct{}, 1)
 	for n := range log.Shards() {
-		s := &shard{d: d, wake: make(chan struct{}, 1)}
+		s := &shard{number: n, d: d, wake: make(chan struct{}, 1)}
 		_, last := log.Bounds(n)
 		s.dispatched.Store(last)
 		d.shards = append(d.shards, s)
@@ -92,6 +95,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	for range feeders {
 		d.done.Go(d.feeder.run)
 	}
+	log.OnGrowth(func(shard int) { d.shards[shard].catchUp() })
 	return d
 }
 
@@ -104,7 +108,12 @@ func (d *durability) close() {
 	for end := time.Now().Add(closeTime); d.busy.Load() > 0 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
+	d.log.OnGrowth(nil)
 	d.stop()
+	for _, s := range d.shards { // from now on nobody begins to read
+		s.mu.Lock()
+		s.mu.Unlock() //nolint:staticcheck // who held it has begun
+	}
 	d.done.Wait()
 }
 
@@ -118,15 +127,20 @@ func (br *Broker) LogBusy() bool {
 // a subscription from. Messages of QoS 0 promise nothing.
 func reads(m *mqtt.Message, granted mqtt.QoS) bool { return m.QoS > 0 && granted > 0 }
 
-// wants reports whether m has to be appended: a durable session subscribes to
-// it, or an earlier message to its topic is still on the way to the log and
-// must not be overtaken [MQTT-4.6.0-5].
-func (d *durability) wants(m *mqtt.Message, routes []*route) bool {
+// wants reports whether m has to be appended: a durable session of some node
+// subscribes to it, or an earlier message to its topic is still on the way to the
+// log and must not be overtaken [MQTT-4.6.0-5].
+func (d *durability) wants(b *Batch, m *mqtt.Message, routes []*route) bool {
 	if m.QoS == 0 {
 		return false
 	}
 	if d.slot(m.Topic).Load() > 0 {
 		return true
+	}
+	if c := d.br.cluster.Load(); c != nil {
+		if _, inLog := c.Peers.Wanted(b, m.Topic); inLog {
+			return true
+		}
 	}
 	if d.durables.Load() == 0 {
 		return false

@@ -188,7 +188,7 @@ func TestDurableCrowd(t *testing.T) {
 			for _, k := range keepers {
 				k.connect()
 			}
-			all := r.liveOn(keepers, c.messages)
+			all := r.liveOn(keepers, c.messages, "p")
 			for _, k := range keepers {
 				k.finish()
 			}
@@ -206,15 +206,15 @@ func TestDurableCrowd(t *testing.T) {
 
 // liveOn lets the keepers live while two publishers publish so many messages,
 // which it returns.
-func (r *rig) liveOn(keepers []*keeper, messages int) (all []*mqtt.Message) {
+func (r *rig) liveOn(keepers []*keeper, messages int, publisher string) (all []*mqtt.Message) {
 	var publishing, living sync.WaitGroup
 	var mu sync.Mutex
 	for p := range 2 {
 		publishing.Go(func() {
 			b := r.NewBatch()
-			info := &hook.ClientInfo{ClientID: fmt.Sprint("p", p)}
+			info := &hook.ClientInfo{ClientID: fmt.Sprint(publisher, p)}
 			for i := range messages / 2 {
-				m := &mqtt.Message{Topic: fmt.Sprint("t/", i%4), Payload: fmt.Appendf(nil, "p%d %05d", p, i), From: info.ClientID, QoS: mqtt.QoS(1 + i/4%2)}
+				m := &mqtt.Message{Topic: fmt.Sprint("t/", i%4), Payload: fmt.Appendf(nil, "%s %05d", info.ClientID, i), From: info.ClientID, QoS: mqtt.QoS(1 + i/4%2)}
 				mu.Lock()
 				all = append(all, m)
 				mu.Unlock()

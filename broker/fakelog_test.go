@@ -31,6 +31,7 @@ type fakeShard struct {
 	first   uint64
 	fail    error // of appends, and of reads
 	reading bool  // but reads work
+	unsure  error // of appends, which are kept nevertheless
 	reads   int
 	held    chan struct{} // not nil: acknowledgements wait until it is closed
 	queue   chan func()
@@ -89,8 +90,16 @@ func (l *fakeLog) Append(name string, record []byte, done func(engine.At, error)
 	}
 	at := engine.At{Shard: i, Seq: s.first + uint64(len(s.entries))}
 	s.entries = append(s.entries, engine.Entry{At: at, Topic: name, Record: slices.Clone(record)})
-	s.queue <- func() { done(at, nil) }
+	err := s.unsure
+	s.queue <- func() {
+		if err != nil {
+			at.Seq = 0
+		}
+		done(at, err)
+	}
 }
+
+func (l *fakeLog) OnGrowth(func(shard int)) {} // nobody else appends
 
 func (l *fakeLog) Read(ctx context.Context, shard int, from uint64, filters []string, most int) (entries []engine.Entry, next uint64, err error) {
 	s := l.shards[shard]
@@ -150,6 +159,15 @@ func (l *fakeLog) failing(err error) {
 	for _, s := range l.shards {
 		s.mu.Lock()
 		s.fail = err
+		s.mu.Unlock()
+	}
+}
+
+// unsure has appends fail with err although they are kept.
+func (l *fakeLog) unsure(err error) {
+	for _, s := range l.shards {
+		s.mu.Lock()
+		s.unsure = err
 		s.mu.Unlock()
 	}
 }

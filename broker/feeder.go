@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -112,16 +113,22 @@ func (f *feeder) read(shard int, from uint64, filters []string) (chunk []*mqtt.M
 	if err == nil && next <= from {
 		err = errors.New("the log doesn't go on")
 	}
-	for _, e := range entries {
-		at := mqtt.At{Shard: shard, Seq: e.Seq}
-		m, err := durable.ParseMessage(at, e.Topic, e.Record)
-		if err != nil {
-			f.d.br.logs.notRead.warn(f.d.br.log, Now(), "an entry of the log is skipped", "shard", shard, "position", e.Seq, "err", err)
-			continue
+	for i := range entries {
+		if m := f.d.parse(shard, &entries[i]); m != nil {
+			chunk = append(chunk, m)
 		}
-		chunk = append(chunk, m.Message)
 	}
 	return chunk, next, err
+}
+
+// parse is the message in an entry; nil: nobody understands it.
+func (d *durability) parse(shard int, e *engine.Entry) *mqtt.Message {
+	m, err := durable.ParseMessage(mqtt.At{Shard: shard, Seq: e.Seq}, e.Topic, e.Record)
+	if err != nil {
+		d.br.logs.notRead.warn(d.br.log, Now(), "an entry of the log is skipped", "shard", shard, "position", e.Seq, "err", err)
+		return nil
+	}
+	return m.Message
 }
 
 // readLater is the Timer of a read that failed.

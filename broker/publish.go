@@ -113,7 +113,7 @@ func (br *Broker) spread(b *Batch, m *mqtt.Message, r receipt, count *topicCount
 	routes := br.index.Match(m.Topic, b.routes[:0])
 	n := len(routes)
 	switch d := br.durable; {
-	case d != nil && d.wants(m, routes):
+	case d != nil && d.wants(b, m, routes):
 		clear(routes)
 		b.routes = routes[:0]
 		d.append(b, m, r)

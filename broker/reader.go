@@ -37,6 +37,7 @@ type reader struct {
 	missed  int64               // deliveries that were counted as queued and lie in the log
 	cut     bool                // some of them may have been deleted there
 	since   map[string][]uint64 // by filter: where a subscription begins, by shard; nil: none is that young
+	begun   []uint64            // by shard: where a session that lived in memory before began to read; nil: it was always durable
 }
 
 // place is how far a reader is in one shard.
@@ -49,25 +50,37 @@ type place struct {
 func (d *durability) newReader() *reader {
 	r := &reader{places: make([]place, len(d.shards))}
 	for i, s := range d.shards {
-		r.places[i].next = s.dispatched.Load() + 1
+		r.places[i].next = s.next()
 	}
 	return r
 }
+
+// next is where a session begins that is in memory and becomes durable.
+func (s *shard) next() uint64 { return max(s.dispatched.Load(), s.ahead.Load()) + 1 }
+
+// older reports whether a message came into the log when the session lived in
+// memory: it isn't read there, and may still come from another node.
+func (r *reader) older(at mqtt.At) bool { return r.begun != nil && at.Seq < r.begun[at.Shard] }
 
 // makeDurable has the session read the log from now on, until it ends. The
 // client is entered; unless it is new and not subscribed to anything, no message
 // is being dispatched.
 func (c *Client) makeDurable() {
 	d, to := c.broker.durable, c.routes()
+	d.durables.Add(1) // before anybody asks where the shards are, see shard.passed
 	r := d.newReader()
 	for sub := range c.sess.Subscriptions() {
 		r.begin(d, sub.Filter)
 	}
 	d.remains.written(c.info.ClientID)
+	if c.sess.SubscriptionCount() > 0 {
+		for i := range r.places {
+			r.begun = append(r.begun, r.places[i].next)
+		}
+	}
 	c.extra().reader = r
 	c.status.add(isDurable)
 	c.sess.SetDurable(true)
-	d.durables.Add(1)
 	c.tellDurable(to)
 }
 
@@ -119,7 +132,7 @@ func (r *reader) begin(d *durability, filter string) {
 	}
 	since := make([]uint64, len(d.shards))
 	for i, s := range d.shards {
-		since[i] = s.dispatched.Load() + 1
+		since[i] = s.next()
 	}
 	r.since[filter] = since
 }

@@ -11,13 +11,17 @@ import (
 // that waits for subscribers, and what has gathered meanwhile is flushed at
 // once.
 type shard struct {
+	number     int
 	d          *durability
 	turn       sync.Mutex    // held while a message is dispatched
-	dispatched atomic.Uint64 // of the message that is being dispatched, or was the last
+	dispatched atomic.Uint64 // position of the message that is being dispatched, or was the last
+	ahead      atomic.Uint64 // the last one that sessions in memory got before its turn
 
-	mu    sync.Mutex
-	ready []task // messages among them are bounded by maxPending, saves by the clients
-	wake  chan struct{}
+	mu      sync.Mutex
+	ready   []task // messages among them are bounded by maxPending, saves by the clients
+	reading bool   // there is a goroutine that reads what was appended elsewhere,
+	more    bool   // and it has to look once more
+	wake    chan struct{}
 }
 
 // task is what the engine has done, and what follows from it; the engine's own

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -16,6 +17,7 @@ const (
 	messageSys
 	messageExpires
 	messageProps
+	messageLogged
 )
 
 // appendMessage encodes all of m that another node needs, without a length. It
@@ -37,6 +39,9 @@ func appendMessage(dst []byte, m *mqtt.Message) []byte {
 	if m.Props.Has(mqtt.ForwardedProps) {
 		bits |= messageProps
 	}
+	if m.At.Seq != 0 {
+		bits |= messageLogged
+	}
 	dst = append(dst, bits)
 	dst = appendString(dst, m.Topic)
 	dst = appendString(dst, m.From)
@@ -45,6 +50,10 @@ func appendMessage(dst []byte, m *mqtt.Message) []byte {
 	dst = binary.AppendUvarint(dst, uint64(m.Timestamp))
 	if m.ExpiresAt != 0 {
 		dst = binary.AppendUvarint(dst, uint64(m.ExpiresAt))
+	}
+	if m.At.Seq != 0 {
+		dst = binary.AppendUvarint(dst, uint64(m.At.Shard))
+		dst = binary.AppendUvarint(dst, m.At.Seq)
 	}
 	if bits&messageProps != 0 {
 		at := len(dst)
@@ -94,6 +103,9 @@ func (d *messageDecoder) message(r *reader, m *mqtt.Message) error {
 	m.Timestamp = int64(r.uint())
 	if bits&messageExpires != 0 {
 		m.ExpiresAt = int64(r.uint())
+	}
+	if bits&messageLogged != 0 {
+		m.At = mqtt.At{Shard: int(r.uint() & math.MaxInt32), Seq: r.uint()}
 	}
 	if bits&messageProps != 0 {
 		if err := r.properties(m); err != nil {

@@ -17,7 +17,7 @@ func full() *mqtt.Message {
 			Present: mqtt.ForwardedProps, PayloadFormat: 1, MessageExpiry: 9, ContentType: "t", ResponseTopic: "r", CorrelationData: []byte{0},
 			UserProperties: []mqtt.UserProperty{{Key: "k", Value: "v"}},
 		},
-		Timestamp: 1_700_000_000_000, ExpiresAt: 1_700_000_009_000, QoS: 2, Retain: true, Dup: true, Sys: true,
+		Timestamp: 1_700_000_000_000, ExpiresAt: 1_700_000_009_000, QoS: 2, Retain: true, Dup: true, Sys: true, At: mqtt.At{Shard: 3, Seq: 1 << 40},
 	}
 }
 
@@ -37,6 +37,7 @@ func TestMessage(t *testing.T) {
 	same(func(m *mqtt.Message) { m.QoS, m.Retain = 1, false })
 	same(func(m *mqtt.Message) { m.QoS, m.Dup, m.Sys = 0, false, false })
 	same(func(m *mqtt.Message) { m.Props, m.ExpiresAt = nil, 0 })
+	same(func(m *mqtt.Message) { m.At = mqtt.At{} })
 	same(func(m *mqtt.Message) { m.Peer = netip.AddrPort{} })
 	same(func(m *mqtt.Message) { m.Peer = netip.MustParseAddrPort("10.1.2.3:65535") })
 	same(func(m *mqtt.Message) { m.From, m.Username, m.Payload = "", "", []byte{} })

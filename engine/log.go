@@ -176,6 +176,19 @@ func (l *Log) Tail(shard int, after uint64, f func(Entry)) (stop func(), err err
 	}, nil), nil
 }
 
+// OnGrowth has f called when news comes that other nodes have appended to a
+// shard, on a goroutine of the engine that it must not block; nil: no more.
+func (l *Log) OnGrowth(f func(shard int)) {
+	for i, s := range l.shards {
+		if f == nil {
+			s.grown.Store(nil)
+			continue
+		}
+		grown := func() { f(i) }
+		s.grown.Store(&grown)
+	}
+}
+
 // Read returns entries from a number on that match any of the filters, all
 // when there are none, in order, most of them at most, and where to go on:
 // behind the last entry of the shard when the end was reached.

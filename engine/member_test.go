@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,9 +22,13 @@ func TestLeave(t *testing.T) {
 	a, b := all[0], all[1]
 	l, m := openLog(t, a, "l", LogOptions{Shards: 1}), openMap(t, a, "m")
 	lb, mb := openLog(t, b, "l", LogOptions{Shards: 1}), openMap(t, b, "m")
+	var grown atomic.Bool
+	lb.OnGrowth(func(shard int) { grown.Store(shard == 0) })
 	kept(t, l, "t", 0, 100)
 	put(t, m, "k", "v")
 	copied(t, all...)
+	eventually(t, "news of the log", grown.Load)
+	lb.OnGrowth(nil)
 	var mu sync.Mutex
 	seen := make(map[string]string)
 	stop, err := mb.Watch(func(c Change) {

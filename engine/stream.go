@@ -25,6 +25,7 @@ type stream struct {
 	shelf   *shelf
 	hinting atomic.Bool // the other members are about to be told of new records
 	isLog   bool
+	grown   atomic.Pointer[func()] // is told of records from elsewhere; nil: nobody is
 
 	toldMu sync.Mutex
 	told   map[string]*told // by the prefix of a map's subjects
@@ -133,6 +134,13 @@ func (s *stream) heard(first, last uint64) {
 	if last > s.last.Load() {
 		s.raise(last)
 		s.feed.wake()
+		s.tellGrown()
+	}
+}
+
+func (s *stream) tellGrown() {
+	if f := s.grown.Load(); f != nil {
+		(*f)()
 	}
 }
 
@@ -147,6 +155,7 @@ func (s *stream) reattach(wiped bool) error {
 	s.first.Store(max(info.State.FirstSeq, 1))
 	s.last.Store(info.State.LastSeq)
 	s.feed.renew(wiped)
+	s.tellGrown()
 	return s.writer.release()
 }
 
