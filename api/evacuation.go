@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -39,9 +40,9 @@ func (s *Server) evacuationRoutes() []Route {
 			Returns: "{status: 'enabled'|'disabled', node, process?, state?, connection_eviction_rate?: int, connection_goal?: int, server_reference?, moved?: bool, " +
 				strings.Replace(stats, "stats", "stats?", 1) + "}", handle: s.evacuationStatus},
 		{Method: "GET", Path: "/load_rebalance/global_status", Name: "load_rebalance_global_status", Summary: "Which nodes are being evacuated",
-			Returns: "{evacuations: {*: {" + members + "}}, rebalances: {}}", handle: s.evacuations},
+			Returns: "{evacuations: {*: {" + members + "}}, rebalances: {}}", spread: allEvacuations, handle: s.evacuations},
 		{Method: "POST", Path: "/load_rebalance/:node/evacuation/start", Name: "load_rebalance_evacuation_start", Strict: true,
-			Summary: "Send all clients of a node to others", Fails: []int{codeUnknown}, handle: s.onNode(codeUnknown, s.evacuate),
+			Summary: "Send all clients of a node to others", Fails: []int{codeUnknown}, spread: toNode(codeUnknown), handle: s.onNode(codeUnknown, s.evacuate),
 			Params: []Param{
 				{Name: "conn_evict_rate", Type: Whole, Doc: "connections to end in a second; 500"},
 				{Name: "redirect_to", Type: Text, Doc: "where clients of MQTT 5 shall go: one or more of host:port, with blanks or commas between"},
@@ -51,7 +52,7 @@ func (s *Server) evacuationRoutes() []Route {
 				{Name: "wait_takeover", Type: Whole, Doc: "seconds for clients to take their sessions over, after the last connection; 60"},
 			}},
 		{Method: "POST", Path: "/load_rebalance/:node/evacuation/stop", Name: "load_rebalance_evacuation_stop",
-			Summary: "Let clients in again", Fails: []int{codeUnknown},
+			Summary: "Let clients in again", Fails: []int{codeUnknown}, spread: toNode(codeUnknown),
 			handle: s.onNode(codeUnknown, func(*request) (any, error) { return nil, s.o.Evacuation.EndEvacuation() })},
 	}
 	for i := range all {
@@ -106,6 +107,25 @@ func (s *Server) evacuations(*request) (any, error) {
 		all[s.o.Node] = evacuationRow(&e)
 	}
 	return object{"evacuations": all, "rebalances": object{}}, nil
+}
+
+// allEvacuations puts together what each node says of itself.
+func allEvacuations(s *Server, q *request, nodes []Member) (any, error) {
+	data, err := q.own()
+	if err != nil {
+		return nil, err
+	}
+	all := data.(object)["evacuations"].(object)
+	for _, r := range s.askAll(q, nodes) {
+		var of struct{ Evacuations map[string]json.RawMessage }
+		if err := json.Unmarshal(r.body.Data, &of); err != nil {
+			return nil, err
+		}
+		for node, row := range of.Evacuations {
+			all[node] = row
+		}
+	}
+	return data, nil
 }
 
 // errEvacuating is for load balancers, which look at the status alone.
