@@ -33,7 +33,7 @@ var docsTools = []string{"unshare", "ip", "mosquitto_pub", "mosquitto_sub", "cur
 
 const (
 	// docsDeadline bounds one command, and the wait for what a background command has to print.
-	docsDeadline = 20 * time.Second
+	docsDeadline = time.Minute
 	// docsSettle is how long a background command that prints nothing is given to begin, for example to subscribe.
 	docsSettle = 2 * time.Second
 )

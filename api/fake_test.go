@@ -64,7 +64,7 @@ func newServer(t *testing.T, change ...func(*Options)) (*Server, *fakes) {
 		Broker: f.clients.Broker, Metrics: &f.clients.metrics, MQTT: &f.listeners, Evacuation: new(fakeEvacuation),
 		On:     func(name string) bool { return name == "emqx_auth_redis" || name == ruleFile },
 		Traces: f.clients.traces, Zone: f.zone,
-		Reread: func() error { return f.broken }, Store: fakeStore{},
+		Reread: func() error { return f.broken }, Store: fakeStore{}, Cluster: fakeCluster{},
 		ReloadACL: func() error { f.reloads++; return f.broken },
 		Logs:      newFakeLogs(),
 		Configs:   newFakeConfigs(),

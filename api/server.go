@@ -55,6 +55,7 @@ type Options struct {
 	ReloadACL func() error                                   // reads the rule file again
 	Reread    func() error                                   // reads the certificates of all listeners again
 	Store     Store
+	Cluster   Cluster
 	Health    func() Health // nil: nothing is wrong
 	Backends  func() []Backend
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -23,10 +24,13 @@ import (
 // member, and of which nodes, is kept in the folder of the engine.
 type Cluster struct {
 	Name    string     // of the cluster; only nodes of the same name meet
-	Address string     // host:port of this node, as the others reach it, and where it listens
+	Address string     // host:port of this node, as the others reach it
 	Door    string     // host:port where others ask to join
 	Cookie  string     // what all nodes of the cluster know and nobody else
 	TLS     ClusterTLS // empty: certificates are made from the cookie
+
+	// Where the node listens; empty: at the hosts of Address and Door.
+	AddressHost, DoorHost string
 }
 
 // Member is a node of the cluster.
@@ -295,7 +299,8 @@ func (e *Engine) clusterOptions() (*server.Options, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	o := e.options(filepath.Join(e.o.Dir, clusterDir))
-	e.asMember(o, c.id(), host, n)
+	e.asMember(o, c.id(), cmp.Or(c.o.AddressHost, host), n)
+	o.Cluster.Advertise = c.o.Address
 	o.Routes = e.routes()
 	return o, nil
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"crypto/tls"
@@ -40,7 +41,11 @@ const (
 
 func (e *Engine) openDoor() (*door, error) {
 	c := e.cluster
-	l, err := net.Listen("tcp", c.o.Door)
+	host, port, err := net.SplitHostPort(c.o.Door)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(c.o.DoorHost, host), port))
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}

@@ -19,6 +19,7 @@ func (n *Node) startAccess() (err error) {
 	if n.kept, err = c.openKept(n.log, n.Metrics); err != nil {
 		return err
 	}
+	n.cluster = newClustering(c, n.kept.engine, n.log)
 	n.passwords = auth.NewPasswords()
 	n.Access = auth.New(auth.Options{Config: c.AccessControl, Metrics: n.Metrics, Log: n.log, Bans: n.kept.bans})
 	err = n.useProviders()
@@ -52,7 +53,7 @@ func (n *Node) startAPI() error {
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Backup: n.exported(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Traces: n.trace, Zone: n.zone, Broker: n.Broker, MQTT: n.Server, Evacuation: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
-		Pages: dashboard.Handler(), Store: n.kept.engine, Configs: n.configs(),
+		Pages: dashboard.Handler(), Store: n.kept.engine, Cluster: n.cluster, Configs: n.configs(),
 		Reread: func() error { return errors.Join(n.Server.ReloadCertificates(), server.ReloadCertificates()) },
 	})
 	if err != nil {
@@ -104,6 +105,9 @@ func (n *Node) Warnings() []string {
 		}
 	}
 	all = append(all, n.unasked()...)
+	if w := n.Config.cookieWarning(); w != "" {
+		all = append(all, w)
+	}
 	return append(all, c.idle...)
 }
 

@@ -38,6 +38,7 @@ func (n *Node) watchAlarms() {
 	n.Alarms.Watch(lookEvery, n.downBackends)
 	n.Alarms.Watch(lookEvery, n.failingListeners())
 	n.Alarms.Watch(lookEvery, n.congested)
+	n.Alarms.Watch(lookEvery, n.cluster.troubles)
 	if n.OTel != nil {
 		n.Alarms.Watch(lookEvery, n.deafCollector)
 	}

@@ -24,6 +24,8 @@ type Config struct {
 	Node NodeConfig `conf:"node"`
 	Log  LogConfig  `conf:"log"`
 
+	Cluster ClusterConfig `conf:"cluster"`
+
 	// Access and MQTT are what zones start from. EMQ X 2 wrote the first below mqtt, like the second.
 	Access auth.Access            `conf:"." alias:"mqtt"`
 	MQTT   broker.Limits          `conf:"mqtt"`
@@ -51,8 +53,8 @@ type Config struct {
 
 // NodeConfig is node.*.
 type NodeConfig struct {
-	Name       string `conf:"name"` // name@host, part of every $SYS topic
-	Cookie     string `conf:"cookie"`
+	Name       string `conf:"name"`   // name@host, part of every $SYS topic
+	Cookie     string `conf:"cookie"` // what all nodes of a cluster know and nobody else; without one of its own the node stays alone
 	DataDir    string `conf:"data_dir"`
 	MaxClients int    `conf:"max_clients" range:"1.."` // of all listeners; above it CONNECT is refused with 0x97
 }
@@ -89,7 +91,7 @@ func LoadConfig(file string, env []string) (*Config, *config.Report, error) {
 
 // finish is for what binding leaves to be done.
 func (c *Config) finish(report *config.Report) {
-	for _, p := range append(slices.Concat(c.Providers.files(), c.OTel.Exporter.TLS.Files(), c.Webhook.TLS.Files()), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
+	for _, p := range append(slices.Concat(c.Providers.files(), c.OTel.Exporter.TLS.Files(), c.Webhook.TLS.Files(), c.Cluster.files()), &c.Node.DataDir, &c.Log.Dir, &c.Management.BootstrapFile,
 		&c.Management.HTTPS.CertFile, &c.Management.HTTPS.KeyFile, &c.Management.HTTPS.CACertFile,
 		&c.Dashboard.HTTPS.CertFile, &c.Dashboard.HTTPS.KeyFile, &c.Dashboard.HTTPS.CACertFile) {
 		*p = c.path(*p)
@@ -97,6 +99,7 @@ func (c *Config) finish(report *config.Report) {
 	c.reportOldTLS(report)
 	c.leaveOutQueries(report)
 	c.noteIdle(report)
+	c.noteAlone(report)
 }
 
 // SetDefaults gives the values of a configuration that says nothing.
@@ -169,6 +172,7 @@ func (c *Config) Validate() error {
 	if name, host, ok := strings.Cut(c.Node.Name, "@"); !ok || name == "" || host == "" || strings.ContainsAny(c.Node.Name, " /+#") {
 		errs = append(errs, config.Invalid("node.name", "expected name@host, as it is part of topics, found %q", c.Node.Name))
 	}
+	errs = append(errs, c.checkCluster())
 	all := c.Listener.All()
 	for i := range all {
 		l := &all[i]
@@ -210,11 +214,6 @@ func (c *Config) reportOldTLS(report *config.Report) {
 		if l.TLS == nil || !slices.Contains(l.TLS.Versions, "tlsv1.1") && !slices.Contains(l.TLS.Versions, "tlsv1") {
 			continue
 		}
-		key := l.Key() + ".tls_versions"
-		at := slices.IndexFunc(report.Values, func(v config.Value) bool { return v.Key == key })
-		report.NoEffect = append(report.NoEffect, config.Ignored{
-			Setting: config.Setting{Key: key, Value: report.Values[at].Value, Origin: report.Values[at].Origin},
-			Kind:    config.Runtime, Reason: "of the versions named, only TLS 1.2 and 1.3 are spoken",
-		})
+		noEffect(report, l.Key()+".tls_versions", "of the versions named, only TLS 1.2 and 1.3 are spoken")
 	}
 }

@@ -36,7 +36,11 @@ func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err e
 	if k.id, err = nodeID(c.Node.DataDir); err != nil {
 		return nil, err
 	}
-	if k.engine, err = engine.Start(engine.Options{Dir: filepath.Join(c.Node.DataDir, "engine"), Node: c.Node.Name, Log: log, Metrics: m}); err != nil {
+	o := engine.Options{Dir: filepath.Join(c.Node.DataDir, "engine"), Node: c.Node.Name, Log: log, Metrics: m}
+	if o.Cluster, err = c.engineCluster(); err != nil {
+		return nil, err
+	}
+	if k.engine, err = engine.Start(o); err != nil {
 		return nil, err
 	}
 	if err = k.open(); err == nil {

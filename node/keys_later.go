@@ -10,7 +10,7 @@ import (
 // here into a Config of its own; a key declared twice is an error of the schema.
 func keysLater() []config.Known {
 	return slices.Concat(
-		keysCore(), keysCluster(), keysGateways(), keysIntegration(), keysEnterprise(),
+		keysCore(), keysGateways(), keysIntegration(), keysEnterprise(),
 	)
 }
 
@@ -18,7 +18,7 @@ func later(feature, table string) []config.Known {
 	return config.NoEffect(config.Later, "this version has no "+feature+" yet", table)
 }
 
-// keysCore are keys of emqx.conf outside of clustering.
+// keysCore are keys of emqx.conf.
 func keysCore() []config.Known {
 	return slices.Concat(
 		later("TCP keepalive settings per zone", `
@@ -39,30 +39,6 @@ func keysCore() []config.Known {
 			listener.{ws,wss}.$name.deflate_opts.{server,client}_max_window_bits  int 8..15
 		`),
 	)
-}
-
-func keysCluster() []config.Known {
-	return later("clustering", `
-		cluster.name
-		cluster.discovery                                       oneof manual static mcast dns etcd k8s
-		cluster.autoheal                                        flag
-		cluster.autoclean                                       duration
-		{cluster,node}.proto_dist                               oneof inet_tcp inet6_tcp inet_tls
-		cluster.static.seeds                                    list
-		cluster.mcast.{addr,iface}
-		cluster.mcast.ports                                     list
-		cluster.mcast.ttl                                       int 0..255
-		cluster.mcast.loop                                      flag
-		cluster.mcast.{sndbuf,recbuf,buffer}                    size
-		cluster.dns.{name,app}
-		cluster.dns.type                                        oneof a srv
-		cluster.etcd.server                                     list
-		cluster.etcd.prefix
-		cluster.etcd.node_ttl                                   duration
-		cluster.etcd.ssl.{keyfile,certfile,cacertfile}
-		cluster.k8s.{apiserver,service_name,app_name,namespace,suffix}
-		cluster.k8s.address_type                                oneof ip dns hostname
-	`)
 }
 
 // keysGateways are emqx_sn.conf, emqx_coap.conf, emqx_lwm2m.conf, emqx_stomp.conf, emqx_exproto.conf and emqx_tcp.conf.

@@ -29,7 +29,9 @@ func keysRuntime() []config.Known {
 			reloader.interval                                   duration | int
 			reloader.logfile
 		`),
-		config.NoEffect(config.Runtime, "nodes find and reach each other by Dunlin's own transport", `
+		config.NoEffect(config.Runtime, "nodes reach each other by Dunlin's own transport, always with TLS; cluster.listen and cluster.door are its ports", `
+			{cluster,node}.proto_dist                           oneof inet_tcp inet6_tcp inet_tls
+			cluster.mcast.buffer                                size
 			node.dist_net_ticktime                              duration | int
 			node.{dist_listen_min,dist_listen_max}              int 0..65535
 			node.{dist_use_interface,ssl_dist_optfile}

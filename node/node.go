@@ -45,6 +45,7 @@ type Node struct {
 	webhook   *alarm.Webhook // nil: alarm.webhook.url is empty
 	trace     *trace.Tracer
 	kept      *kept
+	cluster   *clustering
 	passwords *auth.Passwords
 	leaves    leaves
 	stop      chan struct{}
@@ -110,6 +111,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n.watchAlarms()
+	n.cluster.start()
 	trimProgram(log)
 	n.tidying.Go(func() { tidy(n.stop) })
 	n.tidying.Go(func() { sampleHistory(n.History, n.stop) })
@@ -119,6 +121,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 // Stop ends all connections, telling version 5 clients that the server shuts
 // down, and then the rest.
 func (n *Node) Stop() {
+	n.cluster.close()
 	n.Broker.BeginStop()
 	n.Server.Stop()
 	n.stopParts()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,6 +27,11 @@ import (
 	"github.com/dunlin-mq/dunlin/connector/mysql"
 	"github.com/dunlin-mq/dunlin/connector/postgres"
 	"github.com/dunlin-mq/dunlin/connector/redis"
+	"github.com/dunlin-mq/dunlin/discovery"
+	"github.com/dunlin-mq/dunlin/discovery/dns"
+	"github.com/dunlin-mq/dunlin/discovery/etcd"
+	"github.com/dunlin-mq/dunlin/discovery/k8s"
+	"github.com/dunlin-mq/dunlin/discovery/mcast"
 )
 
 // Providers is the configuration of whoever can be asked about clients.
@@ -449,4 +455,23 @@ func (n *Node) ReloadRules() error {
 		}
 	}
 	return nil
+}
+
+// discoverer is what cluster.discovery names.
+func (c *Config) discoverer(log *slog.Logger) (discovery.Discoverer, error) {
+	d := &c.Cluster.Discovery
+	self := discovery.Self{Name: c.Node.Name, Cluster: d.Name, Cookie: c.Node.Cookie, Log: log}
+	switch d.Strategy {
+	case "static":
+		return discovery.NewStatic(d.Static), nil
+	case "mcast":
+		return mcast.New(d.Mcast, self), nil
+	case "dns":
+		return dns.New(d.DNS, self, net.DefaultResolver), nil
+	case "etcd":
+		return etcd.New(d.Etcd, self)
+	case "k8s":
+		return k8s.New(d.K8s, self, k8s.Account), nil
+	}
+	return nil, fmt.Errorf("cluster.discovery = %s looks for nobody", d.Strategy)
 }

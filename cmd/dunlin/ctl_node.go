@@ -49,44 +49,6 @@ func (f figures) print(r *remote) {
 	}
 }
 
-// clusterVerbs tell of the nodes: in this version there is one.
-func clusterVerbs(where *place) *cobra.Command {
-	alone := func(format string) func(*remote, []string) error {
-		return func(r *remote, _ []string) error {
-			if _, err := r.node(); err != nil {
-				return err
-			}
-			return sentence(format)
-		}
-	}
-	return verbs(where, "cluster", "The nodes of the cluster",
-		verb{use: "join <Node>", short: "Refused: this version has no clusters", run: alone("Failed to join the cluster: this version has no clusters")},
-		verb{use: "leave", short: "Refused: this version has no clusters", run: alone("Failed to leave the cluster: node_not_in_cluster")},
-		verb{use: "force-leave <Node>", short: "Refused: this version has no clusters",
-			run: alone("Failed to remove the node from cluster: node_not_in_cluster")},
-		evacuateVerb(),
-		verb{use: "status", short: "List the nodes", run: func(r *remote, _ []string) error {
-			var brokers []struct {
-				Node   string
-				Status string `json:"node_status"`
-			}
-			err := r.get("/brokers", &brokers)
-			if err != nil {
-				return err
-			}
-			running, stopped := []string{}, []string{}
-			for _, b := range brokers {
-				list := &running
-				if b.Status != "Running" {
-					list = &stopped
-				}
-				*list = append(*list, "'"+b.Node+"'")
-			}
-			r.printf("Cluster status: #{running_nodes => [%s],stopped_nodes => [%s]}\n", strings.Join(running, ","), strings.Join(stopped, ","))
-			return nil
-		}})
-}
-
 // vmFigures are what the verbs of vm print: under which name and with which
 // width EMQ X has it, and which member of a node it is. Of Erlang's memory
 // there is the sum; goroutines stand for processes,
