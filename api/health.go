@@ -46,7 +46,8 @@ func (s *Server) health(*request) (any, error) {
 	return object{"warnings": append([]string{}, h.Warnings...), "backends": backends}, nil
 }
 
-// serveReady answers /readyz: whether clients can connect. Like /livez, which
+// serveReady answers /readyz: whether clients can connect, as they can while
+// nothing can be kept. Like /livez, which
 // only says that the process answers, it needs no login and tells nothing else:
 // load balancers and Kubernetes ask for them.
 func (s *Server) serveReady(w http.ResponseWriter) {
@@ -58,6 +59,12 @@ func (s *Server) serveReady(w http.ResponseWriter) {
 	if s.o.MQTT == nil || !slices.ContainsFunc(s.o.MQTT.Listeners(), accepts) {
 		writeText(w, http.StatusServiceUnavailable, "no MQTT listener is open")
 		return
+	}
+	if s.o.Degraded != nil {
+		if what := s.o.Degraded(); what != "" {
+			writeText(w, http.StatusOK, "degraded: "+what)
+			return
+		}
 	}
 	writeText(w, http.StatusOK, "ok")
 }

@@ -57,6 +57,7 @@ type Options struct {
 	Store     Store
 	Cluster   Cluster
 	Health    func() Health // nil: nothing is wrong
+	Degraded  func() string // what doesn't work although clients can connect, for everybody to read; nil or empty: all does
 	Backends  func() []Backend
 
 	Evacuation Evacuations

@@ -98,6 +98,8 @@ func TestAliveAndReady(t *testing.T) {
 	_, _, url := startServer(t)
 	f(url, "/livez", 200, "ok")
 	f(url, "/readyz", 200, "ok")
+	_, _, url = startServer(t, func(o *Options) { o.Degraded = func() string { return "no room" } })
+	f(url, "/readyz", 200, "degraded: no room")
 	_, _, url = startServer(t, func(o *Options) { o.MQTT = closedListeners{} })
 	f(url, "/livez", 200, "ok")
 	f(url, "/readyz", 503, "no MQTT listener is open")

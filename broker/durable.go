@@ -105,9 +105,7 @@ func (d *durability) close() {
 	if d == nil {
 		return
 	}
-	for end := time.Now().Add(closeTime); d.busy.Load() > 0 && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
-	}
+	d.settle()
 	d.log.OnGrowth(nil)
 	d.stop()
 	for _, s := range d.shards { // from now on nobody begins to read
@@ -115,6 +113,14 @@ func (d *durability) close() {
 		s.mu.Unlock() //nolint:staticcheck // who held it has begun
 	}
 	d.done.Wait()
+}
+
+// settle waits until all that is under way is kept, or can't be in reasonable
+// time.
+func (d *durability) settle() {
+	for end := time.Now().Add(closeTime); d.busy.Load() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // LogBusy reports whether so much is on its way to the log that publishers

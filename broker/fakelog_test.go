@@ -142,6 +142,16 @@ func (l *fakeLog) cut(n int) {
 	}
 }
 
+// lose takes the last n entries of each shard back, as a machine does that loses
+// its power.
+func (l *fakeLog) lose(n int) {
+	for _, s := range l.shards {
+		s.mu.Lock()
+		s.entries = s.entries[:len(s.entries)-n]
+		s.mu.Unlock()
+	}
+}
+
 // entries are how many the log has taken.
 func (l *fakeLog) len() (n int) {
 	for _, s := range l.shards {

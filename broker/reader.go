@@ -34,6 +34,7 @@ type reader struct {
 	failed  bool                // the last save; Unsaved doesn't begin the next one
 	due     bool                // whatever the session says, it is time for one
 	saveAt  int64               // when it will be; 0: no time is set
+	pulled  bool                // at the start it was beyond the end of the log
 	missed  int64               // deliveries that were counted as queued and lie in the log
 	cut     bool                // some of them may have been deleted there
 	since   map[string][]uint64 // by filter: where a subscription begins, by shard; nil: none is that young

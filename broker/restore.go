@@ -35,6 +35,7 @@ func (br *Broker) Restore() (Restored, error) {
 	}
 	b := br.NewBatch()
 	defer b.End()
+	back := false
 	var changed []*Client // written when all is read: what is written meanwhile could be read as well
 	err := durable.Load(d.sessions.Each, durable.Loading{
 		Found: func(s *durable.Session) error {
@@ -44,7 +45,8 @@ func (br *Broker) Restore() (Restored, error) {
 				br.log.Error("a session of the last run can't be restored", "client", s.ClientID, "err", err)
 				return nil
 			}
-			if s.OfflineAt == 0 {
+			if pulled := c.more.reader.pulled; s.OfflineAt == 0 || pulled {
+				back = back || pulled
 				changed = append(changed, c)
 			}
 			found.Sessions++
@@ -61,6 +63,9 @@ func (br *Broker) Restore() (Restored, error) {
 		c.enter(b)
 		c.keepRecord("")
 		c.leave(b)
+	}
+	if back { // before the log grows over the positions that are still on the disk
+		d.settle()
 	}
 	return found, err
 }
@@ -178,11 +183,14 @@ func (c *Client) loadState(b *Batch) error {
 	}
 	for i := range r.places { // a log that has lost its end, with the machine's power, begins again before
 		_, last := d.log.Bounds(i)
+		r.pulled = r.pulled || c.sess.Read(i) > last+1
 		r.places[i].next = min(max(c.sess.Read(i), 1), last+1)
 		for _, since := range r.since {
+			r.pulled = r.pulled || since[i] > last+1
 			since[i] = min(since[i], last+1)
 		}
 	}
+	r.due = r.due || r.pulled
 	if err := c.resolve(d); err != nil {
 		return err
 	}

@@ -270,3 +270,36 @@ func TestExactlyOnceRestored(t *testing.T) {
 		t.Errorf("after the start the acknowledgements are %q, want %q", c.acks, want)
 	}
 }
+
+// A log that has lost its end with the machine's power gives its numbers again:
+// who was beyond it gets what comes under them, also after another crash.
+func TestLostEnd(t *testing.T) {
+	r, log := newDurableRig(t, 1)
+	c := r.connect("c", durably).subscribe("t", 1)
+	young := r.connect("young", durably)
+	pub := r.connect("pub")
+	for i := range 10 {
+		pub.publish("t", fmt.Sprint(i), 1)
+	}
+	r.quiet()
+	c.ackAll()
+	young.subscribe("t", 1)
+	c.close("closed")
+	young.close("closed")
+	r.quiet()
+	log.lose(5)
+	again, _ := r.crashed()
+	pub = again.connect("pub")
+	for i := range 5 {
+		pub.publish("t", fmt.Sprint("new", i), 1)
+	}
+	again.quiet()
+	last, _ := again.crashed()
+	for _, r := range []*rig{again, last} {
+		for _, id := range []string{"c", "young"} {
+			if got := r.connect(id, durably).ackAll(); !slices.Equal(got, []string{"new0", "new1", "new2", "new3", "new4"}) {
+				t.Errorf("%s got %q", id, got)
+			}
+		}
+	}
+}

@@ -122,6 +122,13 @@ func (e *Engine) Health() error {
 	return e.health.sum()
 }
 
+// Ailments are what Health says, one by one.
+func (e *Engine) Ailments() []error {
+	e.health.mu.Lock()
+	defer e.health.mu.Unlock()
+	return slices.SortedFunc(maps.Values(e.health.wrong), func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+}
+
 // OnHealth has f called with what Health says whenever that changes, on a
 // goroutine of the engine that f must not block. It is called at once if
 // something is wrong already.

@@ -21,6 +21,7 @@ const (
 	hintAfter  = 10 * time.Millisecond  // until others hear of new records
 	tendEvery  = 2 * time.Second        // between two looks at the streams
 	peerQueue  = 64 << 20               // bytes of messages of a kind that wait for their handler
+	quorumName = "quorum"               // of what is wrong
 )
 
 var (
@@ -226,6 +227,7 @@ func (p *peers) end() {
 		close(stop)
 		<-done
 	}
+	p.e.health.set(quorumName, nil)
 }
 
 func (p *peers) beat(l *link, stop, done chan struct{}) {
@@ -261,6 +263,7 @@ func (p *peers) beat(l *link, stop, done chan struct{}) {
 			p.e.log.Warn("engine: sign of life: " + sentence(err).Error())
 		}
 		p.judge(l)
+		p.e.weigh()
 		select {
 		case <-stop:
 			return
@@ -291,6 +294,15 @@ func (p *peers) heard(msg *nats.Msg) {
 		if err := p.e.to().conn.Publish("P.out."+m.ID, nil); err != nil {
 			p.e.log.Warn("engine: " + sentence(err).Error())
 		}
+	}
+}
+
+// weigh says in Health whether enough members can be reached.
+func (e *Engine) weigh() {
+	if e.quorate() {
+		e.health.set(quorumName, nil)
+	} else {
+		e.health.set(quorumName, ErrNoQuorum)
 	}
 }
 

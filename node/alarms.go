@@ -39,6 +39,7 @@ func (n *Node) watchAlarms() {
 	n.Alarms.Watch(lookEvery, n.failingListeners())
 	n.Alarms.Watch(lookEvery, n.congested)
 	n.Alarms.Watch(lookEvery, n.cluster.troubles)
+	n.Alarms.Watch(lookEvery, n.watchStorage())
 	if n.OTel != nil {
 		n.Alarms.Watch(lookEvery, n.deafCollector)
 	}

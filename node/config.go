@@ -39,6 +39,7 @@ type Config struct {
 
 	Listener server.Listeners `conf:"listener"`
 	Broker   broker.Config    `conf:"."`
+	Storage  StorageConfig    `conf:"."`
 	Plugins  PluginsConfig    `conf:"."`
 	Alarms   alarm.Config     `conf:"."`
 	Webhook  AlarmService     `conf:"alarm.webhook"`

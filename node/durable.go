@@ -31,6 +31,7 @@ func (n *Node) openDurable(c *Config) (*broker.Durable, error) {
 // restore brings the durable sessions of the last run back.
 func (n *Node) restore() error {
 	found, err := n.Broker.Restore()
+	n.unread.Store(int64(found.Damaged))
 	if err == nil && found != (broker.Restored{}) {
 		n.log.Info("sessions are restored", "sessions", found.Sessions, "subscriptions", found.Subscriptions, "damaged", found.Damaged)
 	}

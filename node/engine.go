@@ -21,6 +21,7 @@ import (
 // cluster share.
 type kept struct {
 	engine *engine.Engine
+	dir    string // of its files
 	id     string // of this node, whatever its name is
 
 	bans, accounts, rules, scram, apps, users *engine.Map
@@ -32,11 +33,11 @@ type kept struct {
 // openKept opens what is kept in the data directory. What an earlier version
 // kept there goes into it, once.
 func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err error) {
-	k = new(kept)
+	k = &kept{dir: filepath.Join(c.Node.DataDir, "engine")}
 	if k.id, err = nodeID(c.Node.DataDir); err != nil {
 		return nil, err
 	}
-	o := engine.Options{Dir: filepath.Join(c.Node.DataDir, "engine"), Node: c.Node.Name, Log: log, Metrics: m}
+	o := engine.Options{Dir: k.dir, Node: c.Node.Name, Durability: c.Storage.Durability, Log: log, Metrics: m}
 	if o.Cluster, err = c.engineCluster(); err != nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ type Node struct {
 	trace     *trace.Tracer
 	kept      *kept
 	cluster   *clustering
+	unread    atomic.Int64 // sessions that can't be restored; until somebody takes note
 	passwords *auth.Passwords
 	leaves    leaves
 	stop      chan struct{}

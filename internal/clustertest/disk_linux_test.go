@@ -41,6 +41,8 @@ func diskFull(t *testing.T, kill bool) {
 	}
 	if kill {
 		n.Kill()
+	} else {
+		requireAlarm(t, n, "storage_not_writable", true)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
@@ -56,6 +58,7 @@ func diskFull(t *testing.T, kill bool) {
 		}
 	}
 	t.Logf("100 messages were accepted %v after there was room", time.Since(room))
+	requireAlarm(t, n, "storage_not_writable", false)
 	run.Finish().Require(t)
 	RequireBalance(t, n)
 }
@@ -71,6 +74,27 @@ func fill(t *testing.T, name string) {
 	for size := 1 << 20; size > 0; {
 		if n, err := f.Write(make([]byte, size)); err != nil {
 			size = min(size/2, size-n)
+		}
+	}
+}
+
+// requireAlarm waits until a node has an alarm, or hasn't any more, and returns
+// what it says.
+func requireAlarm(t *testing.T, n *Node, name string, active bool) (message string) {
+	t.Helper()
+	var all []struct{ Name, Message string }
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		is, err := false, n.Get("/nodes/"+n.Name+"/alarms/activated", &all)
+		for _, a := range all {
+			if a.Name == name {
+				is, message = true, a.Message
+			}
+		}
+		switch {
+		case err == nil && is == active:
+			return message
+		case time.Now().After(deadline):
+			t.Fatalf("the alarm %s isn't active %v: %+v, %v", name, active, all, err)
 		}
 	}
 }
