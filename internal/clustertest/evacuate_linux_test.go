@@ -74,3 +74,28 @@ func TestEvacuateAndReturn(t *testing.T) {
 	}
 	judge(t, run, n)
 }
+
+// TestRollingRestart: one node after the other sends its clients to the other
+// two, stops when nobody is left, and comes back. 300 clients have sessions and
+// traffic meanwhile, and go where they are sent: nothing that was acknowledged is
+// lost, no session is forgotten, and nobody is connected to a node that stops.
+func TestRollingRestart(t *testing.T) {
+	nodes := newCluster(t, nil, 3)
+	run := Workload{Publishers: 30, Subscribers: 270, Topics: 90, Rate: 2, Size: 100, Reconnect: Follow}.Start(t, nodes...)
+	for i, n := range nodes {
+		others := []*Node{nodes[(i+1)%3], nodes[(i+2)%3]}
+		run.History.Note("%s sends its clients away", n.Name)
+		evacuate(t, n, 200, others...)
+		e := evacuated(t, n)
+		t.Logf("%s has sent %d clients away", n.Name, e.Stats.Initial)
+		if e.Stats.Initial == 0 {
+			t.Errorf("nobody was at %s", n.Name)
+		}
+		n.Stop()
+		run.History.Note("%s has stopped", n.Name)
+		n.Start()
+		joined(t, nodes...)
+		run.History.Note("%s is back", n.Name)
+	}
+	judge(t, run, nodes...)
+}

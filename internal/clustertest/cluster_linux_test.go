@@ -1,0 +1,74 @@
+package clustertest
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// newCluster starts that many nodes, which find each other by a fixed list.
+func newCluster(t *testing.T, network *Network, count int, settings ...string) []*Node {
+	t.Helper()
+	var nodes []*Node
+	var names []string
+	for range count {
+		n := NewNode(t, program, network, append([]string{unlimited}, settings...)...)
+		nodes, names = append(nodes, n), append(names, n.Name)
+	}
+	errs := make([]error, count)
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		n.Configure("cluster.discovery=static", "cluster.static.seeds="+strings.Join(names, ","), "node.cookie=only-for-tests-of-clusters")
+		all.Go(func() { errs[i] = n.Launch() })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	joined(t, nodes...)
+	return nodes
+}
+
+// gathering is how long nodes may take to find each other. Nothing is said by it
+// about how long they should.
+const gathering = 3 * time.Minute
+
+// joined waits until each node says of all that they run.
+func joined(t *testing.T, nodes ...*Node) {
+	t.Helper()
+	for _, n := range nodes {
+		for deadline := time.Now().Add(gathering); ; time.Sleep(50 * time.Millisecond) {
+			running, err := n.running()
+			there := 0
+			for _, each := range nodes {
+				if running[each.Name] {
+					there++
+				}
+			}
+			if err == nil && there == len(nodes) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s knows of %v (%v), expected %d running nodes", n.Name, running, err, len(nodes))
+			}
+		}
+	}
+}
+
+// running are the nodes of which the node says that they run.
+func (n *Node) running() (map[string]bool, error) {
+	var rows []struct {
+		Node   string
+		Status string `json:"node_status"`
+	}
+	err := n.Get("/nodes", &rows)
+	all := make(map[string]bool)
+	for _, row := range rows {
+		if row.Status == "Running" {
+			all[row.Node] = true
+		}
+	}
+	return all, err
+}
