@@ -1,10 +1,12 @@
 package clustertest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +34,9 @@ type Workload struct {
 	// Steady publishers keep their connections: one that is refused a message, and
 	// loses its connection with the answer, sends it again behind others.
 	Steady bool
+	// Online is how long those who stay have a connection on average before they
+	// lose it; 0: a second.
+	Online time.Duration
 }
 
 // Reconnect says to which node a client connects.
@@ -95,6 +100,7 @@ func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 		r.subscribe(setUp, c, fmt.Sprintf("$share/group%d/%s", i/3, allTopics), 2)
 	}
 	r.settle(setUp)
+	online := cmp.Or(w.Online, time.Second)
 	for i, c := range r.publishers {
 		r.active.Go(func() { r.publish(c, i) })
 	}
@@ -102,10 +108,10 @@ func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 		if w.Steady {
 			break
 		}
-		r.active.Go(func() { r.comeAndGo(c, time.Second, 10*time.Millisecond) })
+		r.active.Go(func() { r.comeAndGo(c, online, 10*time.Millisecond) })
 	}
 	for _, c := range r.subscribers {
-		r.active.Go(func() { r.comeAndGo(c, max(w.Away, time.Second), max(w.Away, 10*time.Millisecond)) })
+		r.active.Go(func() { r.comeAndGo(c, max(w.Away, online), max(w.Away, 10*time.Millisecond)) })
 	}
 	return r
 }
@@ -182,16 +188,18 @@ func reaches(ctx context.Context, from *Node, to ...*client) error {
 	defer c.wg.Wait()
 	defer stop()
 	mark := fmt.Sprintf("%s-%d", from.Name, rand.Uint64())
-	for _, one := range to {
-		for !one.probed(mark) {
+	for missing := slices.Clone(to); ; pause(ctx, 20*time.Millisecond) {
+		missing = slices.DeleteFunc(missing, func(one *client) bool { return one.probed(mark) })
+		switch {
+		case len(missing) == 0:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("a message published at %s does not reach %s", from.Name, missing[0].id)
+		}
+		for _, one := range missing {
 			c.probe(probeTopics+one.id, mark)
-			pause(ctx, 20*time.Millisecond)
-			if ctx.Err() != nil {
-				return fmt.Errorf("a message published at %s does not reach %s", from.Name, one.id)
-			}
 		}
 	}
-	return nil
 }
 
 // publish publishes until it is told to stop.
