@@ -12,6 +12,8 @@ import (
 // more, so that it is set when the disk is looked at, and their goroutine is
 // kept from starting: it does with the first user, which is the engine.
 
+const forgetAfter = 10 * time.Second // the server's, for what was not read
+
 //go:linkname clockUsers github.com/nats-io/nats-server/v2/server/ats.refs
 var clockUsers atomic.Int64
 

@@ -19,3 +19,11 @@ func TestClock(t *testing.T) {
 		t.Error("the server's own clock is ticking")
 	}
 }
+
+// TestLookIsNoDivisor: see clock.go.
+func TestLookIsNoDivisor(t *testing.T) {
+	const precision = 100 * time.Millisecond // the server's
+	if past := forgetAfter % lookEvery; past <= precision || lookEvery-past <= precision {
+		t.Errorf("after %v the clock is set at a multiple of %v", forgetAfter, lookEvery)
+	}
+}

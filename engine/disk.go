@@ -14,7 +14,7 @@ import (
 
 const (
 	defaultMinFree = 64 << 20        // bytes
-	lookEvery      = 5 * time.Second // at the disk, and at what retention removed
+	lookEvery      = 6 * time.Second // at the disk, and at what retention removed; see clock.go
 	lookAgain      = time.Second / 2 // while something is wrong with it
 	lookBytes      = 8 << 20         // after so many written bytes
 	retainedEvery  = 6               // looks, while nothing is written

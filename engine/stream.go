@@ -179,8 +179,8 @@ func (s *stream) damaged(err error) {
 // retained sees what retention has removed from the logs.
 func (e *Engine) retained() {
 	for _, s := range e.all() {
-		if !s.isLog {
-			continue
+		if !s.isLog || s.first.Load() > s.last.Load() {
+			continue // there is nothing to remove
 		}
 		info, err := e.to().js.StreamInfo(s.name, nats.MaxWait(lookEvery))
 		if err != nil {

@@ -1,0 +1,1 @@
+// With this file quiet.go may declare a function without a body.
