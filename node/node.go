@@ -114,7 +114,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	n.watchAlarms()
 	n.cluster.start()
 	trimProgram(log)
-	n.tidying.Go(func() { tidy(n.stop) })
+	n.tidying.Go(func() { tidy(log, n.stop) })
 	n.tidying.Go(func() { sampleHistory(n.History, n.stop) })
 	return n, nil
 }

@@ -12,8 +12,10 @@ import (
 
 const (
 	tidyLook  = time.Second
-	tidyPause = time.Minute // at least, between two collections
-	tidyLeast = 2 << 20     // bytes of waste below which nobody bothers
+	tidyPause = time.Minute     // between two collections while garbage trickles
+	tidySoon  = 5 * time.Second // after a burst, at least, and tidyShare times what the last one took
+	tidyShare = 200
+	tidyLeast = 2 << 20 // bytes of waste below which nobody bothers; allocated within a look they are a burst
 )
 
 // tidy collects garbage and gives memory back when a burst is over, until stop
@@ -21,28 +23,49 @@ const (
 // collector allows, and the quiet broker that follows allocates nothing that
 // would set it off: for minutes the process would hold up to twice the memory
 // that it needs.
-func tidy(stop <-chan struct{}) {
+func tidy(log *slog.Logger, stop <-chan struct{}) {
 	ticks := time.NewTicker(tidyLook)
 	defer ticks.Stop()
-	var last heap
-	var collected time.Time
+	t := tidying{last: readHeap()}
 	for {
 		select {
 		case <-stop:
 			return
 		case now := <-ticks.C:
-			h := readHeap()
-			if now.Sub(collected) >= tidyPause && h.untidy(last) {
+			if t.due(now, readHeap()) {
 				debug.FreeOSMemory()
-				collected = now
+				trimProgram(log)
+				t.done(now, time.Since(now))
 			}
-			last = h
 		}
 	}
 }
 
-// trimProgram gives back what only the start needed of the program itself: two
-// thirds of what an empty broker holds. Without it nothing is worse than before.
+// tidying is when that was done last, and when it may be done again.
+type tidying struct {
+	last  heap // at the last look
+	at    time.Time
+	took  time.Duration
+	pause time.Duration
+}
+
+// due is a look at the heap.
+func (t *tidying) due(now time.Time, h heap) bool {
+	if h.allocated-t.last.allocated >= tidyLeast {
+		t.pause = min(t.pause, max(tidySoon, tidyShare*t.took))
+	}
+	due := now.Sub(t.at) >= t.pause && h.untidy(t.last)
+	t.last = h
+	return due
+}
+
+func (t *tidying) done(at time.Time, took time.Duration) {
+	t.at, t.took, t.pause = at, took, tidyPause
+}
+
+// trimProgram gives back what was needed of the program itself but isn't any
+// more: what only the start needed is two thirds of what an empty broker holds.
+// Without it nothing is worse than before.
 func trimProgram(log *slog.Logger) {
 	if _, err := host.TrimProgram(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		log.Debug("pages of the program are not given back", "err", err)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"log/slog"
 	"runtime"
 	"testing"
 	"time"
@@ -21,6 +22,28 @@ func TestUntidy(t *testing.T) {
 	is("a steady trickle", 16*mb, 14*mb, mb, true)
 }
 
+// TestTidyAgain: soon after a burst, later after a trickle.
+func TestTidyAgain(t *testing.T) {
+	const mb = 1 << 20
+	at := func(name string, took, after time.Duration, burst uint64, want bool) {
+		t.Helper()
+		var began time.Time
+		y := tidying{last: heap{allocated: mb}}
+		y.done(began, took)
+		y.due(began.Add(time.Second), heap{16 * mb, 0, mb + burst})
+		if got := y.due(began.Add(after), heap{16 * mb, 14 * mb, mb + burst}); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	at("soon after a burst", 10*time.Millisecond, 5*time.Second, 14*mb, true)
+	at("too soon", 10*time.Millisecond, 4*time.Second, 14*mb, false)
+	at("soon after a burst, but it takes long", 100*time.Millisecond, 19*time.Second, 14*mb, false)
+	at("later", 100*time.Millisecond, 20*time.Second, 14*mb, true)
+	at("it takes very long", time.Second, time.Minute, 14*mb, true)
+	at("a trickle", 10*time.Millisecond, 59*time.Second, mb, false)
+	at("a trickle, later", 10*time.Millisecond, time.Minute, mb, true)
+}
+
 func TestTidyCollectsAndStops(t *testing.T) {
 	collections := func() uint32 {
 		var m runtime.MemStats
@@ -29,7 +52,7 @@ func TestTidyCollectsAndStops(t *testing.T) {
 	}
 	before := collections()
 	stop, done := make(chan struct{}), make(chan struct{})
-	go func() { tidy(stop); close(done) }()
+	go func() { tidy(slog.New(slog.DiscardHandler), stop); close(done) }()
 	for until := time.Now().Add(10 * time.Second); collections() == before; time.Sleep(20 * time.Millisecond) {
 		sink = make([]byte, 8<<20) // garbage with the next round; far more than is alive
 		if time.Now().After(until) {
