@@ -13,16 +13,16 @@ func (s *Server) accountingRoutes() []Route {
 	if s.o.Broker == nil {
 		return nil
 	}
-	return []Route{
-		{Method: "GET", Path: "/accounting", Versions: V4, Name: "get_accounting",
+	get := s.withNode(
+		Route{Method: "GET", Path: "/accounting", Versions: V4, Name: "get_accounting",
 			Summary: "What became of every message and delivery, and who lost most for each reason; balance is what can't be accounted for",
 			Params:  []Param{{Name: "_limit", Type: Whole, Doc: "how many clients and topics of each reason, at most 100; 10 otherwise"}},
 			Returns: "{since: int, published: int, matched: int, redispatched: int, moved_in: int, moved_out: int, delivered: int, queued: int, dropped: {*: int}, messages_dropped: {*: int}, balance: int, " +
 				"top_since: int, top: {*: {clients: [{clientid, count: int}], topics: [{topic, count: int}]}}}",
-			Fails: []int{codeValue}, handle: s.accounting},
-		{Method: "DELETE", Path: "/accounting/top", Versions: V4, Name: "forget_top", Summary: "Begin the search for who loses most again",
-			handle: func(*request) (any, error) { s.o.Broker.ForgetLosers(); return nil, nil }},
-	}
+			Fails: []int{codeValue}, spread: sums(addAccount), handle: s.accounting})
+	return append(get,
+		Route{Method: "DELETE", Path: "/accounting/top", Versions: V4, Name: "forget_top", Summary: "Begin the search for who loses most again",
+			spread: everywhere, handle: func(*request) (any, error) { s.o.Broker.ForgetLosers(); return nil, nil }})
 }
 
 // account is all of it as it is shown.

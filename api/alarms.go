@@ -46,17 +46,17 @@ func (s *Server) alarmRoutes() []Route {
 		}
 		routes = append(routes,
 			Route{Method: "GET", Path: l.path, Versions: l.versions, Name: "list_" + l.name, Summary: "List " + l.what,
-				Returns: "[{node, alarms: [" + l.row + "]}]", handle: s.alarmsByNode(get)},
+				Returns: "[{node, alarms: [" + l.row + "]}]", spread: lists, handle: s.alarmsByNode(get)},
 			Route{Method: "GET", Path: l.ofNode, Versions: l.versions, Name: "list_node_" + l.name, Summary: "List " + l.what + " of a node",
-				Returns: "[" + l.row + "]", handle: s.onNode(codeRPC, get)})
+				Returns: "[" + l.row + "]", spread: toNode(codeRPC), handle: s.onNode(codeRPC, get)})
 	}
 	return append(routes,
 		Route{Method: "POST", Path: "/alarms/deactivated", Versions: V4, Name: "deactivate_alarm", Summary: "End an alarm; it comes again if its cause is found again",
-			Params: []Param{{Name: "node", Type: Text, Required: true}, {Name: "name", Type: Text, Required: true}}, Fails: []int{codeRPC}, handle: s.deactivateAlarm},
+			Params: []Param{{Name: "node", Type: Text, Required: true}, {Name: "name", Type: Text, Required: true}}, Fails: []int{codeRPC}, spread: toNamed, handle: s.deactivateAlarm},
 		Route{Method: "DELETE", Path: "/alarms/deactivated", Versions: V4, Name: "clear_alarms", Summary: "Forget the alarms that have ended",
-			handle: s.clearAlarms},
+			spread: everywhere, handle: s.clearAlarms},
 		Route{Method: "DELETE", Path: "/nodes/:node/alarms/deactivated", Versions: V4, Name: "clear_node_alarms", Summary: "Forget the alarms of a node that have ended",
-			handle: s.onNode(codeRPC, s.clearAlarms)})
+			spread: toNode(codeRPC), handle: s.onNode(codeRPC, s.clearAlarms)})
 }
 
 func newForm(a *alarm.Alarm) any { return a.View() }

@@ -20,10 +20,10 @@ func (s *Server) cacheRoutes() (all []Route) {
 		}
 		all = append(all, Route{
 			Method: "DELETE", Path: "/acl-cache", Versions: V4, Name: "clean_acl_cache_all", Summary: "Empty all ACL caches",
-			handle: drain,
+			spread: everywhere, handle: drain,
 		}, Route{
 			Method: "DELETE", Path: "/nodes/:node/acl-cache", Versions: V4, Name: "clean_acl_cache_node", Summary: "Empty all ACL caches of a node",
-			handle: s.onNode(codeRPC, drain),
+			spread: toNode(codeRPC), handle: s.onNode(codeRPC, drain),
 		})
 	}
 	return all

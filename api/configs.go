@@ -54,18 +54,20 @@ func (s *Server) configRoutes() []Route {
 		Returns: "[" + v3Row + "]", handle: func(*request) (any, error) { return s.configsV3(), nil }}, "config")
 	change := s.withNode(Route{Method: "PUT", Path: "/configs/:app", Versions: V3, Name: "update_config", Summary: "Change a key that can change while the node runs",
 		Params: []Param{{Name: "key", Type: Text, Required: true}, {Name: "value", Type: Any, Doc: "in the form of a configuration file"}},
-		Fails:  []int{codeMissing}, handle: s.changeConfigV3})
-	return slices.Concat(list, change, []Route{
-		{Method: "GET", Path: "/configs", Versions: V4, Name: "list_configs", Summary: "List the configuration, with where each value comes from",
+		Fails:  []int{codeMissing}, spread: everywhere, handle: s.changeConfigV3})
+	own := s.withNode(
+		Route{Method: "GET", Path: "/configs", Versions: V4, Name: "list_configs", Summary: "List the configuration, with where each value comes from",
 			Params: rows, Returns: "[" + rowOf[configRow]() + "]", handle: s.listConfigs},
-		{Method: "PUT", Path: "/configs", Versions: V4, Name: "update_configs", Free: true, Fails: []int{codeValue, codeMissing},
+		Route{Method: "PUT", Path: "/configs", Versions: V4, Name: "update_configs", Free: true, Fails: []int{codeValue, codeMissing},
 			Summary: "Change keys that can change while the node runs, all or none; the body is {key: value, …}. It holds over a restart", handle: s.changeConfigs},
-		{Method: "DELETE", Path: "/configs/:key", Versions: V4, Name: "reset_config", Summary: "End the override of a key, which PUT has made",
+		Route{Method: "DELETE", Path: "/configs/:key", Versions: V4, Name: "reset_config", Summary: "End the override of a key, which PUT has made",
 			Fails: []int{codeValue}, handle: s.resetConfig},
+	)
+	return slices.Concat(list, change, own, []Route{
 		{Method: "GET", Path: "/nodes/:node/plugin_configs/:plugin", Versions: V3, Name: "list_plugin_configs", Summary: "List the configuration of what EMQ X has as a plugin",
-			Returns: "[{key, value, desc, required: bool}]", handle: s.onNode(codeRPC, s.listPluginConfigs)},
+			Returns: "[{key, value, desc, required: bool}]", spread: toNode(codeRPC), handle: s.onNode(codeRPC, s.listPluginConfigs)},
 		{Method: "PUT", Path: "/nodes/:node/plugin_configs/:plugin", Versions: V3, Name: "update_plugin_configs", Free: true, Fails: []int{codeMissing},
-			Summary: "Change keys of what EMQ X has as a plugin, all or none; the body is {key: value, …}", handle: s.onNode(codeRPC, s.changePluginConfigs)},
+			Summary: "Change keys of what EMQ X has as a plugin, all or none; the body is {key: value, …}", spread: toNode(codeRPC), handle: s.onNode(codeRPC, s.changePluginConfigs)},
 	})
 }
 

@@ -15,21 +15,21 @@ func (s *Server) connectionRoutes() []Route {
 		Route{Method: "GET", Path: "/connections", Versions: V3, Name: "list_connections", Summary: "List the connected clients, by client id", Params: paging(),
 			Returns: connection, handle: listPages(s, connected, s.connectionRow)},
 		Route{Method: "GET", Path: "/connections/:clientid", Versions: V3, Name: "lookup_connection", Summary: "Look up a connected client; the answer is empty if there is none",
-			Returns: connection, handle: lookUp(s, connected, s.connectionRow)},
+			Returns: connection, spread: lists, handle: lookUp(s, connected, s.connectionRow)},
 		Route{Method: "GET", Path: "/connection/username/:username", Versions: V3, Name: "lookup_connection_via_username", Summary: "Look up the connected clients of a user name",
-			Returns: connection, handle: byName(s, connected, s.connectionRow)},
+			Returns: connection, spread: lists, handle: byName(s, connected, s.connectionRow)},
 		Route{Method: "GET", Path: "/sessions", Versions: V3, Name: "list_sessions", Summary: "List the sessions, by client id", Params: paging(),
 			Returns: session, handle: listPages(s, nil, s.sessionRow)},
 		Route{Method: "GET", Path: "/sessions/:clientid", Versions: V3, Name: "lookup_session", Summary: "Look up a session; the answer is empty if there is none",
-			Returns: session, handle: lookUp(s, nil, s.sessionRow)},
+			Returns: session, spread: lists, handle: lookUp(s, nil, s.sessionRow)},
 		Route{Method: "DELETE", Path: "/sessions/persistent/:clientid", Versions: V3, Name: "clean_session", Summary: "End the session of a client that is away",
-			handle: s.endSession},
+			spread: anywhere, handle: s.endSession},
 	)
 	return append(all,
 		Route{Method: "DELETE", Path: "/connections/:clientid", Versions: V3, Name: "kickout_connection", Summary: "Close a client's connection",
-			Fails: []int{codeOffline}, handle: s.disconnect},
+			Fails: []int{codeOffline}, spread: anywhere, handle: s.disconnect},
 		Route{Method: "DELETE", Path: "/clients/:clientid", Versions: V2 | V3, Name: "kickout_client", Summary: "Close a client's connection, as in EMQ X 2",
-			Returns: "{code: int, result: [any]}", Whole: true, Fails: []int{codeOffline}, handle: s.disconnectV2})
+			Returns: "{code: int, result: [any]}", Whole: true, Fails: []int{codeOffline}, spread: anywhere, handle: s.disconnectV2})
 }
 
 func connected(c client) bool { return c.Connected() }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +27,9 @@ func (s *Server) dataRoutes() []Route {
 		{Method: "POST", Path: "/data/export", Name: "export", Summary: "Export accounts, ACL rules, bans and logins to a file",
 			Returns: row[:len(row)-1] + ", notes: [string]}", handle: s.exportData},
 		{Method: "GET", Path: "/data/export", Name: "list_exported", Summary: "List the files of exports, the oldest first",
-			Returns: "[" + row + "]", handle: s.listExports},
+			Returns: "[" + row + "]", spread: sums(addExports), handle: s.listExports},
 		{Method: "POST", Path: "/data/import", Name: "import", Summary: "Import an export of EMQ X 4 or of Dunlin: a file, or the content as the body",
-			content: longest, handle: s.importData,
+			content: longest, spread: importThere, handle: s.importData,
 			Params: []Param{filename,
 				{Name: "node", Type: Text, Doc: "whose file it is; this one's"},
 				{Name: "env", Type: Any, Doc: `an object to put over the export: {"auth.mnesia.as":"username"} says what logins are before 4.3`},
@@ -36,11 +37,11 @@ func (s *Server) dataRoutes() []Route {
 			},
 			Whole: true, Returns: "{code: int, data: " + report + "} | {message, reason, report?: " + report + "}"},
 		{Method: "GET", Path: "/data/file/:filename", Name: "download", Summary: "Read the file of an export",
-			Whole: true, Returns: "{filename, file}", secret: true, handle: s.downloadExport},
+			Whole: true, Returns: "{filename, file}", secret: true, spread: anywhere, handle: s.downloadExport},
 		{Method: "POST", Path: "/data/file", Name: "upload", Summary: "Write the file of an export", content: longest,
 			Params: []Param{filename, {Name: "file", Type: Text, Doc: "the content"}}, Returns: "{node}", handle: s.uploadExport},
 		{Method: "DELETE", Path: "/data/file/:filename", Name: "delete", Summary: "Delete the file of an export",
-			handle: func(q *request) (any, error) { return nil, dataFault(s.o.Exports.Remove(q.path["filename"])) }},
+			spread: anywhere, handle: func(q *request) (any, error) { return nil, dataFault(s.o.Exports.Remove(q.path["filename"])) }},
 	}
 	for i := range routes {
 		routes[i].Versions = V4
@@ -103,6 +104,19 @@ func (s *Server) listExports(*request) (any, error) {
 	return rows, err
 }
 
+// addExports adds the files of another node, the oldest first.
+func addExports(_ *request, total *[]object, one []object) {
+	*total = append(*total, one...)
+	slices.SortStableFunc(*total, func(a, b object) int { return exportedAt(a).Compare(exportedAt(b)) })
+}
+
+// exportedAt is the created_at of a row; zero for what is none.
+func exportedAt(row object) time.Time {
+	text, _ := row["created_at"].(string)
+	at, _ := time.Parse("2006-1-2 15:4:5", text)
+	return at
+}
+
 func (s *Server) downloadExport(q *request) (any, error) {
 	text, err := s.o.Exports.Read(q.path["filename"])
 	if err != nil {
@@ -138,16 +152,28 @@ type importBody struct {
 	File    json.RawMessage `json:"file"` // of a download that was saved
 }
 
-func (s *Server) importData(q *request) (any, error) {
-	var body importBody
-	text := q.content
-	err := json.Unmarshal(text, &body)
-	if body.Version != nil || body.File != nil || err != nil && len(text) > 0 {
-		body = importBody{} // it is an export, or meant to be one
-	} else {
-		text = nil
+// readImport reads the body. text is the export itself, nil if a file is named.
+func readImport(q *request) (body importBody, text []byte) {
+	err := json.Unmarshal(q.content, &body)
+	if body.Version != nil || body.File != nil || err != nil && len(q.content) > 0 {
+		return importBody{Node: q.params.text("node"), Filename: q.params.text("filename")}, q.content // or meant to be one
 	}
-	name, node := cmp.Or(body.Filename, q.params.text("filename")), cmp.Or(body.Node, q.params.text("node"))
+	body.Filename, body.Node = cmp.Or(body.Filename, q.params.text("filename")), cmp.Or(body.Node, q.params.text("node"))
+	return body, nil
+}
+
+// importThere has the node import whose file it is.
+func importThere(s *Server, q *request, all []Member) (any, error) {
+	body, text := readImport(q)
+	if text != nil {
+		return q.own()
+	}
+	return s.relay(q, all, body.Node, codeRPC)
+}
+
+func (s *Server) importData(q *request) (any, error) {
+	body, text := readImport(q)
+	name, node := body.Filename, body.Node
 	env, _ := q.params["env"].(string)
 	if len(body.Env) == 0 {
 		body.Env = []byte(env)
@@ -158,6 +184,7 @@ func (s *Server) importData(q *request) (any, error) {
 	case text == nil && name == "":
 		return nil, failWithoutCode("missing_required_params")
 	case text == nil:
+		var err error
 		if text, err = s.o.Exports.Read(name); err != nil {
 			return nil, dataFault(err)
 		}

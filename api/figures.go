@@ -17,7 +17,7 @@ func (s *Server) figureRoutes() []Route {
 		Returns: "{*: number}", handle: func(*request) (any, error) { return s.figures(true), nil }}
 	all := append(s.eachNode(list, "metrics"), s.eachNode(stats, "stats")...)
 	flat, one := stats, all[len(all)-1]
-	flat.Versions, flat.Returns, flat.handle = V3, "[{node, *: number}]", s.flatStats
+	flat.Versions, flat.Returns, flat.spread, flat.handle = V3, "[{node, *: number}]", lists, s.flatStats
 	one.Versions = V3
 	return append(all, flat, one)
 }

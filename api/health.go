@@ -26,10 +26,10 @@ type Backend struct {
 
 // healthRoutes tell how the node is. EMQ X has none.
 func (s *Server) healthRoutes() []Route {
-	return []Route{{
-		Method: "GET", Path: "/health", Versions: V3 | V4, Name: "get_health", Summary: "What is wrong with this node",
+	return s.withNode(Route{
+		Method: "GET", Path: "/health", Versions: V3 | V4, Name: "get_health", Summary: "What is wrong with the node that is asked",
 		Returns: "{warnings: [string], backends: [{name, up: bool, since: int, error, waiting: int, busy: int}]}", handle: s.health,
-	}}
+	})
 }
 
 func (s *Server) health(*request) (any, error) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 )
@@ -10,20 +11,27 @@ func (s *Server) historyRoutes() []Route {
 	if s.o.History == nil {
 		return nil
 	}
-	return []Route{{
-		Method: "GET", Path: "/history", Versions: V4, Name: "get_history", Summary: "What the figures of the node were in the last hour; null for no figure, rates per second, the oldest first",
+	return s.withNode(Route{
+		Method: "GET", Path: "/history", Versions: V4, Name: "get_history", Summary: "What the figures were in the last hour; null for no figure, rates per second, the oldest first. Of latency and CPU the highest of all nodes, of all else the sum",
 		Returns: "{interval_ms: int, last_at: int, series: {*: [number|null]}}",
-		handle:  s.history,
-	}}
+		spread:  sums(addHistory), handle: s.history,
+	})
+}
+
+// history is all of it as it is shown.
+type history struct {
+	Interval int64              `json:"interval_ms"`
+	LastAt   int64              `json:"last_at"`
+	Series   map[string]figures `json:"series"`
 }
 
 func (s *Server) history(*request) (any, error) {
 	all, last := s.o.History.Values()
-	shown := make(map[string]figures, len(all))
+	shown := history{s.o.History.Interval().Milliseconds(), last.UnixMilli(), make(map[string]figures, len(all))}
 	for name, values := range all {
-		shown[name] = values
+		shown.Series[name] = values
 	}
-	return object{"interval_ms": s.o.History.Interval().Milliseconds(), "last_at": last.UnixMilli(), "series": shown}, nil
+	return shown, nil
 }
 
 // figures are written with three decimals at most, and what is no number as
@@ -37,7 +45,7 @@ func (f figures) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !isFigure(v) {
 			text = append(text, "null"...)
 			continue
 		}
@@ -45,3 +53,18 @@ func (f figures) MarshalJSON() ([]byte, error) {
 	}
 	return append(text, ']'), nil
 }
+
+// UnmarshalJSON is json.Unmarshaler's.
+func (f *figures) UnmarshalJSON(text []byte) error {
+	var values []*float64
+	err := json.Unmarshal(text, &values)
+	*f = make(figures, len(values))
+	for i, v := range values {
+		if (*f)[i] = math.NaN(); v != nil {
+			(*f)[i] = *v
+		}
+	}
+	return err
+}
+
+func isFigure(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -26,9 +26,9 @@ func (s *Server) listenerRoutes() []Route {
 	restart := s.changing(Listeners.RestartListener)
 	change := s.withNode(
 		Route{Method: "PUT", Path: "/listeners/:identifier/restart", Versions: V4, Name: "restart_listener",
-			Summary: "Close a listener and open it again, which ends its connections and reads its certificates anew", Fails: []int{codeUnknown}, handle: restart},
+			Summary: "Close a listener and open it again, which ends its connections and reads its certificates anew", Fails: []int{codeUnknown}, spread: everywhere, handle: restart},
 		Route{Method: "PUT", Path: "/listeners/:identifier/stop", Versions: V4, Name: "stop_listener",
-			Summary: "Close a listener, which ends its connections, until it is restarted", Fails: []int{codeUnknown}, handle: s.changing(Listeners.StopListener)},
+			Summary: "Close a listener, which ends its connections, until it is restarted", Fails: []int{codeUnknown}, spread: everywhere, handle: s.changing(Listeners.StopListener)},
 	)
 	return append(change, s.eachNode(Route{
 		Method: "GET", Path: "/listeners", Versions: V3 | V4, Name: "list_listeners",

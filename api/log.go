@@ -41,18 +41,18 @@ func (s *Server) logRoutes() []Route {
 	}
 	level := Param{Name: "level", Type: Text, Required: true, OneOf: LogLevels()}
 	run := Param{Name: "status", Type: Text, Required: true, OneOf: []string{"started", "stopped"}}
-	return []Route{
-		{Method: "GET", Path: "/log", Versions: V4, Name: "get_log", Summary: "The levels of the log, and where it goes",
+	return s.withNode(
+		Route{Method: "GET", Path: "/log", Versions: V4, Name: "get_log", Summary: "The levels of the log, and where it goes",
 			Returns: "{primary_level, handlers: [{id, level, destination, status: 'started'|'stopped', lost: int}]}", handle: s.showLog},
-		{Method: "PUT", Path: "/log/level", Versions: V4, Name: "set_log_level", Summary: "Set the primary level and those of all handlers, until the next start",
+		Route{Method: "PUT", Path: "/log/level", Versions: V4, Name: "set_log_level", Summary: "Set the primary level and those of all handlers, until the next start",
 			Params: []Param{level}, handle: s.setLogLevels},
-		{Method: "PUT", Path: "/log/primary_level", Versions: V4, Name: "set_primary_log_level", Summary: "Set the level below which nothing is logged, until the next start",
+		Route{Method: "PUT", Path: "/log/primary_level", Versions: V4, Name: "set_primary_log_level", Summary: "Set the level below which nothing is logged, until the next start",
 			Params: []Param{level}, handle: s.setPrimaryLogLevel},
-		{Method: "PUT", Path: "/log/handlers/:id/level", Versions: V4, Name: "set_log_handler_level", Summary: "Set the level of a handler, until the next start",
+		Route{Method: "PUT", Path: "/log/handlers/:id/level", Versions: V4, Name: "set_log_handler_level", Summary: "Set the level of a handler, until the next start",
 			Params: []Param{level}, handle: s.setLogLevel},
-		{Method: "PUT", Path: "/log/handlers/:id/status", Versions: V4, Name: "switch_log_handler", Summary: "Start or stop a handler, until the next start",
+		Route{Method: "PUT", Path: "/log/handlers/:id/status", Versions: V4, Name: "switch_log_handler", Summary: "Start or stop a handler, until the next start",
 			Params: []Param{run}, handle: s.switchLog},
-	}
+	)
 }
 
 func (s *Server) showLog(*request) (any, error) {

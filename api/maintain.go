@@ -15,11 +15,11 @@ func (s *Server) maintainRoutes() (all []Route) {
 	if s.o.Reread != nil {
 		all = s.withNode(Route{Method: "DELETE", Path: "/pem_cache", Versions: V4, Name: "clean_pem_cache",
 			Summary: "Read the certificates, keys and revocation lists of all listeners again; open connections keep theirs", Fails: []int{codeUnknown},
-			handle: func(*request) (any, error) { return nil, s.o.Reread() }})
+			spread: everywhere, handle: func(*request) (any, error) { return nil, s.o.Reread() }})
 	}
 	if s.o.Store != nil {
-		all = append(all, Route{Method: "GET", Path: "/store", Versions: V4, Name: "get_store", Summary: "What the file of the data directory holds",
-			Returns: "{file, size: int, maps: [{name, records: int, bytes: int}]}", Fails: []int{codeUnknown}, handle: s.usage})
+		all = append(all, s.withNode(Route{Method: "GET", Path: "/store", Versions: V4, Name: "get_store", Summary: "What the file of the data directory holds",
+			Returns: "{file, size: int, maps: [{name, records: int, bytes: int}]}", Fails: []int{codeUnknown}, handle: s.usage})...)
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -58,6 +59,9 @@ func (m *messages) routes() []Route {
 		many.Returns = returns + " | [{" + m.clientID + "?: any, topic?: any, topics?: any, code: int}]" // the answer to a body that is no array is that of one
 		many.batch = func(_ *request, items []item) any { return m.each(items, do, verb != "publish") }
 		one.Versions, many.Versions = m.version, m.version
+		if verb != "publish" {
+			one.spread, many.spread = anywhere, eachAnywhere
+		}
 		all = append(all, one, many)
 	}
 	add("subscribe", "Subscribe for a client; the ACL isn't asked", "none", []int{codeValue, codeOffline, codeTopic, codeQoS}, append(names[:2:2], qos, who), m.subscribe)
@@ -83,6 +87,41 @@ func (m *messages) each(items []item, do func(params) (any, error), forClient bo
 		rows[i] = row
 	}
 	return rows
+}
+
+// eachAnywhere is anywhere for each object of an array: those about clients that
+// aren't here are sent to all others.
+func eachAnywhere(s *Server, q *request, all []Member) (any, error) {
+	if q.items == nil {
+		return anywhere(s, q, all)
+	}
+	data, err := q.own()
+	rows, _ := data.([]object)
+	var rest []params
+	var at []int // where they are in rows
+	for i := range rows {
+		if rows[i]["code"] == codeOffline {
+			rest, at = append(rest, q.items[i]), append(at, i)
+		}
+	}
+	if err != nil || rest == nil {
+		return data, err
+	}
+	q.items = rest
+	for _, r := range s.askAll(q, all) {
+		var codes []struct{ Code int }
+		if err := json.Unmarshal(r.body.Data, &codes); err != nil || len(codes) != len(at) {
+			s.unanswered(q, r.from, fail(codeRPC, r.why()))
+			q.missing = append(q.missing, r.from.Name)
+			continue
+		}
+		for i, one := range codes {
+			if one.Code != codeOffline {
+				rows[at[i]]["code"] = one.Code
+			}
+		}
+	}
+	return rows, nil
 }
 
 func codeOf(err error) int {

@@ -13,11 +13,9 @@ func (s *Server) moduleRoutes() []Route {
 	}
 	all := Route{
 		Method: "PUT", Path: "/modules/:module/reload", Versions: V4, Name: "reload_module",
-		Summary: "Read the rule file again, which module " + ruleFile + " stands for, and empty all ACL caches", handle: s.reloadModule,
+		Summary: "Read the rule file again, which module " + ruleFile + " stands for, and empty all ACL caches", spread: everywhere, handle: s.reloadModule,
 	}
-	one := all
-	one.Path, one.Name, one.handle = "/nodes/:node/modules/:module/reload", "reload_node_module", s.onNode(codeRPC, s.reloadModule)
-	return []Route{all, one}
+	return s.withNode(all)
 }
 
 func (s *Server) reloadModule(q *request) (any, error) {

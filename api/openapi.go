@@ -249,7 +249,7 @@ func (r *Route) codes() []int {
 	if r.Strict {
 		all = append(all, codeValue)
 	}
-	if slices.Contains(r.pathNames(), "node") {
+	if r.spread != nil {
 		all = append(all, codeRPC)
 	}
 	slices.Sort(all)

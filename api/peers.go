@@ -87,11 +87,14 @@ func (r *reply) failed() bool {
 
 // absent reports whether it says that a client, or a file, isn't there.
 func (r *reply) absent() bool {
-	return string(r.body.Code) == fmt.Sprint(codeOffline) || r.body.Message == notFound
+	return string(r.body.Code) == fmt.Sprint(codeOffline) || string(r.body.Code) == `"`+traceNotFound+`"` || r.body.Message == notFound
 }
 
-// notFound is EMQ X's word for it.
-const notFound = "not_found"
+// EMQ X's words for what isn't there.
+const (
+	notFound      = "not_found"
+	traceNotFound = "NOT_FOUND"
+)
 
 // members are all nodes of the cluster, by name; nil if this is the only one.
 func (s *Server) members() []Member {
@@ -250,6 +253,9 @@ func (w *recorder) Write(p []byte) (int, error) {
 // saying is the answer to q in the form of Answer.
 func (s *Server) saying(q *request) []byte {
 	data, err := s.run(q)
+	if q.slice != nil && err == nil {
+		data, err = inRows(data)
+	}
 	if list, m, is := asRows(data); is && err == nil {
 		h := said{Status: http.StatusOK, Type: mediaJSON, Rows: true, Meta: m}
 		if m != nil {

@@ -23,10 +23,10 @@ func (s *Server) pendingRoutes() []Route {
 	return []Route{
 		{Method: "GET", Path: "/clients/:clientid/inflight", Versions: V4, Name: "list_inflight",
 			Summary: "List what was sent to a client and isn't acknowledged, in that order; ages since it was sent, payloads in base64, at most 1024 bytes of each",
-			Params:  paging(), Returns: "[{packet_id: int, state: 'publish'|'pubrel', " + message + "}]", Fails: []int{codeOffline}, handle: s.inflight},
+			Params:  paging(), Returns: "[{packet_id: int, state: 'publish'|'pubrel', " + message + "}]", Fails: []int{codeOffline}, spread: anywhere, handle: s.inflight},
 		{Method: "GET", Path: "/clients/:clientid/mqueue", Versions: V4, Name: "list_mqueue",
 			Summary: "List what waits for a client, higher priorities first; ages since it was published, payloads as in its inflight",
-			Params:  paging(), Returns: "[{priority: int, " + message + "}]", Fails: []int{codeOffline}, handle: s.mqueue},
+			Params:  paging(), Returns: "[{priority: int, " + message + "}]", Fails: []int{codeOffline}, spread: anywhere, handle: s.mqueue},
 	}
 }
 

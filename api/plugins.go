@@ -62,7 +62,7 @@ func (s *Server) pluginRoutes() []Route {
 	}, "modules")...)
 	for _, verb := range []string{"load", "unload", "reload"} {
 		plugin := Route{Method: "PUT", Path: "/plugins/:plugin/" + verb, Versions: V3 | V4, Name: verb + "_plugin",
-			Summary: "Answers why a plugin can't be " + verb + "ed at run time", handle: s.switching("plugin", verb)}
+			Summary: "Answers why a plugin can't be " + verb + "ed at run time", spread: everywhere, handle: s.switching("plugin", verb)}
 		both := s.withNode(plugin)
 		if verb == "load" { // EMQ X loads plugins on one node only
 			both = both[1:]
@@ -70,7 +70,7 @@ func (s *Server) pluginRoutes() []Route {
 		all = append(all, both...)
 		if verb != "reload" { // for that see moduleRoutes
 			all = append(all, s.withNode(Route{Method: "PUT", Path: "/modules/:module/" + verb, Versions: V4, Name: verb + "_module",
-				Summary: "Answers why a module can't be " + verb + "ed at run time", handle: s.switching("module", verb)})...)
+				Summary: "Answers why a module can't be " + verb + "ed at run time", spread: everywhere, handle: s.switching("module", verb)})...)
 		}
 	}
 	return all

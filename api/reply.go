@@ -24,13 +24,14 @@ const (
 // fault is an answer that says what was wrong. EMQ X has it with HTTP status
 // 200.
 type fault struct {
-	code    int // 0: the answer has no code at all
+	code    int    // 0: the answer has no code at all
+	word    string // in its place, for traces
 	message string
 }
 
 func (f *fault) Error() string { return f.message }
 
-func fail(code int, message string) error { return &fault{code, message} }
+func fail(code int, message string) error { return &fault{code: code, message: message} }
 
 // failWithoutCode is for the endpoints whose errors EMQ X gives no code.
 func failWithoutCode(message string) error { return &fault{message: message} }
@@ -61,7 +62,10 @@ type asItIs object
 // shape puts what a handler returned in the form of an answer.
 func shape(data any, err error) object {
 	if f, ok := errors.AsType[*fault](err); ok {
-		if f.code == 0 {
+		switch {
+		case f.word != "":
+			return object{"code": f.word, "message": f.message}
+		case f.code == 0:
 			return object{"message": f.message}
 		}
 		return object{"code": f.code, "message": f.message}

@@ -10,10 +10,19 @@ func (s *Server) slowRoutes() []Route {
 	return []Route{
 		{Method: "GET", Path: "/slow_subscriptions", Versions: V4, Name: "get_slow_subscriptions",
 			Summary: "List the clients that took longest over the messages of a topic, the worst first; while module.slow_subs is off an error without a code",
-			Returns: "[{clientid, node, topic, timespan: int, last_update_time: int}]", handle: s.slowSubscriptions},
+			Returns: "[{clientid, node, topic, timespan: int, last_update_time: int}]", spread: sums(addSlow), handle: s.slowSubscriptions},
 		{Method: "DELETE", Path: "/slow_subscriptions", Versions: V4, Name: "clear_slow_subscriptions", Summary: "Empty that list",
-			handle: func(*request) (any, error) { s.o.Broker.ForgetSlowSubscriptions(); return nil, nil }},
+			spread: everywhere, handle: func(*request) (any, error) { s.o.Broker.ForgetSlowSubscriptions(); return nil, nil }},
 	}
+}
+
+// slowRow is a client that took long.
+type slowRow struct {
+	ClientID string `json:"clientid"`
+	At       int64  `json:"last_update_time"`
+	Node     string `json:"node"`
+	Timespan int64  `json:"timespan"`
+	Topic    string `json:"topic"`
 }
 
 func (s *Server) slowSubscriptions(*request) (any, error) {
@@ -21,7 +30,5 @@ func (s *Server) slowSubscriptions(*request) (any, error) {
 	if !on {
 		return nil, failWithoutCode("module_not_loaded")
 	}
-	return mapped(rows, func(r broker.SlowSubscription) object {
-		return object{"clientid": r.ClientID, "node": s.o.Node, "topic": r.Topic, "timespan": r.Took, "last_update_time": r.At}
-	}), nil
+	return mapped(rows, func(r broker.SlowSubscription) slowRow { return slowRow{r.ClientID, r.At, s.o.Node, r.Took, r.Topic} }), nil
 }

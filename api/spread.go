@@ -57,6 +57,16 @@ func rowsOfData(data any) (rows, error) {
 	return rowsIn(unbracketed(text.Bytes())), err
 }
 
+// inRows makes rows of a page of anything else.
+func inRows(data any) (any, error) {
+	p, is := data.(page)
+	if !is {
+		return data, nil
+	}
+	list, err := rowsOfData(p.data)
+	return page{list, p.meta}, err
+}
+
 // unbracketed is what is in an array.
 func unbracketed(text []byte) []byte {
 	text = bytes.TrimSpace(text)
@@ -113,6 +123,11 @@ func toNode(down int) spread {
 	return func(s *Server, q *request, all []Member) (any, error) {
 		return s.relay(q, all, q.path["node"], down)
 	}
+}
+
+// toNamed has the node answer that the parameter node names.
+func toNamed(s *Server, q *request, all []Member) (any, error) {
+	return s.relay(q, all, q.params.text("node"), codeRPC)
 }
 
 // relay has the node of a name answer. That there is no such node is for this
@@ -180,7 +195,7 @@ func anywhere(s *Server, q *request, all []Member) (any, error) {
 // isAbsent reports whether an error says that a client isn't there.
 func isAbsent(err error) bool {
 	f, is := errors.AsType[*fault](err)
-	return is && (f.code == codeOffline || f.message == notFound)
+	return is && (f.code == codeOffline || f.word == traceNotFound || f.message == notFound)
 }
 
 // everywhere has every node do something, this one first: what it refuses no

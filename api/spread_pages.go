@@ -73,6 +73,9 @@ func (s *Server) look(q *request, n *share, part slice) {
 		own := *q
 		own.slice = &part
 		data, err := own.own()
+		if err == nil {
+			data, err = inRows(data)
+		}
 		list, m, is := asRows(data)
 		if n.err = err; err == nil && is && m != nil {
 			n.rows, n.meta = list, *m

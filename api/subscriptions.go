@@ -29,15 +29,15 @@ func (s *Server) subscriptionRoutes() []Route {
 		Route{Method: "GET", Path: "/subscriptions", Versions: V3, Name: "list_subscriptions", Summary: summary, Params: paging(),
 			Returns: "[{node, client_id, topic, qos: int}]", handle: s.listSubscriptions},
 		Route{Method: "GET", Path: "/subscriptions", Versions: V4, Name: "list_subscriptions", Summary: summary, Params: paging(filters...),
-			Returns: "[{node, clientid, topic, qos: int}]", handle: s.listSubscriptions},
+			Returns: "[{node, clientid, topic, qos: int}]", spread: pages, handle: s.listSubscriptions},
 		Route{Method: "GET", Path: "/subscriptions/:clientid", Versions: V3 | V4, Name: "lookup_subscriptions", Summary: "List a client's subscriptions",
-			Returns: "[{node, clientid?, client_id?, topic, qos: int}]", handle: s.lookUpSubscriptions},
+			Returns: "[{node, clientid?, client_id?, topic, qos: int}]", spread: lists, handle: s.lookUpSubscriptions},
 	)
 	return append(all,
 		Route{Method: "GET", Path: "/routes", Versions: V3 | V4, Name: "list_routes", Summary: "List the distinct topic filters, without $share and such",
-			Params: paging(), Returns: "[{topic, node}]", handle: s.listRoutes},
+			Params: paging(), Returns: "[{topic, node}]", spread: pages, handle: s.listRoutes},
 		Route{Method: "GET", Path: "/routes/:topic", Versions: V3 | V4, Name: "lookup_routes", Summary: "Look up a topic filter",
-			Returns: "[{topic, node}]", handle: s.lookUpRoute})
+			Returns: "[{topic, node}]", spread: lists, handle: s.lookUpRoute})
 }
 
 // subscription is one as lists show it.

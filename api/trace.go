@@ -1,12 +1,9 @@
 package api
 
 import (
-	"archive/zip"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -20,14 +17,14 @@ func (s *Server) traceRoutes() []Route {
 	if s.o.Traces == nil {
 		return nil
 	}
-	const wrong = "{code: string, message}"
-	const done = "{code: int} | " + wrong
-	node := Param{Name: "node", Type: Text, Doc: "whose file it is; this one's"}
+	const wrong = "{code: string, message, missing?: [string]}"
+	const done = "{code: int, missing?: [string]} | " + wrong
+	node := Param{Name: "node", Type: Text, Doc: "whose file it is"}
 	routes := []Route{
 		{Method: "GET", Path: "/trace", Name: "list_trace", Summary: "List the traces, the newest first",
 			Returns: "[{name, type: 'clientid'|'topic'|'ip_address', clientid?, topic?, ip_address?, start_at, end_at, status: 'running'|'waiting'|'stopped', " +
 				"log_size: {*: int}, size: int, lost: int, level, formatter: 'text'|'json', payload: 'text'|'hex'|'hidden', payload_limit: int, max_size: int}]",
-			handle: s.listTraces},
+			spread: sums(addTraces), handle: s.listTraces},
 		{Method: "POST", Path: "/trace", Name: "create_trace", Summary: "Begin a trace; without times it runs for 10 minutes from now",
 			Params: append([]Param{
 				{Name: "name", Type: Text, Doc: "letters, digits, _ and -, a letter first"},
@@ -38,27 +35,27 @@ func (s *Server) traceRoutes() []Route {
 				{Name: "start_at", Type: Any, Doc: "RFC 3339, or Unix seconds"},
 				{Name: "end_at", Type: Any, Doc: "the same"},
 			}, howToTrace()...),
-			Whole: true, Returns: done, handle: s.createTrace},
+			Whole: true, Returns: done, spread: everywhere, handle: s.createTrace},
 		{Method: "DELETE", Path: "/trace", Name: "clear_traces", Summary: "Delete all traces with their files",
-			Whole: true, Returns: done, handle: func(*request) (any, error) { return nil, s.o.Traces.DeleteAll() }},
+			Whole: true, Returns: done, spread: everywhere, handle: func(*request) (any, error) { return nil, s.o.Traces.DeleteAll() }},
 		{Method: "DELETE", Path: "/trace/:name", Name: "delete_trace", Summary: "Delete a trace with its file",
-			Whole: true, Returns: done, handle: func(q *request) (any, error) {
-				return traceAnswer(q.path["name"], nil, s.o.Traces.Delete(q.path["name"]))
+			Whole: true, Returns: done, spread: ofTrace, handle: func(q *request) (any, error) {
+				return nil, traceFault(q.path["name"], s.o.Traces.Delete(q.path["name"]))
 			}},
 		{Method: "PUT", Path: "/trace/:name/stop", Name: "stop_trace", Summary: "End a trace; its file stays",
-			Whole: true, Returns: "{code: int, data: {enable: bool, name}} | " + wrong, handle: func(q *request) (any, error) {
+			Whole: true, Returns: "{code: int, data: {enable: bool, name}, missing?: [string]} | " + wrong, spread: ofTrace, handle: func(q *request) (any, error) {
 				name := q.path["name"]
-				return traceAnswer(name, object{"enable": false, "name": name}, s.o.Traces.Stop(name))
+				return object{"enable": false, "name": name}, traceFault(name, s.o.Traces.Stop(name))
 			}},
-		{Method: "GET", Path: "/trace/:name/detail", Name: "detail_trace", Summary: "The file of a trace",
-			Whole: true, Returns: "{code: int, data: [{node, size: int, mtime: int}]} | " + wrong, handle: s.traceDetail},
-		{Method: "GET", Path: "/trace/:name/download", Name: "download_trace", Summary: "The file of a trace, zipped",
-			Params: []Param{node}, Media: "application/zip", Whole: true, Returns: wrong, handle: s.onOwnNode(s.downloadTrace)},
+		{Method: "GET", Path: "/trace/:name/detail", Name: "detail_trace", Summary: "The files of a trace",
+			Whole: true, Returns: "{code: int, data: [{node, size: int, mtime: int}], missing?: [string]} | " + wrong, spread: detailOfAll, handle: s.traceDetail},
+		{Method: "GET", Path: "/trace/:name/download", Name: "download_trace", Summary: "The files of a trace, zipped",
+			Params: []Param{node}, Media: "application/zip", Whole: true, Returns: wrong, spread: downloadTraces, handle: s.onOwnNode(s.downloadTrace)},
 		{Method: "GET", Path: "/trace/:name/log", Name: "log_trace", Summary: "A part of the file of a trace",
 			Params: []Param{node,
 				{Name: "position", Type: Whole, Doc: "the byte where it begins; 0"},
 				{Name: "bytes", Type: Whole, Doc: "how many at most; 1000"}},
-			Whole: true, Returns: "{code: int, data: {meta: {position: int, bytes: int}, items}} | " + wrong, handle: s.onOwnNode(s.readTrace)},
+			Whole: true, Returns: "{code: int, data: {meta: {position: int, bytes: int}, items}, missing?: [string]} | " + wrong, spread: fileOfNode, handle: s.onOwnNode(s.readTrace)},
 	}
 	routes = append(routes, s.fileTraceRoutes()...)
 	for i := range routes {
@@ -86,29 +83,27 @@ func traceSpec(p params) trace.Spec {
 	}
 }
 
-// traceAnswer gives an error the form that EMQ X has for it.
-func traceAnswer(name string, data any, err error) (any, error) {
-	answer := func(code, message string) (any, error) { return asItIs{"code": code, "message": message}, nil }
+// traceFault gives an error the form that EMQ X has for it.
+func traceFault(name string, err error) error {
+	answer := func(word, message string) error { return &fault{word: word, message: message} }
 	switch invalid := trace.Invalid(""); {
-	case err == nil:
-		return data, nil
 	case errors.Is(err, trace.ErrExists):
 		return answer("ALREADY_EXISTED", name+" Already Exists")
 	case errors.Is(err, trace.ErrDuplicate):
 		return answer("DUPLICATE_CONDITION", name+" Duplication Condition")
 	case errors.Is(err, trace.ErrNotFound):
-		return answer("NOT_FOUND", name+" NOT FOUND")
+		return answer(traceNotFound, name+" NOT FOUND")
 	case errors.As(err, &invalid):
 		return answer("INCORRECT_PARAMS", string(invalid))
 	}
-	return nil, err
+	return err
 }
 
 // onOwnNode refuses a parameter node that names another one.
 func (s *Server) onOwnNode(handle func(*request) (any, error)) func(*request) (any, error) {
 	return func(q *request) (any, error) {
 		if node := q.params.text("node"); node != "" && node != s.o.Node {
-			return asItIs{"code": "NODE_ERROR", "message": "there is no node " + node}, nil
+			return nil, &fault{word: "NODE_ERROR", message: "there is no node " + node}
 		}
 		return handle(q)
 	}
@@ -149,7 +144,7 @@ func (s *Server) createTrace(q *request) (any, error) {
 	if err == nil {
 		err = s.o.Traces.Start(spec)
 	}
-	return traceAnswer(spec.Name, nil, err)
+	return nil, traceFault(spec.Name, err)
 }
 
 // traceTime reads a moment; none leaves it as it is.
@@ -176,7 +171,7 @@ func (s *Server) traceDetail(q *request) (any, error) {
 		return []any{}, nil
 	}
 	if err != nil {
-		return traceAnswer(q.path["name"], nil, err)
+		return nil, traceFault(q.path["name"], err)
 	}
 	return []any{object{"node": s.o.Node, "size": f.Size, "mtime": f.Modified.UnixMilli()}}, f.Close()
 }
@@ -184,43 +179,8 @@ func (s *Server) traceDetail(q *request) (any, error) {
 func (s *Server) readTrace(q *request) (any, error) {
 	position, n := q.params.whole("position", 0), q.params.whole("bytes", 1000)
 	if position < 0 || n < 1 {
-		return traceAnswer("", nil, trace.Invalid("position must be at least 0, and bytes at least 1"))
+		return nil, traceFault("", trace.Invalid("position must be at least 0, and bytes at least 1"))
 	}
 	part, next, err := s.o.Traces.Read(q.path["name"], position, n)
-	return traceAnswer(q.path["name"], object{"meta": object{"position": next, "bytes": n}, "items": string(part)}, err)
-}
-
-// download is an answer that is a file.
-type download struct {
-	name, media string
-	write       func(io.Writer) error
-}
-
-// writeTo answers with the file. After an error the connection is broken off,
-// so that nobody takes a part of it for the whole.
-func (d *download) writeTo(w http.ResponseWriter) error {
-	w.Header().Set("Content-Type", d.media)
-	w.Header().Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
-	return d.write(w)
-}
-
-// downloadTrace answers with what the file has now; what is written meanwhile is
-// not in it.
-func (s *Server) downloadTrace(q *request) (any, error) {
-	name := q.path["name"]
-	f, err := s.o.Traces.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = trace.ErrNotFound
-	}
-	if err != nil {
-		return traceAnswer(name, nil, err)
-	}
-	return &download{name + ".zip", "application/zip", func(w io.Writer) error {
-		z := zip.NewWriter(w)
-		entry, err := z.CreateHeader(&zip.FileHeader{Name: s.o.Node + "-" + f.Name, Method: zip.Deflate, Modified: f.Modified})
-		if err == nil {
-			_, err = io.CopyN(entry, f, f.Size)
-		}
-		return errors.Join(err, z.Close(), f.Close())
-	}}, nil
+	return object{"meta": object{"position": next, "bytes": n}, "items": string(part)}, traceFault(q.path["name"], err)
 }

@@ -37,10 +37,10 @@ func (s *Server) listFileTraces(*request) (any, error) {
 func (s *Server) startFileTrace(q *request) (any, error) {
 	spec := traceSpec(q.params)
 	spec.Type, spec.Value = q.params.text("type"), q.params.text("value")
-	return traceAnswer(spec.Value, nil, s.o.Traces.StartFile(spec, q.params.text("file")))
+	return nil, traceFault(spec.Value, s.o.Traces.StartFile(spec, q.params.text("file")))
 }
 
 func (s *Server) stopFileTrace(q *request) (any, error) {
 	value := q.params.text("value")
-	return traceAnswer(value, nil, s.o.Traces.StopFile(q.params.text("type"), value))
+	return nil, traceFault(value, s.o.Traces.StopFile(q.params.text("type"), value))
 }

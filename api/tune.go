@@ -33,7 +33,7 @@ func (s *Server) tuneRoutes() []Route {
 			Params: []Param{{Name: "interval", Type: Whole, Required: true, Doc: "seconds, up to 65535; 0: never. The client isn't told"}}, Fails: []int{codeOffline}, handle: s.setKeepAlive},
 	}
 	for i := range all {
-		all[i].Versions = V4
+		all[i].Versions, all[i].spread = V4, anywhere
 	}
 	return all
 }
