@@ -104,10 +104,11 @@ type follower struct {
 	each    func(record)
 	over    func()
 	stopped bool // guarded by feed.mu
-	failing bool // the last read did
 	age     int  // of the feed, when the records were those that next counts; guarded by feed.mu
+	failing time.Time
+	said    bool // that it fails
 
-	remember func()               // if not nil: is called before the records become others
+	remember func() error         // if not nil: is called before the records become others
 	renewed  func() (next uint64) // and after that, to go on with a record; nil: with what comes
 	done     chan struct{}
 }
@@ -170,10 +171,7 @@ func (fl *follower) take() (records []record, live bool) {
 	}
 	f.mu.Unlock()
 	records, next, err := f.s.read(fl.next, feedMost)
-	if err != nil && !fl.failing && !f.s.e.changing() {
-		f.s.e.log.Error("engine: follow " + f.s.name + ", which is tried again: " + err.Error())
-	}
-	fl.failing = err != nil
+	fl.note(err)
 	if len(records) == 0 && err == nil {
 		next = max(next, f.s.first.Load())
 		if next > fl.next {
@@ -182,14 +180,47 @@ func (fl *follower) take() (records []record, live bool) {
 		}
 	}
 	if len(records) == 0 {
-		f.pause() // what others have kept is on its way to here
+		fl.wait(err) // or what others have kept is on its way to here
 	}
 	return records, true
 }
 
-const followPause = 10 * time.Millisecond
+const (
+	followPause = 10 * time.Millisecond
+	failedPause = 200 * time.Millisecond
+	sayAfter    = 10 * time.Second // of failing
+)
 
-// pause is taken before the next look at what is not there yet.
-func (f *feed) pause() {
-	time.Sleep(followPause)
+// wait is taken before the next look at what couldn't be read, or is not there
+// yet when err is nil. It says whether a look makes sense still: nobody has
+// stopped it, and the records are the ones that they were.
+func (fl *follower) wait(err error) bool {
+	fl.note(err)
+	if err == nil {
+		time.Sleep(followPause)
+	} else {
+		time.Sleep(failedPause)
+	}
+	f := fl.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !fl.stopped && !f.closed && fl.age == f.age
+}
+
+// note says once when reading fails for long, as it does for a moment while the
+// engine joins a cluster.
+func (fl *follower) note(err error) {
+	s := fl.feed.s
+	switch {
+	case err == nil && fl.said:
+		s.e.log.Info("engine: " + describe(s.name) + " can be followed again")
+		fallthrough
+	case err == nil:
+		fl.failing, fl.said = time.Time{}, false
+	case fl.failing.IsZero():
+		fl.failing = time.Now()
+	case !fl.said && time.Since(fl.failing) > sayAfter:
+		fl.said = true
+		s.e.log.Error("engine: " + describe(s.name) + " can't be followed, which is tried again: " + err.Error())
+	}
 }

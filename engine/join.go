@@ -66,11 +66,18 @@ func (e *Engine) reshape(change func() error) error {
 	for _, s := range streams {
 		s.writer.hold()
 	}
+	var err error
 	for _, s := range streams {
-		s.remember()
+		err = errors.Join(err, s.remember())
+	}
+	if err != nil { // who follows would not learn what is gone
+		for _, s := range streams {
+			err = errors.Join(err, s.writer.release())
+		}
+		return err
 	}
 	e.peers.end()
-	err := e.help(false)
+	err = e.help(false)
 	e.to().close()
 	err = errors.Join(err, change())
 	if err != nil {

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -144,122 +143,39 @@ func (m *Map) Get(key string) (value []byte, ok bool, err error) {
 // is then Each's. The value belongs to f. A record that is put meanwhile may
 // come twice, with its new value last.
 func (m *Map) Each(f func(key string, value []byte) error) error {
-	_, err := m.each(func(_ uint64, c Change) error {
-		if c.Deleted {
-			return nil
+	_, _, err := m.each(1, func(error) bool { return false }, func(r record) error {
+		c, err := m.parse(r)
+		if err != nil || c.Deleted {
+			return err
 		}
 		return f(c.Key, c.Value)
 	})
 	return err
 }
 
-// each goes through all records, marks of deleted ones too, and returns the
-// number of the first record that it hasn't seen.
-func (m *Map) each(f func(seq uint64, c Change) error) (next uint64, err error) {
-	for next = 1; next <= m.s.last.Load(); {
-		var records []record
-		began := next
+// each goes through all records from a number on, marks of deleted ones too. It
+// returns where to go on, and whether these were all. What can't be read, or is
+// not on this node yet when the error is nil, is tried again as long as wait
+// says so.
+func (m *Map) each(next uint64, wait func(error) bool, f func(record) error) (_ uint64, all bool, err error) {
+	for next <= m.s.last.Load() {
 		// All of the stream, also what is of other maps: with a filter the server
 		// looks through all subjects anew for each answer.
-		if records, next, err = m.s.read(next, eachMost); err != nil {
-			return next, err
-		}
-		if next == began {
-			break // this node of a cluster has no more yet
-		}
+		records, to, err := m.s.read(next, eachMost)
 		for _, r := range records {
-			if !strings.HasPrefix(r.subject, m.prefix) {
-				continue
-			}
-			c, err := m.parse(r)
-			if err != nil {
-				return next, err
-			}
-			if err := f(r.seq, c); err != nil {
-				return next, err
+			if strings.HasPrefix(r.subject, m.prefix) {
+				if err := f(r); err != nil {
+					return to, false, err
+				}
 			}
 		}
-	}
-	return next, nil
-}
-
-// Watch calls f for all records, then with Current, then for every change in
-// order, those made through this engine too, on a goroutine of its own, until
-// stop. The records that are there come before Watch returns.
-func (m *Map) Watch(f func(Change)) (stop func(), err error) {
-	began := m.s.last.Load()
-	next, err := m.each(func(seq uint64, c Change) error {
-		if !c.Deleted || seq > began { // a key that was told may have gone meanwhile
-			f(c)
+		if to > next {
+			next = to
+		} else if !wait(err) {
+			return next, false, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	f(Change{Current: true})
-	w := m.told.begin(next - 1)
-	var keys map[string]bool // what was told before the records become others
-	return m.s.feed.begin(&follower{
-		next: next,
-		each: func(r record) {
-			m.tell(r, f)
-			m.told.of(w, r.seq)
-		},
-		over:     func() { m.told.over(w) },
-		remember: func() { keys = m.keys() },
-		renewed: func() uint64 {
-			next := m.compare(keys, f)
-			m.told.renew(w, next-1)
-			return next
-		},
-	}), nil
-}
-
-// keys are those of all records.
-func (m *Map) keys() map[string]bool {
-	keys := make(map[string]bool)
-	if err := m.Each(func(key string, _ []byte) error { keys[key] = true; return nil }); err != nil {
-		m.s.e.log.Error(err.Error())
-	}
-	return keys
-}
-
-// compare tells a watch of all records, and that those are gone that it knows
-// of and that are no more.
-func (m *Map) compare(known map[string]bool, f func(Change)) (next uint64) {
-	gone := maps.Clone(known)
-	for {
-		next, err := m.each(func(_ uint64, c Change) error {
-			if !c.Deleted {
-				delete(gone, c.Key)
-				f(c)
-			}
-			return nil
-		})
-		if err == nil || !m.s.e.changing() {
-			if err != nil {
-				m.s.e.log.Error(err.Error())
-			}
-			for key := range gone {
-				f(Change{Key: key, Deleted: true})
-			}
-			return next
-		}
-		m.s.feed.pause()
-	}
-}
-
-// tell tells a watch of a record, if it is one of this map.
-func (m *Map) tell(r record, f func(Change)) {
-	if !strings.HasPrefix(r.subject, m.prefix) {
-		return
-	}
-	if c, err := m.parse(r); err != nil {
-		m.s.e.log.Error(err.Error())
-	} else {
-		f(c)
-	}
+	return next, true, nil
 }
 
 func (m *Map) parse(r record) (Change, error) {

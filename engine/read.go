@@ -22,10 +22,10 @@ type directGet struct {
 	MaxBytes int    `json:"max_bytes,omitempty"`
 }
 
-// read returns records with numbers of from and above, most of them at most,
+// get returns records with numbers of from and above, most of them at most,
 // and the number to go on with: behind the last record of the stream when there
 // is nothing left.
-func (s *stream) read(from uint64, most int) (records []record, next uint64, err error) {
+func (s *stream) get(from uint64, most int) (records []record, next uint64, err error) {
 	last := s.last.Load()
 	from = max(from, 1)
 	if from > last {

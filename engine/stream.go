@@ -22,6 +22,7 @@ type stream struct {
 	last    atomic.Uint64 // number of the last record that was acknowledged
 	first   atomic.Uint64 // number of the first record that is still there
 	feed    feed
+	read    func(from uint64, most int) (records []record, next uint64, err error) // get
 	shelf   *shelf
 	hinting atomic.Bool // the other members are about to be told of new records
 	isLog   bool
@@ -62,7 +63,7 @@ func (e *Engine) stream(want *nats.StreamConfig) (*stream, error) {
 	s = &stream{e: e, name: want.Name, want: want, isLog: want.MaxMsgsPerSubject <= 0}
 	s.last.Store(info.State.LastSeq)
 	s.first.Store(max(info.State.FirstSeq, 1))
-	s.feed.s = s
+	s.feed.s, s.read = s, s.get
 	s.feed.followers = make(map[*follower]bool)
 	s.shelf = newShelf(s.dir(), s.name)
 	s.shelf.onDamage = s.damaged
@@ -160,12 +161,13 @@ func (s *stream) reattach(wiped bool) error {
 }
 
 // remember has those who follow note what they were told, before it is wiped.
-func (s *stream) remember() {
+func (s *stream) remember() (err error) {
 	for _, fl := range s.feed.all() {
 		if fl.remember != nil {
-			fl.remember()
+			err = errors.Join(err, fl.remember())
 		}
 	}
+	return err
 }
 
 // damaged notes that a record can't be read.
