@@ -122,7 +122,9 @@ func (s *shard) route(b *Batch, m *mqtt.Message) int {
 	}
 	br := s.d.br
 	routes := br.index.Match(m.Topic, b.routes[:0])
-	return br.deliver(b, m, routes)
+	n := br.deliver(b, m, routes)
+	b.closeEntry()
+	return n
 }
 
 // aside keeps durable sessions from getting the message at a position now: they

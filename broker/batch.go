@@ -29,9 +29,10 @@ type Batch struct {
 	Outbox Outbox
 
 	watch  stopwatch
-	client *Client // the one that is entered
-	queued int     // what its session had queued before
-	aside  bool    // durable sessions get what is being routed from the log
+	client *Client   // the one that is entered
+	queued int       // what its session had queued before
+	partly []*Client // that wait for more copies of the message that is being dispatched
+	aside  bool      // durable sessions get what is being routed from the log
 	drops  []hook.DeliveryDropped
 
 	template mqtt.Template

@@ -32,6 +32,7 @@ type reader struct {
 	version uint32              // of the subscriptions: what was read for others may lack entries
 	saving  bool                // the map of states is being given the session's
 	failed  bool                // the last save; Unsaved doesn't begin the next one
+	partly  bool                // an entry is being dispatched of which it has got the first copy, see deliverLogged
 	due     bool                // whatever the session says, it is time for one
 	saveAt  int64               // when it will be; 0: no time is set
 	pulled  bool                // at the start it was beyond the end of the log
@@ -145,7 +146,9 @@ func (r *reader) covers(sub *session.Subscription, at mqtt.At) bool {
 }
 
 // deliverLogged hands over a message that is being dispatched. The client is
-// entered and has a reader.
+// entered and has a reader. If more than one of its subscriptions may match, it
+// is entered for each: nothing is saved between the first and the last, or after
+// a crash the session would be past the entry and lack a copy.
 func (c *Client) deliverLogged(b *Batch, m *mqtt.Message, sub *session.Subscription) {
 	r := c.more.reader
 	p := &r.places[m.At.Shard]
@@ -164,6 +167,10 @@ func (c *Client) deliverLogged(b *Batch, m *mqtt.Message, sub *session.Subscript
 		return
 	default:
 		p.next, p.given = m.At.Seq+1, m.At.Seq
+		if c.sess.SubscriptionCount() > 1 {
+			r.partly = true
+			b.partly = append(b.partly, c)
+		}
 	}
 	c.broker.count.matched.Inc()
 	c.deliver(b, m, sub, m.Retain && sub.RetainAsPublished)

@@ -303,3 +303,36 @@ func TestLostEnd(t *testing.T) {
 		}
 	}
 }
+
+// A crash between the copies of a message that several subscriptions match
+// costs none of them: a save in between waits for the last one.
+func TestSavedBetweenCopies(t *testing.T) {
+	for _, qos := range []mqtt.QoS{1, 2} {
+		r, _ := newDurableRig(t, 1)
+		c := r.connect("c", durably).subscribe("a/b", qos).subscribe("#", qos)
+		var crashes []*rig
+		for _, filter := range []string{"a/+", "+/b", "+/+", "a/#"} { // one of them is between the two
+			w := r.connect(filter).subscribe(filter, 0)
+			w.onSend = func(sent) {
+				b := r.NewBatch()
+				c.client.enter(b)
+				c.client.more.reader.due = true // as when its connection ends
+				c.client.leave(b)
+				again, _ := r.crashed()
+				crashes = append(crashes, again)
+			}
+		}
+		r.quiet()
+		r.connect("pub").publish("a/b", "1", qos)
+		r.quiet()
+		if len(crashes) != 4 {
+			t.Fatalf("%d crashes, want 4", len(crashes))
+		}
+		again, _ := r.crashed()
+		for i, r := range append(crashes, again) {
+			if got := r.connect("c", durably).ackAll(); !slices.Equal(got, []string{"1", "1"}) {
+				t.Errorf("QoS %d, crash %d: the client got %q, want both copies", qos, i, got)
+			}
+		}
+	}
+}

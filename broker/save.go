@@ -21,7 +21,7 @@ const (
 func (c *Client) save() {
 	r := c.more.reader
 	switch {
-	case r.saving || c.ended:
+	case r.saving || c.ended || r.partly:
 		return
 	case c.sess.Unsaved() && !r.failed, r.due:
 	case r.saveAt == 0 && r.moved(c):
@@ -41,6 +41,20 @@ func (c *Client) save() {
 	d := c.broker.durable
 	d.busy.Add(1)
 	d.states.PutLater(c.info.ClientID, record, func(err error) { d.shardOf(c).add(&saved{c, mark, err}) })
+}
+
+// closeEntry is for the end of a dispatch: who has got all copies of a message
+// may be saved.
+func (b *Batch) closeEntry() {
+	for i, c := range b.partly {
+		c.enter(b)
+		if r := c.reader(); r != nil {
+			r.partly = false
+		}
+		c.leave(b)
+		b.partly[i] = nil
+	}
+	b.partly = b.partly[:0]
 }
 
 // moved reports whether the state would be another one than was saved last.
