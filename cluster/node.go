@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"log/slog"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type pump struct {
 // NodeOptions are what a Node is made of.
 type NodeOptions struct {
 	Self     string // this node's id
+	Start    uint64 // tells this start from earlier ones of the same id, Unix milliseconds; 0: now
 	Network  Network
 	Receiver func() Receiver // makes one for each goroutine that delivers
 	Sessions Sessions
@@ -55,13 +57,12 @@ type NodeOptions struct {
 	Now      func() int64 // Unix milliseconds that never jump back
 }
 
-// NewNode makes a node that knows no other, and starts its goroutine. Its start,
-// which tells it from earlier ones of the same id, is the time.
+// NewNode makes a node that knows no other, and starts its goroutine.
 func NewNode(o NodeOptions) *Node {
 	n := &Node{
 		log: o.Log, now: o.Now, work: make(chan struct{}, 1), stop: make(chan struct{}), pumps: make(map[string]*pump),
 	}
-	start := uint64(o.Now())
+	start := cmp.Or(o.Start, uint64(o.Now()))
 	n.Routes = NewRoutes(RoutesOptions{Self: o.Self, Epoch: start, Network: o.Network, Log: o.Log, Wake: n.wake})
 	n.Forward = NewForwarder(ForwardOptions{
 		Network: o.Network, Table: n.Routes.Table(), Log: o.Log, Epoch: start, Room: o.Room, Wake: n.wakePump,

@@ -56,6 +56,11 @@ func (r *Registry) GaugeFunc(name, help string, f func() int64) {
 	r.add(name, help, func(s *Sample) { s.Kind, s.Value = KindGauge, f() })
 }
 
+// CounterFunc registers a counter that f reads; f never blocks, and never returns less than before.
+func (r *Registry) CounterFunc(name, help string, f func() uint64) {
+	r.add(name, help, func(s *Sample) { s.Kind, s.Value = KindCounter, int64(f()) })
+}
+
 // Stat is a gauge that remembers the highest value it had since the start: a pair of EMQ X's stats. Its methods never
 // block and may be called at the same time.
 type Stat struct {

@@ -22,6 +22,7 @@ import (
 type clustering struct {
 	config *Config
 	engine *engine.Engine
+	joint  *joint
 	log    *slog.Logger
 
 	changed chan struct{} // the members may have
@@ -45,10 +46,12 @@ func newClustering(c *Config, e *engine.Engine, log *slog.Logger) *clustering {
 }
 
 // start is for when all parts of the node run.
-func (c *clustering) start() {
+func (c *clustering) start(j *joint) {
+	c.joint = j
 	ctx, cancel := context.WithCancel(context.Background())
 	c.end = cancel
 	c.engine.OnMember(func(engine.Member) { c.look() })
+	c.look()
 	c.running.Go(func() { c.follow(ctx) })
 	c.running.Go(func() { c.clean(ctx) })
 	if c.config.clustered() && c.config.Cluster.Discovery.Strategy != "manual" {
@@ -80,7 +83,9 @@ func (c *clustering) follow(ctx context.Context) {
 			return
 		case <-c.changed:
 		}
-		c.compare(c.engine.Members(), c.engine.Self().ID)
+		all, self := c.engine.Members(), c.engine.Self()
+		c.compare(all, self.ID)
+		c.joint.see(all, self)
 	}
 }
 
@@ -128,6 +133,8 @@ func (c *clustering) Status() api.ClusterStatus {
 			s.Stopped = append(s.Stopped, m.Node)
 		}
 	}
+	slices.Sort(s.Running)
+	slices.Sort(s.Stopped)
 	s.Quorum = 2*len(s.Running) > len(all)
 	return s
 }

@@ -47,6 +47,7 @@ type Node struct {
 	kept      *kept
 	cluster   *clustering
 	unread    atomic.Int64 // sessions that can't be restored; until somebody takes note
+	joint     *joint
 	passwords *auth.Passwords
 	leaves    leaves
 	stop      chan struct{}
@@ -105,6 +106,9 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		err = n.restore()
 	}
 	if err == nil {
+		n.joint, err = newJoint(n.kept.engine, n.Broker, n.Metrics, log)
+	}
+	if err == nil {
 		err = n.startServing()
 	}
 	if err != nil {
@@ -112,7 +116,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n.watchAlarms()
-	n.cluster.start()
+	n.cluster.start(n.joint)
 	trimProgram(log)
 	n.tidying.Go(func() { tidy(log, n.stop) })
 	n.tidying.Go(func() { sampleHistory(n.History, n.stop) })
@@ -166,6 +170,9 @@ func (n *Node) stopParts() {
 	}
 	if n.webhook != nil {
 		n.webhook.Close()
+	}
+	if n.joint != nil {
+		n.joint.close()
 	}
 	n.Broker.Close()
 	n.flushRetained()
