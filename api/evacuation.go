@@ -40,17 +40,15 @@ func (s *Server) evacuationRoutes() []Route {
 			Returns: "{status: 'enabled'|'disabled', node, process?, state?, connection_eviction_rate?: int, connection_goal?: int, server_reference?, moved?: bool, " +
 				strings.Replace(stats, "stats", "stats?", 1) + "}", handle: s.evacuationStatus},
 		{Method: "GET", Path: "/load_rebalance/global_status", Name: "load_rebalance_global_status", Summary: "Which nodes are being evacuated",
-			Returns: "{evacuations: {*: {" + members + "}}, rebalances: {}}", spread: allEvacuations, handle: s.evacuations},
+			Returns: "{evacuations: {*: {" + members + "}}, rebalances: {*: {" + members + "}}}", spread: allEvacuations, handle: s.evacuations},
 		{Method: "POST", Path: "/load_rebalance/:node/evacuation/start", Name: "load_rebalance_evacuation_start", Strict: true,
 			Summary: "Send all clients of a node to others", Fails: []int{codeUnknown}, spread: toNode(codeUnknown), handle: s.onNode(codeUnknown, s.evacuate),
-			Params: []Param{
-				{Name: "conn_evict_rate", Type: Whole, Doc: "connections to end in a second; 500"},
-				{Name: "redirect_to", Type: Text, Doc: "where clients of MQTT 5 shall go: one or more of host:port, with blanks or commas between"},
-				{Name: "server_reference", Type: Text, Doc: "another name of redirect_to"},
-				{Name: "moved", Type: Flag, Doc: "clients of MQTT 5 shall remember that: Server moved (0x9D) in place of Use another server (0x9C)"},
-				{Name: "wait_health_check", Type: Whole, Doc: "seconds for load balancers to notice; 60"},
-				{Name: "wait_takeover", Type: Whole, Doc: "seconds for clients to take their sessions over, after the last connection; 60"},
-			}},
+			Params: append(paceParams(),
+				Param{Name: "conn_goal", Type: Whole, Doc: "how many clients may stay: above 0, it ends by itself when no more are left; 0"},
+				Param{Name: "redirect_to", Type: Text, Doc: "where clients of MQTT 5 shall go: one or more of host:port, with blanks or commas between"},
+				Param{Name: "server_reference", Type: Text, Doc: "another name of redirect_to"},
+				Param{Name: "moved", Type: Flag, Doc: "clients of MQTT 5 shall remember that: Server moved (0x9D) in place of Use another server (0x9C)"},
+			)},
 		{Method: "POST", Path: "/load_rebalance/:node/evacuation/stop", Name: "load_rebalance_evacuation_stop",
 			Summary: "Let clients in again", Fails: []int{codeUnknown}, spread: toNode(codeUnknown),
 			handle: s.onNode(codeUnknown, func(*request) (any, error) { return nil, s.o.Evacuation.EndEvacuation() })},
@@ -58,18 +56,25 @@ func (s *Server) evacuationRoutes() []Route {
 	for i := range all {
 		all[i].Versions = V4
 	}
-	return all
+	return append(all, s.rebalanceRoutes()...)
+}
+
+// paceParams say how fast.
+func paceParams() []Param {
+	return []Param{
+		{Name: "conn_evict_rate", Type: Whole, Doc: "connections to end in a second; 500"},
+		{Name: "wait_health_check", Type: Whole, Doc: "seconds for load balancers to notice; 60"},
+		{Name: "wait_takeover", Type: Whole, Doc: "seconds for clients to take their sessions over, after the last connection; 60"},
+	}
 }
 
 func (s *Server) evacuate(q *request) (any, error) {
-	to := func(name string) []string {
-		return strings.FieldsFunc(q.params.text(name), func(r rune) bool { return r == ' ' || r == ',' })
-	}
 	seconds := func(name string, otherwise int64) time.Duration {
 		return time.Duration(min(q.params.whole(name, otherwise), 1<<31)) * time.Second
 	}
 	e := server.Evacuation{
-		Servers: append(to("redirect_to"), to("server_reference")...), Moved: q.params.flag("moved"),
+		Servers: append(listed(q.params.text("redirect_to")), listed(q.params.text("server_reference"))...), Moved: q.params.flag("moved"),
+		Goal: int(min(q.params.whole("conn_goal", 0), 1<<31-1)),
 		Rate: int(min(q.params.whole("conn_evict_rate", evictRate), 1<<31-1)),
 		Wait: seconds("wait_health_check", evictWait), Takeover: seconds("wait_takeover", takeoverWait),
 	}
@@ -82,7 +87,7 @@ func (s *Server) evacuate(q *request) (any, error) {
 // evacuationRow is an evacuation as EMQ X shows it.
 func evacuationRow(e *server.EvacuationStatus) object {
 	return object{
-		"state": e.State.String(), "connection_eviction_rate": e.Rate, "connection_goal": 0,
+		"state": e.State.String(), "connection_eviction_rate": e.Rate, "connection_goal": e.Goal,
 		"server_reference": strings.Join(e.Servers, " "), "moved": e.Moved,
 		"stats": object{
 			"initial_connected": e.InitialConnected, "initial_sessions": e.InitialSessions,
@@ -97,16 +102,16 @@ func (s *Server) evacuationStatus(*request) (any, error) {
 		return object{"status": "disabled", "node": s.o.Node}, nil
 	}
 	row := evacuationRow(&e)
-	row["status"], row["node"], row["process"] = "enabled", s.o.Node, "evacuation"
+	row["status"], row["node"], row["process"] = "enabled", s.o.Node, kindOf(&e)
 	return row, nil
 }
 
 func (s *Server) evacuations(*request) (any, error) {
-	all := object{}
+	all := object{"evacuations": object{}, "rebalances": object{}}
 	if e := s.o.Evacuation.Evacuation(); e.State != server.NoEvacuation {
-		all[s.o.Node] = evacuationRow(&e)
+		all[kindOf(&e)+"s"] = object{s.o.Node: evacuationRow(&e)}
 	}
-	return object{"evacuations": all, "rebalances": object{}}, nil
+	return all, nil
 }
 
 // allEvacuations puts together what each node says of itself.
@@ -115,17 +120,19 @@ func allEvacuations(s *Server, q *request, nodes []Member) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := data.(object)["evacuations"].(object)
+	all := data.(object)
 	for _, r := range s.askAll(q, nodes) {
-		var of struct{ Evacuations map[string]json.RawMessage }
+		var of map[string]map[string]json.RawMessage
 		if err := json.Unmarshal(r.body.Data, &of); err != nil {
 			return nil, err
 		}
-		for node, row := range of.Evacuations {
-			all[node] = row
+		for kind, rows := range of {
+			for node, row := range rows {
+				all[kind].(object)[node] = row
+			}
 		}
 	}
-	return data, nil
+	return all, nil
 }
 
 // errEvacuating is for load balancers, which look at the status alone.

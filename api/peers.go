@@ -139,9 +139,14 @@ func (s *Server) ask(q *request, m Member, part *slice) (*reply, error) {
 	if text, err = s.o.Peers.Ask(ctx, m.ID, text); err != nil {
 		return nil, fmt.Errorf("node %s did not answer: %w", m.Name, err)
 	}
+	return readReply(m, text)
+}
+
+// readReply reads what a member has said.
+func readReply(m Member, text []byte) (*reply, error) {
 	r := &reply{from: m}
 	head, rest, _ := bytes.Cut(text, []byte("\n"))
-	err = json.Unmarshal(head, &r.said)
+	err := json.Unmarshal(head, &r.said)
 	if r.text = rest; err == nil && !r.Rows && r.Status == http.StatusOK && r.Type == mediaJSON {
 		err = json.Unmarshal(rest, &r.body)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,9 @@ type Evacuation struct {
 	// Takeover is how long, after the last connection, clients are given to take
 	// their sessions over at other nodes.
 	Takeover time.Duration
+	// Goal is how many clients may stay. Above 0, the node only hands some over: it
+	// ends by itself, after Takeover, and lets clients in again.
+	Goal int
 }
 
 // maxServers bounds, in bytes, what a client is told of Servers.
@@ -45,6 +49,8 @@ func (e *Evacuation) Validate() error {
 		return fmt.Errorf("the server references have more than %d bytes", maxServers)
 	case e.Rate < 1:
 		return errors.New("the rate of connections to be ended must be at least 1 a second")
+	case e.Goal < 0:
+		return errors.New("the number of clients to stay must not be negative")
 	case e.Wait < 0 || e.Takeover < 0:
 		return errors.New("the times to wait must not be negative")
 	}
@@ -112,7 +118,7 @@ func (s *Server) Evacuate(o Evacuation) error {
 	e.Evacuation, e.InitialConnected, e.InitialSessions = o, s.broker.Connected(), s.broker.Sessions()
 	e.state.Store(int32(WaitingForChecks))
 	s.evacuation.Store(e)
-	s.log.Warn("the node is being evacuated", "connected", e.InitialConnected, "sessions", e.InitialSessions,
+	s.log.Warn("clients are sent to other nodes", "goal", o.Goal, "connected", e.InitialConnected, "sessions", e.InitialSessions,
 		"rate", o.Rate, "servers", strings.Join(o.Servers, " "))
 	go s.evacuate(e)
 	return nil
@@ -126,7 +132,7 @@ func (s *Server) EndEvacuation() error {
 		return ErrNotEvacuating
 	}
 	s.endEvacuation()
-	s.log.Warn("the evacuation of the node has been ended")
+	s.log.Warn("no more clients are sent to other nodes")
 	return nil
 }
 
@@ -163,17 +169,25 @@ func (s *Server) evacuate(e *evacuation) {
 	e.state.Store(int32(EvictingConnections))
 	b := s.broker.NewBatch()
 	left := ration{rate: float64(e.Rate), at: time.Now()}
+	var leaving []*conn
 	var empty time.Time
 	for e.pause(evictPause) {
 		now := time.Now()
-		left.used(s.evict(b, e, left.due(now)))
+		leaving = slices.DeleteFunc(leaving, func(c *conn) bool { return c.listener.hasLost(c) })
+		gone := s.evict(b, e, min(left.due(now), s.broker.Connected()-len(leaving)-e.Goal))
+		left.used(len(gone))
+		leaving = append(leaving, gone...)
 		b.End()
 		switch state := EvacuationState(e.state.Load()); {
-		case state == EvictingConnections && s.broker.Connected() == 0:
+		case state == EvictingConnections && s.broker.Connected() <= e.Goal:
 			empty = now
 			e.state.Store(int32(WaitingForTakeover))
-			s.log.Warn("the node is evacuated: no client is connected", "sessions", s.broker.Sessions())
-		case state == WaitingForTakeover && now.Sub(empty) >= e.Takeover:
+			s.log.Warn("clients have been sent to other nodes", "connected", s.broker.Connected(), "sessions", s.broker.Sessions())
+		case state != WaitingForTakeover || now.Sub(empty) < e.Takeover:
+		case e.Goal > 0:
+			s.evacuation.CompareAndSwap(e, nil)
+			return
+		default:
 			e.state.Store(int32(Evacuated))
 		}
 	}
@@ -209,16 +223,25 @@ func (e *evacuation) pause(d time.Duration) bool {
 	}
 }
 
-// evict sends up to n clients away and returns how many it has.
-func (s *Server) evict(b *broker.Batch, e *evacuation, n int) (ended int) {
+// evict sends up to n clients away and returns their connections, which end in a
+// moment.
+func (s *Server) evict(b *broker.Batch, e *evacuation, n int) (leaving []*conn) {
 	for _, l := range s.opened() {
-		for _, c := range l.accepted(n - ended) {
+		for _, c := range l.accepted(n - len(leaving)) {
 			if c.sendAway(b, e) {
-				ended++
+				leaving = append(leaving, c)
 			}
 		}
 	}
-	return ended
+	return leaving
+}
+
+// hasLost reports whether a connection of the listener has ended.
+func (l *listener) hasLost(c *conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, is := l.conns[c]
+	return !is
 }
 
 // accepted are up to n connections of clients.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -188,6 +189,31 @@ func TestStopWhileEvacuating(t *testing.T) {
 	}
 }
 
+// TestHandSomeOver: of 20 clients 12 may stay; then it is over, and clients are
+// let in.
+func TestHandSomeOver(t *testing.T) {
+	ts := startTestServer(t, "tcp.a = 127.0.0.1:0\ntcp.b = 127.0.0.1:0")
+	listeners := ts.Listeners()
+	for i := range 20 {
+		talk(t, dial(t, listeners[i%2].Addr.String()), connectPacket(fmt.Sprint("c", i)), connack)
+	}
+	e := now()
+	e.Goal = 12
+	ts.evacuate(e)
+	if !eventually(func() bool { return ts.Evacuation().State == NoEvacuation }) {
+		t.Fatalf("it doesn't end: %+v", ts.Evacuation())
+	}
+	if n := ts.broker.Connected(); n != 12 {
+		t.Errorf("%d clients have stayed, want 12", n)
+	}
+	talk(t, dial(t, ts.addr("tcp")), connectPacket("late"), connack)
+	if err := ts.EndEvacuation(); !errors.Is(err, ErrNotEvacuating) {
+		t.Errorf("ended again: %v", err)
+	}
+	ts.evacuate(now())
+	ts.reaches(Evacuated)
+}
+
 func TestRation(t *testing.T) {
 	start := time.Unix(1, 0)
 	r := ration{rate: 20, at: start}
@@ -224,6 +250,7 @@ func TestEvacuationIsValid(t *testing.T) {
 	f("no server reference", func(e *Evacuation) { e.Servers = []string{"a\xff"} })
 	f("4096 bytes", func(e *Evacuation) { e.Servers = []string{strings.Repeat("a", 4097)} })
 	f("at least 1", func(e *Evacuation) { e.Rate = 0 })
+	f("negative", func(e *Evacuation) { e.Goal = -1 })
 	f("negative", func(e *Evacuation) { e.Wait = -1 })
 	f("negative", func(e *Evacuation) { e.Takeover = -1 })
 }

@@ -33,23 +33,89 @@ func evacuateVerb() verb {
 // rebalanceVerbs are EMQ X Enterprise's for the same.
 func rebalanceVerbs(where *place) *cobra.Command {
 	var e evacuateFlags
-	evacuation := false
+	var b balanceFlags
 	return verbs(where, "rebalance", "Clients sent to other nodes",
-		verb{use: "start", short: "Evacuate a node, with --evacuation", flags: func(f *pflag.FlagSet) {
-			f.BoolVar(&evacuation, "evacuation", false, "send all clients to other nodes")
+		verb{use: "start", short: "Even out how many clients nodes have, or with --evacuation send all of a node to others", flags: func(f *pflag.FlagSet) {
 			e.declare(f)
+			b.declare(f)
 		}, run: func(r *remote, args []string) error {
-			if !evacuation {
-				if _, err := r.node(); err != nil {
-					return err
-				}
-				return sentence("Rebalance start error: nodes are not evened out by this version; --evacuation empties one")
+			switch {
+			case b.evacuation && !b.given(e.set):
+				return e.start(r, args)
+			case b.evacuation, e.set.Changed("server-reference"), e.set.Changed("redirect-to"), e.moved, e.node != "":
+				return errUsage
 			}
-			return e.start(r, args)
+			return b.start(r, &e)
 		}},
-		verb{use: "stop", short: "Let clients in again", flags: e.declareNode, run: e.stop},
-		verb{use: "node-status", short: "Say whether a node is being evacuated", flags: e.declareNode, run: e.status},
-		verb{use: "status", short: "List the nodes that are being evacuated", run: evacuations})
+		verb{use: "stop", short: "End that", flags: e.declareNode, run: stopRebalance(&e)},
+		verb{use: "node-status", short: "Say whether a node sends clients away", flags: e.declareNode, run: e.status},
+		verb{use: "status", short: "List the nodes that send clients away", run: evacuations})
+}
+
+// balanceFlags say when nodes are even, by EMQ X's names.
+type balanceFlags struct {
+	evacuation bool
+	nodes      []string
+	absolute   int
+	relative   float64
+}
+
+func (b *balanceFlags) declare(f *pflag.FlagSet) {
+	f.BoolVar(&b.evacuation, "evacuation", false, "send all clients of one node to others")
+	f.StringArrayVar(&b.nodes, "nodes", nil, "the nodes that are to be evened out; may be given several times, or hold several (default: all that run)")
+	f.IntVar(&b.absolute, "abs-conn-threshold", 1000, "how many clients more than the others nodes may have on average")
+	f.Float64Var(&b.relative, "rel-conn-threshold", 1.1, "how many times as many")
+}
+
+// given reports whether one is that an evacuation has no use for.
+func (b *balanceFlags) given(set *pflag.FlagSet) bool {
+	return set.Changed("nodes") || set.Changed("abs-conn-threshold") || set.Changed("rel-conn-threshold")
+}
+
+func (b *balanceFlags) start(r *remote, e *evacuateFlags) error {
+	node, err := r.node()
+	if err != nil {
+		return err
+	}
+	var done struct {
+		Donors, Recipients []string
+		Goal               int `json:"connection_goal"`
+	}
+	err = r.call("POST", "/load_rebalance/"+escape(node)+"/start", map[string]any{
+		"nodes": strings.Join(b.nodes, " "), "abs_conn_threshold": b.absolute, "rel_conn_threshold": b.relative,
+		"conn_evict_rate": e.rate, "wait_health_check": e.waitHealthCheck, "wait_takeover": e.waitTakeover,
+	}, &done)
+	if why := refusal(""); errors.As(err, &why) {
+		return sentence("Rebalance start error: " + string(why))
+	}
+	if err == nil {
+		r.printf("Rebalance started\nDonor nodes: %s\nRecipient nodes: %s\nConnection goal: %d\n",
+			strings.Join(done.Donors, ", "), strings.Join(done.Recipients, ", "), done.Goal)
+	}
+	return err
+}
+
+// stopRebalance ends the evacuation of the node, if there is one, else the
+// rebalance of all.
+func stopRebalance(e *evacuateFlags) func(*remote, []string) error {
+	return func(r *remote, args []string) error {
+		node, err := e.who(r)
+		if err != nil {
+			return err
+		}
+		var all evacuationsOfAll
+		if err = r.get("/load_rebalance/global_status", &all); err != nil {
+			return err
+		}
+		r.answers = nil // of what nobody asked
+		if len(all.Rebalances) == 0 || all.Evacuations[node] != nil {
+			return e.stop(r, args)
+		}
+		if err = r.call("POST", "/load_rebalance/"+escape(node)+"/stop", nil, nil); err == nil {
+			r.printf("Rebalance stopped\n")
+		}
+		return err
+	}
 }
 
 // evacuateFlags say how to evacuate, by EMQ X's names, but for the node and what
@@ -94,13 +160,19 @@ func (e *evacuateFlags) start(r *remote, _ []string) error {
 
 func (e *evacuateFlags) stop(r *remote, _ []string) error { return e.ask(r, "stop", nil, "stopped") }
 
+// who is the node that is meant.
+func (e *evacuateFlags) who(r *remote) (string, error) {
+	if e.node != "" {
+		return e.node, nil
+	}
+	return r.node()
+}
+
 // ask has a node do something; done is how that is said.
 func (e *evacuateFlags) ask(r *remote, do string, how any, done string) error {
-	node, err := e.node, error(nil)
-	if node == "" {
-		if node, err = r.node(); err != nil {
-			return err
-		}
+	node, err := e.who(r)
+	if err != nil {
+		return err
 	}
 	err = r.call("POST", "/load_rebalance/"+escape(node)+"/evacuation/"+do, how, nil)
 	if why := refusal(""); errors.As(err, &why) {
@@ -121,7 +193,9 @@ func (e *evacuateFlags) status(r *remote, _ []string) error {
 	} else {
 		var all evacuationsOfAll
 		err = r.get("/load_rebalance/global_status", &all)
-		now = all.Evacuations[e.node]
+		if now = all.Evacuations[e.node]; now == nil {
+			now = all.Rebalances[e.node]
+		}
 	}
 	switch {
 	case err != nil:
@@ -129,7 +203,7 @@ func (e *evacuateFlags) status(r *remote, _ []string) error {
 	case now == nil || now.Status == "disabled":
 		r.printf("Rebalance type: disabled\n")
 	default:
-		r.printf("Rebalance type: evacuation\n")
+		r.printf("Rebalance type: %s\n", now.kind())
 		now.print(r)
 	}
 	return nil
@@ -139,15 +213,17 @@ func (e *evacuateFlags) status(r *remote, _ []string) error {
 func evacuations(r *remote, _ []string) error {
 	var all evacuationsOfAll
 	err := r.get("/load_rebalance/global_status", &all)
-	for _, node := range slices.Sorted(maps.Keys(all.Evacuations)) {
-		r.printf("%s\nNode '%s': evacuation\n", strings.Repeat("-", 68), node)
-		all.Evacuations[node].print(r)
+	for _, rows := range []map[string]*evacuation{all.Evacuations, all.Rebalances} {
+		for _, node := range slices.Sorted(maps.Keys(rows)) {
+			r.printf("%s\nNode '%s': %s\n", strings.Repeat("-", 68), node, rows[node].kind())
+			rows[node].print(r)
+		}
 	}
 	return err
 }
 
 type evacuationsOfAll struct {
-	Evacuations map[string]*evacuation
+	Evacuations, Rebalances map[string]*evacuation
 }
 
 // evacuation is one that goes on.
@@ -157,6 +233,14 @@ type evacuation struct {
 	Goal            int    `json:"connection_goal"`
 	ServerReference string `json:"server_reference"`
 	Stats           map[string]json.Number
+}
+
+// kind is what EMQ X calls it: one with a goal hands some clients over.
+func (e *evacuation) kind() string {
+	if e.Goal > 0 {
+		return "rebalance"
+	}
+	return "evacuation"
 }
 
 func (e *evacuation) print(r *remote) {
