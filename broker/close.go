@@ -85,6 +85,9 @@ func (c *Client) finish(b *Batch, d *departure) {
 	c.endReader()
 	br.clients.remove(c)
 	br.wheel.set(c, c.timer, 0)
+	if cl := br.cluster.Load(); cl != nil {
+		cl.Claims.Ended(c.info.ClientID)
+	}
 }
 
 // carryOut tells everybody what has happened. No client is entered.
@@ -160,14 +163,23 @@ func (br *Broker) Kick(b *Batch, id string) bool {
 // expel ends the connection and the session of a client that has been entered,
 // and leaves it; false: it had ended already.
 func (br *Broker) expel(b *Batch, c *Client, why Ending) bool {
-	if c.ended {
-		c.leave(b)
+	d := c.end(b, why)
+	c.leave(b)
+	if d == nil {
 		return false
+	}
+	br.carryOut(b, d)
+	return true
+}
+
+// end ends the connection and the session; nil: it had ended already. The client
+// is entered.
+func (c *Client) end(b *Batch, why Ending) *departure {
+	if c.ended {
+		return nil
 	}
 	d := c.departure(why.Word)
 	c.disconnect(b, d, why)
 	c.finish(b, d)
-	c.leave(b)
-	br.carryOut(b, d)
-	return true
+	return d
 }

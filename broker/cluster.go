@@ -11,6 +11,10 @@ import (
 type Cluster struct {
 	Routes Routes
 	Peers  Peers
+	Claims Claims
+	// Zone is the zone of a name, or what holds without one: for sessions that
+	// come from other nodes.
+	Zone func(name string) *Zone
 }
 
 // Routes hears what this node's clients want, to tell the other nodes. It is

@@ -27,13 +27,21 @@ type others struct {
 	got     []string
 	asked   []string
 	flushed int
+
+	zone   *Zone
+	says   Claimed           // to a claim
+	claim  func(outbid bool) // the answer to the last one
+	opened []string
+	ended  []string
 }
 
 func newOthers(t testing.TB) *others {
-	return &others{TB: t, plain: map[string]int{}, log: map[string]int{}, groups: map[GroupKey][2]int{}, members: map[GroupKey][2]int{}}
+	return &others{TB: t, zone: new(Zone), plain: map[string]int{}, log: map[string]int{}, groups: map[GroupKey][2]int{}, members: map[GroupKey][2]int{}}
 }
 
-func (o *others) cluster() *Cluster { return &Cluster{Routes: o, Peers: o} }
+func (o *others) cluster() *Cluster {
+	return &Cluster{Routes: o, Peers: o, Claims: o, Zone: func(string) *Zone { return o.zone }}
+}
 
 func (o *others) add(filter string, durable bool, by int) {
 	o.mu.Lock()
@@ -108,6 +116,25 @@ func (o *others) Members(g GroupKey) (members, online int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.members[g][0], o.members[g][1]
+}
+
+func (o *others) Claim(_ string, _ bool, done func(outbid bool)) Claimed {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.claim = done
+	return o.says
+}
+
+func (o *others) Opened(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.opened = append(o.opened, id)
+}
+
+func (o *others) Ended(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = append(o.ended, id)
 }
 
 func (o *others) Flush() {

@@ -10,6 +10,10 @@ import (
 // Deliver is Subscriber's.
 func (c *Client) Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription) {
 	c.enter(b)
+	if c.ended && c.status.has(isGone) {
+		c.leave(b)
+		return
+	}
 	if r := c.reader(); r != nil && m.At.Seq != 0 && !c.ended && c.reads(m, sub) && !(b.aside && r.older(m.At)) {
 		if !b.aside {
 			c.deliverLogged(b, m, sub)

@@ -23,6 +23,7 @@ type keeper struct {
 	batch *Batch
 	rnd   *rand.Rand
 	now   *peer
+	roams []*rig // brokers between which it moves; nil: it stays
 
 	mu    sync.Mutex
 	todo  []sent   // to be acknowledged
@@ -36,6 +37,7 @@ func (r *rig) keeper(id string, seed uint64, subs map[string]mqtt.QoS) *keeper {
 }
 
 func (k *keeper) connect() {
+	k.roam()
 	conn := new(fakeConn)
 	k.now = k.connectIn(k.batch, k.id, durably, window(uint16(1+k.rnd.IntN(12))), func(o *Opening) {
 		k.mu.Lock()

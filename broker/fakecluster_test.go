@@ -65,7 +65,7 @@ func (c *fakeCluster) start(set ...func(*Options)) *fakeNode {
 		o.Durable = &Durable{Messages: n, Sessions: fakeCopy{c.sessions, n}, States: fakeCopy{c.states, n}}
 	})...)
 	n.rig.durable.zone = func(string) *Zone { return n.rig.zone }
-	n.rig.SetCluster(&Cluster{Routes: n, Peers: n})
+	n.rig.SetCluster(&Cluster{Routes: n, Peers: n, Claims: n, Zone: func(string) *Zone { return n.rig.zone }})
 	c.mu.Lock()
 	c.nodes = append(slices.Clone(c.nodes), n)
 	c.mu.Unlock()
@@ -100,6 +100,9 @@ func (*fakeNode) Added(string, bool)                                      {}
 func (*fakeNode) Removed(string, bool)                                    {}
 func (*fakeNode) Group(string, string, int, int)                          {}
 func (*fakeNode) Members(GroupKey) (members, online int)                  { return 0, 0 }
+func (*fakeNode) Claim(string, bool, func(bool)) Claimed                  { return ClaimAlone }
+func (*fakeNode) Opened(string)                                           {}
+func (*fakeNode) Ended(string)                                            {}
 func (*fakeNode) Dispatch(*Batch, *mqtt.Message, GroupKey, int, int) bool { return false }
 
 // Forward takes m to the others at once, if this node is not cut off.

@@ -19,16 +19,22 @@ type Opening struct {
 	// Accept is called once, before anything is delivered on the new
 	// connection: it sends the CONNACK. It must not call the broker.
 	Accept func(c *Client, present bool)
+
+	claim *claim // nil: no other node was asked
 }
 
 // Open gives a CONNECT its session: a new one, or the one of an earlier
 // connection with the same client id [MQTT-3.1.2-4..6]. An old connection is
-// ended: taken over if its session goes on, discarded if not [MQTT-3.1.4-3].
+// ended: taken over if its session goes on, discarded if not [MQTT-3.1.4-3]. nil:
+// it has gone to another node meanwhile, and Claim has to be called again.
 func (br *Broker) Open(b *Batch, o *Opening) *Client {
 	o.Ask.ConnectedAt = b.Now()
+	defer o.opened()
 	for {
 		old := br.clients.get(o.Ask.Client.ClientID)
 		switch {
+		case old == nil && o.claim != nil && o.claim.here:
+			return nil
 		case old == nil:
 			if c := br.create(b, o); c != nil {
 				return c
@@ -134,6 +140,7 @@ func (c *Client) attach(b *Batch, o *Opening, present bool) {
 	c.sess.Connected(ask.ReceiveMaximum, b, b.Now())
 	if r := c.reader(); r != nil {
 		r.epoch++
+		r.wanted = 0
 		c.keepRecord("")
 		c.feedLog(b)
 	}

@@ -36,6 +36,7 @@ type reader struct {
 	due     bool                // whatever the session says, it is time for one
 	saveAt  int64               // when it will be; 0: no time is set
 	pulled  bool                // at the start it was beyond the end of the log
+	wanted  int64               // since when another node wants the session; 0: none does
 	missed  int64               // deliveries that were counted as queued and lie in the log
 	cut     bool                // some of them may have been deleted there
 	since   map[string][]uint64 // by filter: where a subscription begins, by shard; nil: none is that young

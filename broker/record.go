@@ -84,13 +84,27 @@ func (c *Client) keepChunk(chunk int) {
 
 // keepHead keeps the record of the session itself.
 func (c *Client) keepHead() {
-	r, i := c.more.reader, c.info
-	s := durable.Session{
-		Created: c.sess.Created(), OfflineAt: c.sess.OfflineAt(), ExpiryInterval: c.sess.ExpiryInterval(), Node: c.broker.node, Epoch: r.epoch,
+	r := c.more.reader
+	s := c.head()
+	s.Epoch, s.Chunks, s.Layout = r.epoch, r.chunks, r.layout
+	if r.chunks == 0 {
+		for sub := range c.sess.Subscriptions() {
+			s.Subscriptions = append(s.Subscriptions, r.written(sub))
+		}
+	}
+	c.put(durable.SessionKey(s.ClientID), durable.AppendSession(nil, s))
+}
+
+// head is who the client is and what it wants, without its subscriptions. The
+// client is locked.
+func (c *Client) head() *durable.Session {
+	i := c.info
+	s := &durable.Session{
+		ClientID: i.ClientID,
+		Created:  c.sess.Created(), OfflineAt: c.sess.OfflineAt(), ExpiryInterval: c.sess.ExpiryInterval(), Node: c.broker.node,
 		Username: i.Username, Mountpoint: i.Mountpoint, Peer: i.Peer, Expires: i.Expires, Version: i.Version,
 		Bridge: i.Bridge, Superuser: i.Superuser, Anonymous: i.Anonymous,
 		ConnectedAt: c.connectedAt, KeepAlive: c.keepAlive, ReceiveMaximum: c.receiveMax, CleanStart: c.cleanStart,
-		Chunks: r.chunks, Layout: r.layout,
 	}
 	if w := c.sess.Will(); w != nil {
 		s.Will = &durable.Will{Message: w.Msg, Delay: w.Delay}
@@ -101,12 +115,7 @@ func (c *Client) keepHead() {
 	if i.Cert != nil {
 		s.CommonName, s.Subject = i.Cert.CommonName, i.Cert.Subject
 	}
-	if r.chunks == 0 {
-		for sub := range c.sess.Subscriptions() {
-			s.Subscriptions = append(s.Subscriptions, r.written(sub))
-		}
-	}
-	c.put(durable.SessionKey(i.ClientID), durable.AppendSession(nil, &s))
+	return s
 }
 
 // written is a subscription as it is written down.

@@ -86,6 +86,21 @@ func (rs *remains) written(id string) {
 	delete(rs.all, id)
 }
 
+// claimed is for a client whose session is on another node from now on, where new
+// records will be written. wait: not before a deletion that is under way is over.
+func (rs *remains) claimed(id string) (wait bool) {
+	rs.turn.Lock()
+	defer rs.turn.Unlock()
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	m := rs.all[id]
+	if m == nil || m.open > 0 {
+		return m != nil
+	}
+	delete(rs.all, id)
+	return false
+}
+
 // Fire is Timer's: it tries some again.
 func (rs *remains) Fire(_ *Batch, at int64) {
 	if !rs.d.mayTry(at) {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"github.com/dunlin-mq/dunlin/broker"
 	"iter"
 	"slices"
 )
@@ -16,6 +17,8 @@ type claim struct {
 	granted bool
 	opening int // connections that have been told so and have not called Opened
 	over    bool
+
+	passing []byte // a session that was found and goes to who has outbid us
 
 	waits   set // members whose answer is missing
 	skipped set // members that are not waited for
@@ -50,30 +53,27 @@ type claimBatch struct {
 	againAt int64
 }
 
-// Claim makes a client id this node's. false: there is nothing to wait for,
-// because no other node can have it; if it turns out that the session that is here
-// has gone meanwhile, claim again. If true, done is called once, later, with the
-// lock held: it must not block or call back. outbid says that a newer connection
-// of the client, on another node, has it: this one has to end with reason 0x8E.
-// Otherwise the session is here now, if there is one, and stays until Opened is
-// called.
-//
-// clean: the client starts anew, and a session elsewhere ends.
-func (c *Claims) Claim(id string, clean bool, now int64, done func(outbid bool)) bool {
+// Claim makes a client id this node's, see broker.Claims. done is called with the
+// lock held. ClaimHere: no other node can have it; if it turns out that the
+// session that is here has gone meanwhile, or the client wants a new one, claim
+// again.
+func (c *Claims) Claim(id string, clean bool, now int64, done func(outbid bool)) broker.Claimed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sweep()
 	if cl := c.open[id]; cl != nil { // two connections here: the later one takes over from the other, as ever
 		cl.clean = cl.clean || clean && !cl.told
 		cl.done = append(cl.done, done)
-		return true
+		return broker.ClaimAsked
 	}
-	up, away := c.there()
-	if up|away == 0 || away == 0 && c.held[id] == nil && c.sessions.Has(id) {
-		return false
+	switch up, away := c.there(); {
+	case up|away == 0:
+		return broker.ClaimAlone
+	case away == 0 && !clean && c.held[id] == nil && c.sessions.Has(id):
+		return broker.ClaimHere
 	}
 	c.begin(&claim{id: id, clean: clean, done: []func(bool){done}}, now)
-	return true
+	return broker.ClaimAsked
 }
 
 // Opened tells that a connection that was granted its client id has its session
@@ -273,6 +273,7 @@ func (c *Claims) answered(m *member, a *answer, now int64) {
 	switch a.kind {
 	case answerWait: // the older claim may bring the session along
 		cl.endAt, cl.againAt = max(cl.endAt, now+moveTime), now+claimAgain
+		cl.waits |= m.bit()
 		return
 	case answerOutbid:
 		c.outbid(cl, rival{a.node, a.newer})
@@ -387,7 +388,9 @@ func (c *Claims) progress(cl *claim, now int64) {
 		return
 	}
 	o := cl.best()
-	if h := c.held[cl.id]; h != nil && (o == nil || h.first.epoch > o.rank) { // we have it, and kept it for somebody who has not taken it
+	if h := c.held[cl.id]; h != nil && h.pending { // it has not gone
+		delete(c.held, cl.id)
+	} else if h != nil && (o == nil || h.first.epoch > o.rank) { // we have it, and kept it for somebody who has not taken it
 		o = &offer{node: c.self, rank: h.first.epoch, total: uint64(len(h.state)), state: h.state}
 		delete(c.held, cl.id)
 	}
@@ -411,12 +414,12 @@ func (c *Claims) conclude(cl *claim, o *offer, now int64) {
 			c.sessions.Take(cl.id, true)
 		}
 	}
-	if o != nil {
-		c.Stats.Moved.Inc()
-		if err := c.sessions.Adopt(cl.id, o.state); err != nil {
-			c.Stats.Failed.Inc()
-			c.log.Error("a session that has come from another node can't be used", "client", cl.id, "node", o.node, "err", err)
-		}
+	switch {
+	case o == nil:
+	case len(cl.rivals) > 0: // it goes on at once
+		cl.passing, cl.own = o.state, o.rank
+	default:
+		c.adopt(cl.id, o.state)
 	}
 	for _, o := range cl.offers {
 		c.send(o.node, takenMessage(typeTaken, cl.id, cl.epoch))
@@ -426,6 +429,15 @@ func (c *Claims) conclude(cl *claim, o *offer, now int64) {
 	}
 	cl.granted, cl.offers = true, nil
 	c.close(cl, now)
+}
+
+// adopt enters a session that has come from another node.
+func (c *Claims) adopt(id string, state []byte) {
+	c.Stats.Moved.Inc()
+	if err := c.sessions.Adopt(id, state); err != nil {
+		c.Stats.Failed.Inc()
+		c.log.Error("a session that has come from another node can't be used", "client", id, "err", err)
+	}
 }
 
 // close ends a claim that has been granted when nobody needs it any more: it
@@ -442,6 +454,9 @@ func (c *Claims) close(cl *claim, now int64) {
 	cl.over = true
 	delete(c.open, cl.id)
 	if len(cl.rivals) == 0 || !c.pass(cl, now) {
+		if cl.passing != nil {
+			c.adopt(cl.id, cl.passing)
+		}
 		c.remember(cl.id, cl.epoch, cl.skipped, now)
 	}
 	if len(cl.done) > 0 { // the client has connected here once more after we were outbid
@@ -459,8 +474,13 @@ func (c *Claims) pass(cl *claim, now int64) bool {
 	for _, r := range cl.rivals {
 		a := answer{id: cl.id, epoch: r.epoch, kind: answerNone}
 		if r == top {
-			if state := c.sessions.Take(cl.id, false); state != nil {
+			state, wait := cl.passing, false
+			if state == nil {
+				state, wait = c.sessions.Take(cl.id, false)
+			}
+			if state != nil || wait {
 				h := c.hold(cl.id, state, cl.own, r, now)
+				h.pending = wait
 				h.others = slices.DeleteFunc(slices.Clone(cl.rivals), func(r rival) bool { return r == top })
 				a = h.offerTo(cl.id, r, maxInline)
 			}

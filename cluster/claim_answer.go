@@ -6,6 +6,7 @@ import "slices"
 // one's claim. It is kept until that node says that it has it, or goes.
 type heldSession struct {
 	state   []byte
+	pending bool    // the session is still here: it can't be taken out yet, see Sessions.Take
 	rank    uint64  // for the claim that it was taken out for,
 	first   rival   // which is this one; for others its epoch, since somebody may have gone on with the session
 	targets []rival // claims that it has been offered to and that have not taken it
@@ -36,6 +37,9 @@ func (h *heldSession) offerTo(id string, to rival, inline int) answer {
 	if to != h.first {
 		rank = h.first.epoch
 	}
+	if h.pending {
+		return answer{id: id, epoch: to.epoch, kind: answerWait}
+	}
 	n := min(len(h.state), max(inline, 0), maxInline)
 	return answer{id: id, epoch: to.epoch, kind: answerOffer, rank: rank, total: uint64(len(h.state)), bytes: h.state[:n]}
 }
@@ -55,6 +59,10 @@ func (c *Claims) release(id string, h *heldSession, m *member, epoch uint64, tak
 		h.doubts |= m.bit()
 	}
 	if len(h.targets) > 0 || !h.taken && c.offerNext(id, h) {
+		return
+	}
+	if h.pending { // it is here, and stays
+		delete(c.held, id)
 		return
 	}
 	if cl := c.open[id]; cl != nil && !h.taken { // our own claim takes it, see progress
@@ -151,9 +159,8 @@ func (c *Claims) answer(m *member, a *ask, inline int, now int64) answer {
 			return outbid(u.epoch, c.self)
 		}
 		rank |= u.epoch
-		delete(c.unsettled, a.id)
 	}
-	if h := c.held[a.id]; h != nil && !c.sessions.Has(a.id) {
+	if h := c.held[a.id]; h != nil && (h.pending || !c.sessions.Has(a.id)) {
 		for _, t := range h.targets {
 			if t != by && later(t.epoch, t.node, a.epoch, m.name) {
 				if !slices.Contains(h.others, by) {
@@ -162,21 +169,41 @@ func (c *Claims) answer(m *member, a *ask, inline int, now int64) answer {
 				return outbid(t.epoch, t.node)
 			}
 		}
+		delete(c.unsettled, a.id)
+		if h.pending && !c.takePending(a.id, h, by, a.clean || a.late) {
+			return answer{}
+		}
 		return h.offerTo(a.id, by, inline)
 	}
-	switch {
-	case !c.sessions.Has(a.id):
-		return answer{}
-	case a.doubt:
-		return outbid(a.epoch+1, c.self)
-	case a.late:
-		c.Stats.Settled.Inc()
+	if c.sessions.Has(a.id) {
+		if a.doubt {
+			delete(c.unsettled, a.id)
+			return outbid(a.epoch+1, c.self)
+		}
+		if a.late {
+			c.Stats.Settled.Inc()
+		}
 	}
-	state := c.sessions.Take(a.id, a.clean || a.late)
-	if state == nil {
+	delete(c.unsettled, a.id)
+	state, wait := c.sessions.Take(a.id, a.clean || a.late)
+	if state == nil && (!wait || a.late) {
 		return answer{}
 	}
-	return c.hold(a.id, state, rank, by, now).offerTo(a.id, by, inline)
+	h := c.hold(a.id, state, rank, by, now)
+	h.pending = wait
+	return h.offerTo(a.id, by, inline)
+}
+
+// takePending tries once more to take out a session that is wanted; false: it has
+// ended.
+func (c *Claims) takePending(id string, h *heldSession, by rival, clean bool) bool {
+	state, wait := c.sessions.Take(id, clean)
+	h.state, h.pending, h.first = state, wait, by
+	if state == nil && !wait {
+		delete(c.held, id)
+		return false
+	}
+	return true
 }
 
 // onPull sends a part of a session that is kept for the asker's claim.

@@ -29,8 +29,9 @@ type Sessions interface {
 	Has(id string) bool
 	// Take ends the client's connection, if it has one, with reason 0x8E, and
 	// takes its session out of this node. The state is for Adopt; nil if clean,
-	// when the session ends, or if there was none.
-	Take(id string, clean bool) (state []byte)
+	// when the session ends, or if there was none. wait: something of it is still
+	// on its way to where it is kept, Take is to be called again a moment later.
+	Take(id string, clean bool) (state []byte, wait bool)
 	// Adopt makes a session of a state that Take returned, on this node or
 	// another; it has no connection yet.
 	Adopt(id string, state []byte) error

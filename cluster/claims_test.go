@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dunlin-mq/dunlin/broker"
 )
 
 // claiming is a node with nothing but client ids.
@@ -94,18 +96,21 @@ func (c *claiming) down(node string) {
 // Has, Take and Adopt are Sessions's, too.
 func (c *claiming) Has(id string) bool { return c.had[id] != nil }
 
-func (c *claiming) Take(id string, clean bool) []byte {
+func (c *claiming) Take(id string, clean bool) ([]byte, bool) {
 	s := c.had[id]
 	if s == nil {
-		return nil
+		return nil, false
+	}
+	c.world.ended[s.tokens[len(s.tokens)-1]] = true
+	if !clean && c.node.sim.rng.IntN(4) == 0 { // something of it is still to be saved
+		return nil, true
 	}
 	delete(c.had, id)
-	c.world.ended[s.tokens[len(s.tokens)-1]] = true
 	c.claims.Ended(id)
 	if clean {
-		return nil
+		return nil, false
 	}
-	return append([]byte(strings.Join(s.tokens, " ")+"\n"), make([]byte, c.world.size)...)
+	return append([]byte(strings.Join(s.tokens, " ")+"\n"), make([]byte, c.world.size)...), false
 }
 
 func (c *claiming) Adopt(id string, state []byte) error {
@@ -145,7 +150,7 @@ func (c *claiming) connect(id string, clean bool) {
 			}
 		})
 	}
-	if !c.claims.Claim(id, clean, c.node.sim.now, done) {
+	if c.claims.Claim(id, clean, c.node.sim.now, done) != broker.ClaimAsked {
 		c.open(id, token, clean)
 	}
 	c.tickIn(1)
@@ -583,7 +588,7 @@ func (f sendFunc) Send(node, kind string, data []byte) error { return f(node, ki
 // fixedSessions are clients that nothing happens to.
 type fixedSessions map[string]bool
 
-func (f fixedSessions) Has(id string) bool         { return f[id] }
-func (f fixedSessions) Take(string, bool) []byte   { return nil }
-func (f fixedSessions) Adopt(string, []byte) error { return nil }
-func (f fixedSessions) Each(func(string, int64))   {}
+func (f fixedSessions) Has(id string) bool               { return f[id] }
+func (f fixedSessions) Take(string, bool) ([]byte, bool) { return nil, false }
+func (f fixedSessions) Adopt(string, []byte) error       { return nil }
+func (f fixedSessions) Each(func(string, int64))         {}

@@ -22,9 +22,10 @@ type Node struct {
 	Groups  *Groups
 	Claims  *Claims
 
-	inbox *Inbox
-	log   *slog.Logger
-	now   func() int64
+	inbox  *Inbox
+	broker *broker.Broker // nil: nobody's, see Serve
+	log    *slog.Logger
+	now    func() int64
 
 	work chan struct{} // something is due
 	stop chan struct{}
@@ -231,6 +232,9 @@ func (n *Node) Receive(from, kind string, data []byte) {
 // Close stops the goroutines. Nothing is sent any more; other nodes find out
 // that this one has gone.
 func (n *Node) Close() {
+	if n.broker != nil {
+		n.broker.SetCluster(nil)
+	}
 	close(n.stop)
 	n.done.Wait()
 }

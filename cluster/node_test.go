@@ -119,15 +119,15 @@ func (r *memory) Has(id string) bool {
 	return r.sessions[id] != ""
 }
 
-func (r *memory) Take(id string, clean bool) []byte {
+func (r *memory) Take(id string, clean bool) ([]byte, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	state := r.sessions[id]
 	delete(r.sessions, id)
 	if clean || state == "" {
-		return nil
+		return nil, false
 	}
-	return []byte(state)
+	return []byte(state), false
 }
 
 func (r *memory) Adopt(id string, state []byte) error {
@@ -215,7 +215,7 @@ func TestNode(t *testing.T) {
 
 		brokers["b"].sessions["client"] = "state"
 		granted := make(chan bool, 1)
-		if !a.Claims.Claim("client", false, a.now(), func(outbid bool) { granted <- outbid }) {
+		if a.Claims.Claim("client", false, a.now(), func(outbid bool) { granted <- outbid }) != broker.ClaimAsked {
 			t.Error("nobody was asked")
 		}
 		if <-granted || !brokers["a"].Has("client") || brokers["b"].Has("client") {

@@ -16,6 +16,7 @@ import (
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/retain"
+	"github.com/dunlin-mq/dunlin/session"
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
@@ -66,11 +67,7 @@ func (s *several) start(name string) *station {
 	st.zone.SetDefaults()
 	st.batch = st.NewBatch()
 	time.Sleep(time.Millisecond) // no two start at the same moment
-	st.node = NewNode(NodeOptions{
-		Self: name, Network: meshEnd{s.net, name}, Receiver: NewReceiver(st.Broker), Sessions: &memory{}, Log: quiet,
-		Strategy: st.Strategy, Now: broker.Now,
-	})
-	st.SetCluster(&broker.Cluster{Routes: st.node.Routes, Peers: st.node.Peers()})
+	st.node = Serve(st.Broker, ServeOptions{Self: name, Network: meshEnd{s.net, name}, Log: quiet, Zone: func(string) *broker.Zone { return st.zone }})
 	s.net.mu.Lock()
 	s.net.nodes[name] = st.node
 	s.net.mu.Unlock()
@@ -119,6 +116,7 @@ type talker struct {
 	client  *broker.Client
 	present bool
 	info    *hook.ClientInfo
+	opening sync.WaitGroup
 
 	mu    sync.Mutex
 	mute  bool // acknowledges nothing
@@ -133,7 +131,16 @@ func expiry(seconds uint32) option {
 	return func(o *broker.Opening) { o.Ask.ExpiryInterval = seconds }
 }
 
-func (st *station) connect(id string, with ...option) *talker {
+// will leaves one with a delay in seconds.
+func will(name string, delay uint32) option {
+	return func(o *broker.Opening) {
+		id := o.Ask.Client.ClientID
+		o.Will = &session.Will{Msg: (&mqtt.Message{Topic: name, Payload: []byte(id + " has gone"), From: id}).Keep(), Delay: delay}
+	}
+}
+
+// talker makes a client and what its CONNECT asks for.
+func (st *station) talker(id string, with ...option) (*talker, *broker.Opening) {
 	info := &hook.ClientInfo{
 		ClientID: id, Version: mqtt.V5, Peer: netip.MustParseAddrPort("192.0.2.1:5000"), Listener: &hook.ListenerInfo{Name: "external"},
 	}
@@ -143,9 +150,7 @@ func (st *station) connect(id string, with ...option) *talker {
 		f(o)
 	}
 	o.Accept = func(c *broker.Client, present bool) { k.client, k.present = c, present }
-	st.Open(st.batch, o)
-	st.batch.End()
-	return k
+	return k, o
 }
 
 func (k *talker) subscribe(filter string, qos mqtt.QoS) *talker {

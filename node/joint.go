@@ -16,6 +16,7 @@ import (
 type joint struct {
 	engine *engine.Engine
 	broker *broker.Broker
+	zone   func(name string) *broker.Zone
 	log    *slog.Logger
 
 	node atomic.Pointer[cluster.Node] // nil: this node is alone
@@ -33,8 +34,8 @@ type joint struct {
 const room = 32 << 20
 
 // newJoint takes what members send from now on.
-func newJoint(e *engine.Engine, br *broker.Broker, m *metrics.Registry, log *slog.Logger) (*joint, error) {
-	j := &joint{engine: e, broker: br, log: log, known: make(map[string]engine.Member), counted: make(map[string]uint64)}
+func newJoint(e *engine.Engine, br *broker.Broker, zone func(name string) *broker.Zone, m *metrics.Registry, log *slog.Logger) (*joint, error) {
+	j := &joint{engine: e, broker: br, zone: zone, log: log, known: make(map[string]engine.Member), counted: make(map[string]uint64)}
 	for _, kind := range []string{cluster.KindRoutes, cluster.KindForward, cluster.KindConfirm, cluster.KindClaims} {
 		err := e.Handle(kind, func(from string, data []byte) []byte {
 			if n := j.node.Load(); n != nil {
@@ -91,23 +92,11 @@ func startOf(m engine.Member) uint64 { return uint64(m.Since.UnixMilli()) }
 
 // open makes the broker one of several, of which it knows none yet.
 func (j *joint) open(self engine.Member) *cluster.Node {
-	n := cluster.NewNode(cluster.NodeOptions{
-		Self: self.ID, Start: startOf(self), Network: j.engine, Receiver: cluster.NewReceiver(j.broker), Sessions: noSessions{},
-		Strategy: j.broker.Strategy, Log: j.log, Room: room, Now: broker.Now,
-	})
+	n := cluster.Serve(j.broker, cluster.ServeOptions{Self: self.ID, Start: startOf(self), Network: j.engine, Zone: j.zone, Log: j.log, Room: room})
 	j.self = self.ID
 	j.node.Store(n)
-	j.broker.SetCluster(&broker.Cluster{Routes: n.Routes, Peers: n.Peers()})
 	return n
 }
-
-// noSessions: the broker asks nobody for a client id yet.
-type noSessions struct{}
-
-func (noSessions) Has(string) bool            { return false }
-func (noSessions) Take(string, bool) []byte   { return nil }
-func (noSessions) Adopt(string, []byte) error { return nil }
-func (noSessions) Each(func(string, int64))   {}
 
 // close makes the broker one by itself.
 func (j *joint) close() {
@@ -115,7 +104,6 @@ func (j *joint) close() {
 	if n == nil {
 		return
 	}
-	j.broker.SetCluster(nil)
 	n.Close()
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -106,7 +106,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		err = n.restore()
 	}
 	if err == nil {
-		n.joint, err = newJoint(n.kept.engine, n.Broker, n.Metrics, log)
+		n.joint, err = newJoint(n.kept.engine, n.Broker, func(name string) *broker.Zone { return n.zoneNamed(n.current.Load(), name) }, n.Metrics, log)
 	}
 	if err == nil {
 		err = n.startServing()

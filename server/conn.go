@@ -159,7 +159,10 @@ func (c *conn) Closed(np netloop.Pass, err error) {
 		c.listener.server.congestion.remove(c)
 	}
 	c.in = nil
-	if c.access != nil {
+	if c.access != nil && c.access.suspended != nil {
+		if gone := c.access.suspended.gone; gone != nil {
+			gone()
+		}
 		c.access.suspended = nil // its answers may come for seconds still
 	}
 	c.traceGone(why)

@@ -160,7 +160,7 @@ func mount(info *hook.ClientInfo, text string) (mqtt.ReasonCode, string) {
 func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, proof *mqtt.Properties) {
 	z, s := c.listener.zone, c.listener.server
 	s.broker.Access.Accepted(&z.Policy, ask.Client)
-	o := broker.Opening{Conn: c, Zone: z, Ask: ask, Will: c.will(p, k.Will, ask.Client), Durable: z.SessionDurability == "durable"}
+	o := &broker.Opening{Conn: c, Zone: z, Ask: ask, Will: c.will(p, k.Will, ask.Client), Durable: z.SessionDurability == "durable"}
 	o.Accept = func(client *broker.Client, present bool) {
 		c.client = client
 		if client.Durable() {
@@ -169,8 +169,7 @@ func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, proof *mqtt.
 		c.settle(ask)
 		c.connack(p, ask, present, connackProps(z, k, ask, proof))
 	}
-	s.broker.Open(p.batch, &o)
-	c.awaitSession(ask)
+	c.open(p, o)
 }
 
 // settle makes what was agreed on the connection's rules.

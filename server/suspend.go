@@ -21,6 +21,7 @@ type suspension struct {
 	conn    *conn
 	missing atomic.Int32 // answers
 	goOn    func(p *pass)
+	gone    func() // instead of goOn, if the connection ends before; nil: nobody has to know
 }
 
 // suspend stops the input until n answers are there; then goOn is called on the
@@ -49,7 +50,7 @@ func (c *conn) proceed(p *pass) {
 	if s := c.access.suspended; s.missing.Load() == 0 {
 		c.access.suspended = nil
 		s.goOn(p)
-		if c.access.suspended == nil { // it doesn't wait for something else now
+		if c.access == nil || c.access.suspended == nil { // it doesn't wait for something else now
 			c.unhold(heldByAccess)
 		}
 	}

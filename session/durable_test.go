@@ -197,7 +197,65 @@ func TestHeldDeliveriesOfAStateAreQueued(t *testing.T) {
 	}
 	out := &wire{}
 	restored.Connected(0, out, epoch)
+	if len(out.log) > 0 || !restored.Durable() || !restored.Unsaved() {
+		t.Errorf("sent %s before it is saved that these have their identifiers", out.log)
+	}
+	_, mark := restored.Save(nil)
+	restored.Saved(mark, out, epoch)
 	if got := strings.Join(out.log, " "); got != "1#2 2#3" && got != "1#1 2#2" {
 		t.Errorf("sent %s", got)
+	}
+}
+
+// TestDurableStateMoves has a session go on elsewhere with what it has in the log
+// and with its client's messages on their way there.
+func TestDurableStateMoves(t *testing.T) {
+	s, out := holding(&Config{}, 2)
+	_, mark := s.Save(nil)
+	s.Saved(mark, out, epoch)
+	if _, err := s.Pubrec(1, 0, out, epoch); err != nil {
+		t.Fatal(err)
+	}
+	s.SetRead(0, 7)
+	s.SetRead(2, 9)
+	for _, id := range []uint16{5, 6} {
+		if _, err := s.Received(id, epoch); err != nil {
+			t.Fatal(err)
+		}
+		s.Await(id, mqtt.At{Shard: 2, Seq: 4})
+	}
+	_, mark = s.Save(nil)
+	for _, f := range s.Saved(mark, out, epoch) {
+		if f.ID == 5 {
+			s.Appended(f.ID, f.Num)
+		}
+	}
+	st := viaGob(t, s.State())
+	moved, err := Restore(&Config{}, st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, got := asJSON(t, s.State()), asJSON(t, moved.State()); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if d := moved.Doubtful(); len(d) != 1 || d[0].ID != 6 || d[0].From != (mqtt.At{Shard: 2, Seq: 4}) {
+		t.Errorf("%v are in doubt", d)
+	}
+	out = &wire{}
+	moved.Connected(0, out, epoch)
+	if got := strings.Join(out.log, " "); got != "2#2!" {
+		t.Errorf("sent %s: the release of the first waits until it is saved here", got)
+	}
+	_, mark = moved.Save(nil)
+	moved.Saved(mark, out, epoch)
+	if got := strings.Join(out.log, " "); got != "2#2! rel#1" {
+		t.Errorf("sent %s", got)
+	}
+	if moved.Await(5, mqtt.At{}) <= s.lasts().lastFlow {
+		t.Error("a flow has the number of another one")
+	}
+	st.Durable.Flows[0].ID = 77
+	if _, err := Restore(&Config{}, st); err == nil {
+		t.Error("there is a flow of a message that was not received")
 	}
 }

@@ -1,16 +1,19 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
 // State is all of a session that has to move to another process with its
-// messages. A durable session survives its process by its record instead, see
-// Save. It encodes with
+// messages. What a durable session leaves when its process ends is its record, see
+// Save; to move while it lives it has a State as well. It encodes with
 // encoding/gob without loss, and with encoding/json if its strings are valid
 // UTF-8, which they are unless a zone tolerates others.
 //
@@ -26,6 +29,22 @@ type State struct {
 	Queue          []Delivery      // per priority in the order of their coming
 	AwaitingRel    []AwaitingState // by identifier
 	Tally          Tally
+	Durable        *DurableState // nil: the session is not durable
+}
+
+// DurableState is what a durable session has beside.
+type DurableState struct {
+	Read     []uint64 // by shard, see Session.Read
+	LastFlow uint64
+	Flows    []FlowState // by their numbers
+}
+
+// FlowState is one of AwaitingRel whose message was for the log.
+type FlowState struct {
+	ID     uint16
+	Num    uint64
+	From   mqtt.At
+	Logged bool // else it is in doubt, see Session.Doubtful
 }
 
 // InflightState is one delivery in flight. Without Msg it is at QoS 2 and has
@@ -76,6 +95,20 @@ func (s *Session) State() *State {
 	for _, id := range slices.Sorted(maps.Keys(s.awaiting)) {
 		st.AwaitingRel = append(st.AwaitingRel, AwaitingState{id, s.awaiting[id]})
 	}
+	if s.Durable() {
+		st.Durable = s.lasts().state()
+	}
+	return st
+}
+
+func (d *durable) state() *DurableState {
+	st := &DurableState{Read: slices.Clone(d.read), LastFlow: d.lastFlow}
+	for id, f := range d.flows {
+		if !f.leaving() {
+			st.Flows = append(st.Flows, FlowState{id, f.num, f.from, f.phase == flowLogged})
+		}
+	}
+	slices.SortFunc(st.Flows, func(a, b FlowState) int { return cmp.Compare(a.Num, b.Num) })
 	return st
 }
 
@@ -123,7 +156,37 @@ func Restore(cfg *Config, st *State) (*Session, error) {
 		}
 		s.awaiting[a.ID] = a.Since
 	}
-	return s, nil
+	return s, s.restoreDurable(st.Durable)
+}
+
+// restoreDurable makes the session durable if st is of one. What goes out next at
+// QoS 2 waits for a save here.
+func (s *Session) restoreDurable(st *DurableState) error {
+	if st == nil {
+		return nil
+	}
+	s.flights.ways.set(lasting, true)
+	d := &durable{lastFlow: st.LastFlow, read: slices.Clone(st.Read)}
+	s.rarely().durable = d
+	for i := range s.flights.slots.n {
+		if e := s.flights.slots.at(i); e.phase == awaitPubcomp {
+			e.phase = holdPubrel
+		}
+	}
+	for _, f := range st.Flows {
+		if _, received := s.awaiting[f.ID]; !received || d.flows[f.ID] != nil {
+			return fmt.Errorf("session state: the message with packet identifier %d was not received, or is there twice", f.ID)
+		}
+		if d.flows == nil {
+			d.flows = make(map[uint16]*flow)
+		}
+		d.flows[f.ID] = &flow{num: f.Num, from: f.From, phase: flowDoubtful}
+		if f.Logged {
+			d.flows[f.ID].phase = flowLogged
+		}
+	}
+	s.want()
+	return nil
 }
 
 func (s *Session) restoreInflight(st *State, shared map[Subscription]*Subscription) error {
