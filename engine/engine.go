@@ -182,7 +182,6 @@ func (e *Engine) serve(o *server.Options) (*server.Server, error) {
 	said := &serverLog{log: e.log}
 	s.SetLoggerV2(said, false, false, false)
 	s.Start()
-	sayAgain(s, sayAgainAfter)
 	if why := said.fatal.Load(); why != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
