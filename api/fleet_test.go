@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -104,5 +106,16 @@ func (s *seat) Ask(ctx context.Context, id string, text []byte) ([]byte, error) 
 		return reply, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// Who asks for it gets the answer of one node.
+func TestOwnNode(t *testing.T) {
+	all, f := newFleet(t, nil, "a", "b")
+	f["b"].clients.do(t, "connect c2")
+	r := httptest.NewRequest("GET", "/api/v4/clients/c2", http.NoBody)
+	r.Header.Set(NodesHeader, OwnNode)
+	if got := ask(all.nodes["a"].handler(socket), r); got != `{"code":0,"data":[]}` || all.questions() != "none" {
+		t.Error(got)
 	}
 }

@@ -93,7 +93,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, d door) {
 
 // read gets the parameters; what is wrong with them it answers itself.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, version Versions, route *Route, values []string) (*request, bool) {
-	q := &request{version: version, route: route, path: route.named(values), parts: decodedParts(r.URL)[2:], longest: int(s.longest.Load()), accept: r.Header.Get("Accept")}
+	q := &request{version: version, route: route, path: route.named(values), parts: decodedParts(r.URL)[2:], longest: int(s.longest.Load()), accept: r.Header.Get("Accept"), alone: r.Header.Get(NodesHeader) == OwnNode}
 	var err error
 	switch {
 	case route.content > 0:
@@ -124,7 +124,7 @@ func (s *Server) run(q *request) (any, error) {
 		}
 		q.sent, q.params = q.params, checked
 	}
-	if q.route.spread != nil && !q.asked {
+	if q.route.spread != nil && !q.alone {
 		if all := s.members(); all != nil {
 			return q.route.spread(s, q, all)
 		}

@@ -32,6 +32,13 @@ type Member struct {
 	Alive bool
 }
 
+// NodesHeader is a header of requests that says which nodes of a cluster are to
+// answer: OwnNode, or all, if it is not there.
+const (
+	NodesHeader = "Dunlin-Nodes"
+	OwnNode     = "own"
+)
+
 // Bounds of what one node asks of another.
 const (
 	askTime    = 5 * time.Second
@@ -214,7 +221,7 @@ func (s *Server) answerMember(from string, text []byte) (answer []byte) {
 	defer cancel()
 	q := &request{
 		ctx: ctx, version: version, route: route, path: route.named(values), parts: asked.Path, params: asked.Params, items: asked.Items,
-		content: asked.Content, door: management, caller: &caller{name: asked.By}, longest: max(asked.Longest, 1), asked: true, slice: asked.Slice,
+		content: asked.Content, door: management, caller: &caller{name: asked.By}, longest: max(asked.Longest, 1), alone: true, slice: asked.Slice,
 	}
 	if q.params == nil {
 		q.params = make(params)

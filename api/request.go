@@ -39,7 +39,7 @@ type request struct {
 	http   *http.Request       // its body is read
 	answer http.ResponseWriter // for the headers of an answer that has some of its own
 
-	asked   bool     // by another node, which asks the others itself
+	alone   bool     // this node answers for itself, as it is asked to, or by another
 	slice   *slice   // the part of a list that is wanted, in the place of a page
 	missing []string // nodes whose part the answer lacks
 

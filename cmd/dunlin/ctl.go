@@ -90,7 +90,16 @@ type verb struct {
 	short string
 	alias string
 	flags func(*pflag.FlagSet)
+	own   bool // only the node that is asked answers; else all of its cluster
 	run   func(r *remote, args []string) error
+}
+
+// ownVerbs are verbs that are about one node.
+func ownVerbs(where *place, name, short string, all ...verb) *cobra.Command {
+	for i := range all {
+		all[i].own = true
+	}
+	return verbs(where, name, short, all...)
 }
 
 // errUsage is returned by a verb that can't make sense of its arguments.
@@ -132,6 +141,7 @@ func verbs(where *place, name, short string, all ...verb) *cobra.Command {
 				return err
 			}
 			defer r.close()
+			r.own = v.own
 			if err = v.run(r, args); errors.Is(err, errUsage) {
 				return usage()
 			}

@@ -10,7 +10,7 @@ import (
 
 // accountingVerbs say what became of all messages, for which EMQ X has nothing.
 func accountingVerbs(where *place) *cobra.Command {
-	return verbs(where, "accounting", "What became of every message, and who lost most",
+	return ownVerbs(where, "accounting", "What became of every message, and who lost most",
 		verb{use: "show", short: "Show the account, with the clients and topics that lost most for each reason", run: func(r *remote, _ []string) error {
 			var a account
 			err := r.get("/accounting", &a)

@@ -27,7 +27,7 @@ func aclVerbs(where *place) *cobra.Command {
 		verb{use: "delete <clientid|username|_all> [<Name>] <Topic>", alias: "del", short: "Delete the rules for a topic", run: deleteRule},
 		verb{use: "cache-clean <all|node|ClientId> [<Node>]", short: "Empty the ACL caches of all, of a node, of a client", run: cleanCache},
 		verb{use: "test <ClientId> <publish|subscribe> <Topic>", short: "Ask whether a client may, and which rule says so", flags: test.declare, run: test.run},
-		verb{use: "reload", short: "Read the rule file again", run: func(r *remote, _ []string) error {
+		verb{use: "reload", own: true, short: "Read the rule file again", run: func(r *remote, _ []string) error {
 			if err := r.call("PUT", "/modules/emqx_mod_acl_internal/reload", nil, nil); err != nil {
 				return err
 			}

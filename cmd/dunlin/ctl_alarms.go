@@ -11,7 +11,7 @@ import (
 
 // alarmVerbs tell what is wrong with the broker, for which EMQ X has REST only.
 func alarmVerbs(where *place) *cobra.Command {
-	return verbs(where, "alarms", "What is wrong with the broker, and was lately",
+	return ownVerbs(where, "alarms", "What is wrong with the broker, and was lately",
 		verb{use: "list", short: "List the alarms that are active", run: func(r *remote, _ []string) error { return r.alarms("activated") }},
 		verb{use: "history", short: "List the alarms that have ended", run: func(r *remote, _ []string) error { return r.alarms("deactivated") }},
 		verb{use: "deactivate <Name>", short: "End an alarm; it comes again if its cause is found again", run: deactivateAlarm},

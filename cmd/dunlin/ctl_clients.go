@@ -13,7 +13,7 @@ var errNotFound = sentence("Not Found.")
 // clientVerbs list clients and end their connections.
 func clientVerbs(where *place) *cobra.Command {
 	return verbs(where, "clients", "Clients, connected or not",
-		verb{use: "list", short: "List all clients", run: func(r *remote, _ []string) error {
+		verb{use: "list", own: true, short: "List the clients of this node", run: func(r *remote, _ []string) error {
 			var clients []clientRow
 			err := r.listInto("/clients", &clients)
 			printAll(r, clients)
@@ -35,7 +35,7 @@ func clientVerbs(where *place) *cobra.Command {
 // own.
 func sessionVerbs(where *place) *cobra.Command {
 	return verbs(where, "sessions", "Sessions, as in EMQ X 3",
-		verb{use: "list", short: "List all sessions", run: func(r *remote, _ []string) error {
+		verb{use: "list", own: true, short: "List the sessions of this node", run: func(r *remote, _ []string) error {
 			var sessions []sessionRow
 			r.version = "v3"
 			err := r.listInto("/sessions", &sessions)

@@ -24,7 +24,7 @@ func pemVerbs(where *place) *cobra.Command {
 // mnesiaVerb is EMQ X's report of its database; here of the file that stands
 // for it.
 func mnesiaVerb(where *place) *cobra.Command {
-	return verbs(where, "mnesia", "The store",
+	return ownVerbs(where, "mnesia", "The store",
 		verb{short: "Show what the store of the node holds", run: func(r *remote, _ []string) error {
 			var s struct {
 				File string

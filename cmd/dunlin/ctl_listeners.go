@@ -14,7 +14,7 @@ import (
 
 // listenerVerbs show where clients connect, and close and open that.
 func listenerVerbs(where *place) *cobra.Command {
-	return verbs(where, "listeners", "Listeners",
+	return ownVerbs(where, "listeners", "Listeners",
 		verb{short: "List the listeners, and how many connections ended for which reason", run: func(r *remote, _ []string) error {
 			rows, err := r.listeners()
 			printAll(r, rows)

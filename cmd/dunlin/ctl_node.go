@@ -12,7 +12,7 @@ import (
 
 // brokerVerbs show the broker and what it counts.
 func brokerVerbs(where *place) *cobra.Command {
-	return verbs(where, "broker", "The broker",
+	return ownVerbs(where, "broker", "The broker",
 		verb{short: "Show what runs, for how long, and its clock", run: func(r *remote, _ []string) error {
 			var brokers []map[string]any
 			err := r.get("/brokers", &brokers)
@@ -81,7 +81,7 @@ func vmVerbs(where *place) *cobra.Command {
 	for _, f := range vmFigures {
 		all = append(all, verb{use: f.group, short: "Show " + f.group, run: show(f.group)})
 	}
-	return verbs(where, "vm", "The process and its machine", all...)
+	return ownVerbs(where, "vm", "The process and its machine", all...)
 }
 
 func printVM(r *remote, n map[string]json.RawMessage, which string) {

@@ -16,7 +16,7 @@ type part struct {
 
 // pluginVerbs list what EMQ X has as plugins.
 func pluginVerbs(where *place) *cobra.Command {
-	return verbs(where, "plugins", "Plugins",
+	return ownVerbs(where, "plugins", "Plugins",
 		verb{use: "list", short: "List the plugins", run: func(r *remote, _ []string) error {
 			var nodes []struct{ Plugins []part }
 			err := r.get("/plugins", &nodes)
@@ -32,7 +32,7 @@ func pluginVerbs(where *place) *cobra.Command {
 
 // moduleVerbs list what EMQ X has as modules, and reload the one that can be.
 func moduleVerbs(where *place) *cobra.Command {
-	return verbs(where, "modules", "Modules",
+	return ownVerbs(where, "modules", "Modules",
 		verb{use: "list", short: "List the modules", run: func(r *remote, _ []string) error {
 			var nodes []struct{ Modules []part }
 			err := r.get("/modules", &nodes)

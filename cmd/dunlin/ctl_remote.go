@@ -31,6 +31,7 @@ type remote struct {
 	stdin        *bufio.Reader
 	out, errOut  io.Writer
 	json         bool
+	own          bool      // the others of its cluster are not asked
 	answers      []*answer // of the broker, for --json
 	shown        any       // what --json prints in their place; nil: nothing does
 }
@@ -166,6 +167,9 @@ func (r *remote) send(method, path string, body io.Reader) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.own {
+		req.Header.Set(api.NodesHeader, api.OwnNode)
+	}
 	resp, err := r.client.Do(req)
 	if err != nil {
 		return nil, r.unreachable(err)
@@ -235,7 +239,9 @@ func (r *remote) listInto(path string, rows any) error {
 // node asks for the name of the broker, which the command line may not know.
 func (r *remote) node() (string, error) {
 	var brokers []struct{ Node string }
-	a, err := r.ask("GET", "/brokers", nil)
+	own := *r
+	own.own = true
+	a, err := own.ask("GET", "/brokers", nil)
 	if err == nil {
 		err = json.Unmarshal(a.Data, &brokers)
 	}

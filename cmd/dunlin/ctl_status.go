@@ -9,7 +9,7 @@ import (
 
 // statusVerb says that the broker runs, what is wrong, and what to do.
 func statusVerb(where *place) *cobra.Command {
-	return verbs(where, "status", "Whether the broker runs",
+	return ownVerbs(where, "status", "Whether the broker runs",
 		verb{short: "Say whether the broker runs, what is wrong, and what to do", run: func(r *remote, _ []string) error {
 			var brokers []struct{ Node, Version string }
 			if err := r.get("/brokers", &brokers); err != nil {

@@ -43,7 +43,7 @@ func subscriptionVerbs(where *place) *cobra.Command {
 		}
 	}
 	return verbs(where, "subscriptions", "Subscriptions",
-		verb{use: "list", short: "List all subscriptions", run: func(r *remote, _ []string) error {
+		verb{use: "list", own: true, short: "List the subscriptions of this node", run: func(r *remote, _ []string) error {
 			var all []subscriptionRow
 			err := r.listInto("/subscriptions", &all)
 			printAll(r, all)
