@@ -49,6 +49,8 @@ type Bans struct {
 	names map[banKey]*Ban
 	nets  map[netip.Prefix]*Ban // an address is a network of one
 	sizes []netSize             // of nets, so that a look-up tries only these
+
+	eviction eviction
 }
 
 type banKey struct {
@@ -88,6 +90,7 @@ func (s *Bans) apply(c keep.Change) error {
 	defer s.mu.Unlock()
 	if !c.Deleted {
 		s.put(b)
+		s.eviction.add(b)
 	} else if old := s.find(b); old != nil {
 		s.drop(old)
 	}
@@ -97,15 +100,25 @@ func (s *Bans) apply(c keep.Change) error {
 // Banned reports whether a client is kept out: by its client id, its user name
 // or its address.
 func (s *Bans) Banned(who *Client, now time.Time) bool {
-	if !s.some.Load() {
-		return false
-	}
+	return s.some.Load() && s.holds(who, func(b *Ban) bool { return !b.over(now) })
+}
+
+// Evicted reports whether the connection of a client is to end as well: not for
+// coming too often.
+func (s *Bans) Evicted(who *Client, now time.Time) bool {
+	return s.some.Load() && s.holds(who, func(b *Ban) bool { return b.evicts(now) })
+}
+
+func (b *Ban) evicts(now time.Time) bool { return !b.over(now) && b.By != flappingDetector }
+
+// holds reports whether there is a ban about a client of which is says so.
+func (s *Bans) holds(who *Client, is func(*Ban) bool) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if b := s.names[banKey{BanClientID, who.ClientID}]; b != nil && !b.over(now) {
+	if b := s.names[banKey{BanClientID, who.ClientID}]; b != nil && is(b) {
 		return true
 	}
-	if b := s.names[banKey{BanUsername, who.Username}]; b != nil && !b.over(now) {
+	if b := s.names[banKey{BanUsername, who.Username}]; b != nil && is(b) {
 		return true
 	}
 	addr := who.Peer.Addr().Unmap()
@@ -114,7 +127,7 @@ func (s *Bans) Banned(who *Client, now time.Time) bool {
 			continue
 		}
 		net, _ := addr.Prefix(size.bits) // the size is one of this family
-		if b := s.nets[net]; b != nil && !b.over(now) {
+		if b := s.nets[net]; b != nil && is(b) {
 			return true
 		}
 	}
@@ -209,12 +222,25 @@ func (s *Bans) sweep(now time.Time) error {
 	})
 	s.mu.RUnlock()
 	for _, b := range over {
-		if err := s.records.Delete(b.key()); err != nil {
+		if err := s.removeOver(b.key(), now); err != nil {
 			return err // each of the others might take as long to fail; the next sweep tries again
 		}
 		s.forget(b)
 	}
 	return nil
+}
+
+// removeOver removes a ban that is over, unless somebody renews it meanwhile:
+// all nodes do so at about the same time, each by what it knows.
+func (s *Bans) removeOver(key string, now time.Time) error {
+	kept, can := s.records.(keep.Conditional)
+	if !can {
+		return s.records.Delete(key)
+	}
+	return kept.DeleteIf(key, func(value []byte) bool {
+		var b Ban
+		return json.Unmarshal(value, &b) == nil && b.over(now)
+	})
 }
 
 func (b *Ban) key() string { return string(b.Kind) + "/" + b.Who }

@@ -73,6 +73,9 @@ func (c *Control) isListed(clientID string) bool {
 	return listed == nil || (*listed)(clientID)
 }
 
+// flappingDetector is who bans for coming too often.
+const flappingDetector = "flapping detector"
+
 // Accepted is told of each client that is let in, and bans one that comes too
 // often, from its next CONNECT on. Who is refused doesn't count: a stranger could
 // keep any client out by coming with its id.
@@ -93,7 +96,7 @@ func (c *Control) Accepted(p *Policy, who *Client) {
 	c.count.flapped.Inc()
 	wall := time.Now()
 	c.bans.addForNow(Ban{
-		Kind: BanClientID, Who: who.ClientID, By: "flapping detector", Reason: "flapping is detected",
+		Kind: BanClientID, Who: who.ClientID, By: flappingDetector, Reason: "flapping is detected",
 		At: wall, Until: wall.Add(at.Block),
 	}, maxBans)
 }

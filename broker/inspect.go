@@ -3,6 +3,7 @@ package broker
 import (
 	"iter"
 
+	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/session"
 )
 
@@ -99,6 +100,30 @@ func (br *Broker) Disconnect(id string) bool {
 	}
 	c.conn.End(endKicked)
 	return true
+}
+
+// DisconnectBanned is Disconnect for the clients of these ids, and for those of
+// whom banned says so, if it is not nil; but for clients of zones that have no
+// bans.
+func (br *Broker) DisconnectBanned(ids []string, banned func(*hook.ClientInfo) bool) {
+	end := func(c *Client, is func(*hook.ClientInfo) bool) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.conn != nil && bool(c.zone.EnableBan) && (is == nil || is(c.info)) {
+			c.conn.End(endKicked)
+		}
+	}
+	for _, id := range ids {
+		if c := br.clients.get(id); c != nil {
+			end(c, nil)
+		}
+	}
+	if banned == nil {
+		return
+	}
+	for _, c := range br.ByID() {
+		end(c, banned)
+	}
 }
 
 // InflightPage is a part of what was sent to the client and isn't

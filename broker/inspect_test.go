@@ -212,6 +212,26 @@ func BenchmarkByID(b *testing.B) {
 	}
 }
 
+func TestDisconnectBanned(t *testing.T) {
+	r := newRig(t)
+	r.zone.EnableBan = true
+	a, b, c := r.connect("a", expiry(60)), r.connect("b"), r.connect("c")
+	r.DisconnectBanned([]string{"a", "nobody"}, nil)
+	if a.ending() != endKicked || b.ending() != (Ending{}) || c.ending() != (Ending{}) {
+		t.Error(a.ending(), b.ending(), c.ending())
+	}
+	a.close("kicked")
+	r.DisconnectBanned([]string{"a"}, func(who *hook.ClientInfo) bool { return who.ClientID == "c" })
+	if b.ending() != (Ending{}) || c.ending() != endKicked || r.Client("a") == nil {
+		t.Error(b.ending(), c.ending())
+	}
+	r.zone.EnableBan = false
+	r.DisconnectBanned([]string{"b"}, func(*hook.ClientInfo) bool { return true })
+	if b.ending() != (Ending{}) {
+		t.Error("the zone has no bans")
+	}
+}
+
 func TestDisconnect(t *testing.T) {
 	r := newRig(t)
 	a := r.connect("a", expiry(60))

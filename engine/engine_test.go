@@ -160,6 +160,28 @@ func TestMap(t *testing.T) {
 		if _, ok, err := m.Get("gone"); ok || err != nil {
 			t.Error("a deleted key is there", err)
 		}
+		for value, want := range map[string]bool{"5": false, "6": true} { // the newest counts
+			seen := ""
+			if err := m.DeleteIf("b.*.>", func(v []byte) bool { seen = string(v); return false }); err != nil || seen != "2" {
+				t.Error(err, seen)
+			}
+			if err := m.DeleteIf("a", func(v []byte) bool { return string(v) == value }); err != nil {
+				t.Error(err)
+			}
+			if _, ok, err := m.Get("a"); ok == want || err != nil {
+				t.Errorf("after DeleteIf %s: %v %v", value, ok, err)
+			}
+			put(t, m, "a", "6")
+		}
+		if err := m.DeleteIf("a", func([]byte) bool { put(t, m, "a", "6"); return true }); err != nil { // somebody was faster
+			t.Error(err)
+		}
+		for _, key := range []string{"never was", "gone"} {
+			if err := m.DeleteIf(key, func([]byte) bool { t.Error(key, "is there"); return true }); err != nil {
+				t.Error(err)
+			}
+		}
+		says(t, m.DeleteIf("", nil), "not empty")
 		says(t, m.Put("", nil), "not empty")
 		_, _, err = m.Get("")
 		says(t, err, "not empty")

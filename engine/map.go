@@ -81,6 +81,38 @@ func (m *Map) Delete(key string) error {
 	return wait(func(done func(error)) { m.DeleteLater(key, done) })
 }
 
+// DeleteIf is Delete for a key of whose value is reports true. Who changes it
+// meanwhile, on any node, has the last word.
+func (m *Map) DeleteIf(key string, is func(value []byte) bool) error {
+	if key == "" {
+		return errNoKey
+	}
+	token, _ := keyToken(key)
+	r, err := m.s.newest(m.prefix + token)
+	if errors.Is(err, errNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if c, err := m.parse(r); err != nil || c.Deleted || !is(c.Value) {
+		return err
+	}
+	header := nats.Header{"Nats-TTL": {markKept}, nats.ExpectedLastSubjSeqHdr: {strconv.FormatUint(r.seq, 10)}}
+	err = wait(func(done func(error)) { m.change(isDeleted, key, nil, header, done) })
+	if refused := new(serverError); errors.As(err, &refused) && (refused.ErrCode == wrongSequence || refused.ErrCode == wrongSequenceSoon) {
+		return nil
+	}
+	return err
+}
+
+// The server's numbers for a record that is no longer the last of its key, or
+// won't be when another one that is on its way is kept.
+const (
+	wrongSequence     = 10071
+	wrongSequenceSoon = 10164
+)
+
 func wait(start func(done func(error))) error {
 	result := make(chan error, 1)
 	start(func(err error) { result <- err })

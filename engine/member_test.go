@@ -163,6 +163,29 @@ func TestPeers(t *testing.T) {
 	says(t, b.Handle("talk", nil), "have a handler")
 }
 
+// TestDeleteIf: of two nodes that remove and renew a record at the same time the
+// one that renews it has the last word.
+func TestDeleteIf(t *testing.T) {
+	all := together(t, node(t, "a"), node(t, "b"))
+	a, b := openMap(t, all[0], "m"), openMap(t, all[1], "m")
+	put(t, a, "k", "over")
+	put(t, a, "other", "over")
+	if err := b.DeleteIf("k", func([]byte) bool { put(t, a, "k", "renewed"); return true }); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the other is there", func() bool { _, ok, err := b.Get("other"); return ok && err == nil })
+	if err := b.DeleteIf("other", func(v []byte) bool { return string(v) == "over" }); err != nil {
+		t.Error(err)
+	}
+	for _, m := range []*Map{a, b} {
+		eventually(t, "what was over is gone, and what was renewed is there", func() bool {
+			v, ok, err := m.Get("k")
+			_, other, err2 := m.Get("other")
+			return ok && !other && errors.Join(err, err2) == nil && string(v) == "renewed"
+		})
+	}
+}
+
 // TestStranger: who doesn't have the cookie gets nothing from either port, and
 // the cookie is not on the wire.
 func TestStranger(t *testing.T) {

@@ -57,6 +57,13 @@ type Later interface {
 	DeleteLater(key string, done func(error))
 }
 
+// Conditional is for who removes what may just be made anew on another node.
+type Conditional interface {
+	// DeleteIf is Delete if is reports true of the value, which no other takes
+	// the place of meanwhile; else nothing happens. is must not block.
+	DeleteIf(key string, is func(value []byte) bool) error
+}
+
 // Usage is what a map holds.
 type Usage struct {
 	Name    string

@@ -56,6 +56,17 @@ func (m *Memory) Delete(key string) error {
 	return nil
 }
 
+// DeleteIf implements Conditional.
+func (m *Memory) DeleteIf(key string, is func(value []byte) bool) error {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	if value, there := m.records[key]; there && is(value) {
+		delete(m.records, key)
+		m.tell(Change{Key: key, Deleted: true})
+	}
+	return nil
+}
+
 // Each calls f for every record, in the byte order of the keys, until f returns
 // an error, which is then Each's.
 func (m *Memory) Each(f func(key string, value []byte) error) error {

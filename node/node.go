@@ -98,6 +98,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		Retained: retained, Access: n.Access, Trace: n.trace, Log: log,
 		Durable: durable,
 	})
+	n.Access.OnBan(n.Broker.DisconnectBanned)
 	n.Server, err = server.New(server.Options{
 		Broker: n.Broker, Hooks: n.Hooks, Metrics: n.Metrics, Log: log,
 		Listeners: c.Listeners(), Zone: n.zoneOf(c), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients, Trace: n.trace,

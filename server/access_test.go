@@ -398,6 +398,31 @@ func TestOrderIsKept(t *testing.T) {
 	}
 }
 
+// TestBannedMeanwhile bans a client while its credentials are being judged.
+func TestBannedMeanwhile(t *testing.T) {
+	ts := newTestServer(t, "tcp.a = 127.0.0.1:0")
+	o := ts.consult(true, false)
+	ts.zone.EnableBan = true
+	if err := ts.Start(); err != nil {
+		t.Fatal(err)
+	}
+	nc := dial(t, ts.addr("tcp"))
+	if _, err := nc.Write(connectPacket("c")); err != nil {
+		t.Fatal(err)
+	}
+	for o.asked.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := ts.broker.Access.Bans().Add(auth.Ban{Kind: auth.BanClientID, Who: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	o.speak()
+	if got, err := io.ReadAll(nc); err != nil || string(got) != "\x20\x02\x00\x00" {
+		t.Errorf("got % x, %v, want a CONNACK and the end", got, err)
+	}
+	ts.wantEnded("tcp", "kicked")
+}
+
 // TestBanned refuses a banned client before anybody is asked about it.
 func TestBanned(t *testing.T) {
 	ts := newTestServer(t, "tcp.a = 127.0.0.1:0")

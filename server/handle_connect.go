@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
@@ -168,6 +169,9 @@ func (c *conn) accept(p *pass, k *mqtt.Connect, ask *hook.ConnInfo, proof *mqtt.
 		}
 		c.settle(ask)
 		c.connack(p, ask, present, connackProps(z, k, ask, proof))
+		if z.EnableBan && s.broker.Access.Bans().Evicted(ask.Client, time.Now()) { // since it was admitted
+			c.End(broker.Ending{Code: mqtt.AdministrativeAction, Word: "kicked"})
+		}
 	}
 	c.open(p, o)
 }

@@ -125,6 +125,14 @@ func (m *Map) Delete(key string) error {
 	return m.all.Delete(key)
 }
 
+// DeleteIf implements keep.Conditional.
+func (m *Map) DeleteIf(key string, is func(value []byte) bool) error {
+	if err := m.change(); err != nil {
+		return err
+	}
+	return m.all.DeleteIf(key, is)
+}
+
 // Each is Memory's; it fails when changes do.
 func (m *Map) Each(f func(key string, value []byte) error) error {
 	m.mu.Lock()
