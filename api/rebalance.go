@@ -176,7 +176,7 @@ func (s *Server) order(q *request, m Member, method string, sent params, path ..
 	if sent == nil {
 		sent = make(params)
 	}
-	r.version, r.route, r.path, r.parts, r.params, r.sent, r.items, r.asked = V4, route, route.named(values), path, sent, sent, nil, true
+	r.version, r.route, r.path, r.parts, r.params, r.sent, r.items, r.alone = V4, route, route.named(values), path, sent, sent, nil, true
 	if m.Self {
 		return readReply(m, s.saying(&r))
 	}
