@@ -35,7 +35,17 @@ type Promiser interface {
 type receipt struct {
 	Origin
 	over func(mqtt.ReasonCode) // nil: nobody else does
+	join *await                // it acknowledges, when other parts have ended too; nil: nobody else has to
 	flow uint64                // see session.Session.Await; 0: none
+	soon bool                  // where it is kept it doesn't stay for long: that it was is saved at once
+}
+
+// identified is what has to wait until the identifier of a QoS 2 message is
+// saved, before it is kept.
+type identified interface {
+	from() *receipt
+	write()            // it is saved
+	unsaved(err error) // it can't be
 }
 
 // perAppend is what a message counts for beside its payload, which there are
@@ -61,25 +71,35 @@ func (d *durability) append(b *Batch, m *mqtt.Message, r receipt) {
 	a.size = int64(perAppend + 2*len(m.Payload))
 	d.busy.Add(1)
 	d.slot(m.Topic).Add(1)
-	if r.Conn != nil {
+	if r.Conn != nil && r.join == nil {
 		r.Conn.Promise(m.QoS, r.ID, len(m.Payload))
 	}
-	if full := d.pending.Add(a.size) > maxPending; r.Conn != nil && m.QoS == 2 && r.Client.append(b, a, full) {
+	if full := d.pending.Add(a.size) > maxPending; r.Conn != nil && m.QoS == 2 && r.Client.append(b, a, a.m.Topic, full) {
 		return // until its identifier is saved
 	} else if full {
-		a.done(engine.At{}, errPending)
+		a.unsaved(errPending)
 		return
 	}
 	a.write()
 }
 
+func (a *appended) from() *receipt { return &a.receipt }
+
+// unsaved gives up.
+func (a *appended) unsaved(err error) { a.done(engine.At{}, err) }
+
 // write gives the message to the log.
 func (a *appended) write() {
-	m := durable.Message{Message: a.m}
-	if a.flow != 0 {
-		m.Origin = durable.Origin{PacketID: a.ID, Flow: a.flow}
-	}
+	m := durable.Message{Message: a.m, Origin: a.origin()}
 	a.d.log.Append(a.m.Topic, durable.AppendMessage(nil, m), a.done)
+}
+
+// origin tells the message from every other one of its client; zero: nobody asks.
+func (r *receipt) origin() (o durable.Origin) {
+	if r.flow != 0 {
+		o = durable.Origin{PacketID: r.ID, Flow: r.flow}
+	}
+	return o
 }
 
 // done hands the message to the goroutine of its shard.
@@ -161,6 +181,10 @@ func (r *receipt) promise(m *mqtt.Message) {
 
 // settle tells who waits for a message what became of it.
 func (r *receipt) settle(b *Batch, qos mqtt.QoS, code mqtt.ReasonCode) {
+	if r.join != nil {
+		r.join.routed(b, code, r.flow)
+		return
+	}
 	if r.over != nil {
 		r.over(code)
 	}
@@ -194,27 +218,29 @@ func (br *Broker) unkept(b *Batch, m *mqtt.Message, err error) mqtt.ReasonCode {
 	return mqtt.QuotaExceeded
 }
 
-// append notes that a QoS 2 message of the client is on its way to the log. It
-// reports whether the message has to wait: a durable session's identifier has
-// to be saved before, or after a crash nobody could tell the message from its
-// repetition. full: it can't be appended anyway.
-func (c *Client) append(b *Batch, a *appended, full bool) (wait bool) {
+// append notes that a QoS 2 message of the client, which goes to a topic, is on
+// its way to the log, or to another place where it is kept. It reports whether the
+// message has to wait: a durable session's identifier has to be saved before, or
+// after a crash nobody could tell the message from its repetition. full: it can't
+// be kept anyway.
+func (c *Client) append(b *Batch, a identified, topic string, full bool) (wait bool) {
 	c.enter(b)
 	defer c.leave(b)
-	x := c.extra()
+	x, r := c.extra(), a.from()
 	if x.reader != nil && !c.ended && !full {
-		shard := a.d.log.Shard(a.m.Topic)
-		_, last := a.d.log.Bounds(shard)
-		a.flow = c.sess.Await(a.ID, mqtt.At{Shard: shard, Seq: last + 1})
+		log := c.broker.durable.log
+		shard := log.Shard(topic)
+		_, last := log.Bounds(shard)
+		r.flow = c.sess.Await(r.ID, mqtt.At{Shard: shard, Seq: last + 1})
 	}
-	if a.flow != 0 {
+	if r.flow != 0 {
 		if x.awaiting == nil {
-			x.awaiting = make(map[uint64]*appended)
+			x.awaiting = make(map[uint64]identified)
 		}
-		x.awaiting[a.flow] = a
+		x.awaiting[r.flow] = a
 		return true
 	}
-	x.append(a.ID)
+	x.append(r.ID)
 	return false
 }
 
@@ -226,26 +252,26 @@ func (c *Client) appended(b *Batch, r *receipt, code mqtt.ReasonCode) (now Promi
 	c.enter(b)
 	defer c.leave(b)
 	now, _ = c.conn.(Promiser)
+	if delete(c.more.appending, r.ID); len(c.more.appending) == 0 {
+		c.more.appending = nil
+	}
 	switch {
 	case r.flow == 0:
-		if delete(c.more.appending, r.ID); len(c.more.appending) == 0 {
-			c.more.appending = nil
-		}
 		if code.Failed() && !c.ended {
 			c.sess.Released(r.ID)
 		}
 	case code.Failed():
 		c.sess.Refuse(r.ID, r.flow, code)
 		later = true
-	default:
-		c.sess.Appended(r.ID, r.flow)
+	case c.sess.Appended(r.ID, r.flow) && r.soon && c.reader() != nil:
+		c.more.reader.due = true
 	}
 	return now, later
 }
 
 // cleared is what follows from a save for the messages of the client: those
 // that may be appended, and those that are refused. The client is entered.
-func (c *Client) cleared(flows []session.Flow) (write []*appended, refuse []session.Flow) {
+func (c *Client) cleared(flows []session.Flow) (write []identified, refuse []session.Flow) {
 	for _, f := range flows {
 		if f.Refused != mqtt.Success {
 			refuse = append(refuse, f)
@@ -259,13 +285,14 @@ func (c *Client) cleared(flows []session.Flow) (write []*appended, refuse []sess
 
 // forgo takes the messages back that wait for a save, which has failed. The
 // client is entered.
-func (c *Client) forgo() (all []*appended) {
+func (c *Client) forgo() (all []identified) {
 	x := c.more
 	for _, flow := range slices.Sorted(maps.Keys(x.awaiting)) {
 		a := x.awaiting[flow]
-		c.sess.Forgo(a.ID, flow)
-		a.flow = 0
-		x.append(a.ID)
+		r := a.from()
+		c.sess.Forgo(r.ID, flow)
+		r.flow = 0
+		x.append(r.ID)
 		all = append(all, a)
 	}
 	x.awaiting = nil

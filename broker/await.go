@@ -30,14 +30,22 @@ func (br *Broker) await(m *mqtt.Message, r *receipt) *await {
 	if r.Conn != nil {
 		r.promise(m)
 	}
-	*r = receipt{over: func(code mqtt.ReasonCode) { w.routed(nil, code) }}
+	*r = receipt{Origin: r.Origin, join: w}
 	return w
 }
 
-// routed ends the one part: code is what the pipeline says. b may be nil.
-func (w *await) routed(b *Batch, code mqtt.ReasonCode) {
+// saveFirst has a message of QoS 2 wait until its identifier is saved; false: it
+// need not.
+func (w *await) saveFirst(b *Batch, p *postponed) bool {
+	w.soon = true
+	return w.Conn != nil && w.qos == 2 && w.Client.append(b, p, p.m.Topic, false)
+}
+
+// routed ends the one part: code is what the pipeline says, and flow, if it isn't
+// 0, the number that the message has got. b may be nil.
+func (w *await) routed(b *Batch, code mqtt.ReasonCode, flow uint64) {
 	w.mu.Lock()
-	w.code = code
+	w.code, w.flow = code, max(w.flow, flow)
 	w.mu.Unlock()
 	w.ended(b)
 }

@@ -42,10 +42,10 @@ type Client struct {
 // more is what few clients have: those that read the broker's log or retained
 // messages, and those that publish what has to be kept.
 type more struct {
-	replay    *replay              // retained messages that have still to be sent
-	reader    *reader              // nil: the session is not durable
-	appending map[uint16]struct{}  // QoS 2 messages of the client that are on their way to the log
-	awaiting  map[uint64]*appended // of these, by session.Flow.Num, those whose identifiers are still to be saved; of durable sessions only
+	replay    *replay               // retained messages that have still to be sent
+	reader    *reader               // nil: the session is not durable
+	appending map[uint16]struct{}   // QoS 2 messages of the client that are on their way to the log
+	awaiting  map[uint64]identified // of these, by session.Flow.Num, those whose identifiers are still to be saved; of durable sessions only
 }
 
 // extra is the client's more, made if there is none. The client is locked.

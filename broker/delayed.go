@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/dunlin-mq/dunlin/durable"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -55,26 +56,34 @@ func (br *Broker) delay(b *Batch, m *mqtt.Message, r receipt) (code mqtt.ReasonC
 			done = w.kept
 		}
 	}
-	code = mqtt.NoMatchingSubscribers
-	if br.delayed.put(at, k, done) {
-		br.count.delayed.Inc()
-		br.traceDelayed(k, at)
-	} else {
+	e := br.delayed.reserve(at, k)
+	if code = mqtt.NoMatchingSubscribers; e == nil {
 		code = mqtt.QuotaExceeded
+		br.delayRefused(m, now)
 		if w != nil {
 			w.kept(nil)
 		}
-		br.count.dropped.Inc()
-		br.Refused(DelayedFull, m.From, m.Topic)
-		br.logs.delayedFull.warn(br.log, now, "a delayed message is refused: broker.max_delayed_messages or broker.max_delayed_bytes wait already",
-			"topic", m.Topic, "client", m.From)
-		br.traceRefused(k, DelayedFull.String(), mqtt.QuotaExceeded)
+	} else {
+		br.count.delayed.Inc()
+		br.traceDelayed(k, at)
 	}
 	if w != nil {
 		br.tellRouted(m, code, 0)
-		w.routed(b, code)
+		w.routed(b, code, 0)
+	}
+	if e != nil && (w == nil || !w.saveFirst(b, &postponed{w, e, k})) {
+		br.delayed.start(e, k, durable.Origin{}, done)
 	}
 	return code, w != nil, true
+}
+
+// delayRefused books a message that finds no room to wait.
+func (br *Broker) delayRefused(m *mqtt.Message, now int64) {
+	br.count.dropped.Inc()
+	br.Refused(DelayedFull, m.From, m.Topic)
+	br.logs.delayedFull.warn(br.log, now, "a delayed message is refused: broker.max_delayed_messages or broker.max_delayed_bytes wait already",
+		"topic", m.Topic, "client", m.From)
+	br.traceRefused(m, DelayedFull.String(), mqtt.QuotaExceeded)
 }
 
 // parseDelayed finds the time, Unix milliseconds, and the topic in a topic
@@ -100,19 +109,21 @@ func (d *delayed) bound(limit int, maxBytes int64) {
 	d.limit, d.maxBytes = limit, maxBytes
 }
 
-// put lets m, a message of its own, wait until at; false: there is no room.
-// done, if not nil, is told when it is kept, if there is a keeper.
-func (d *delayed) put(at int64, m *mqtt.Message, done func(error)) bool {
+// reserve has room for m, a message of its own, until at; nil: there is none.
+func (d *delayed) reserve(at int64, m *mqtt.Message) *delayedMessage {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.limit > 0 && d.n >= d.limit || d.maxBytes > 0 && d.bytes+int64(len(m.Payload)) > d.maxBytes {
-		d.mu.Unlock()
-		return false
+		return nil
 	}
-	e := d.book(at, d.seq+1, m)
-	d.mu.Unlock()
-	d.keep(e, m, done) // before it can be published, and kept no more
+	return d.book(at, d.seq+1, m)
+}
+
+// start lets m wait in its room. done, if not nil, is told when it is kept, if
+// there is a keeper.
+func (d *delayed) start(e *delayedMessage, m *mqtt.Message, o durable.Origin, done func(error)) {
+	d.keep(e, m, o, done) // before it can be published, and kept no more
 	d.enter(e)
-	return true
 }
 
 // book counts a message that is to wait; mu is held.

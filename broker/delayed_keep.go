@@ -53,7 +53,7 @@ func (d *delayed) load(chosen func(*delayedKey) bool) error {
 		}
 		one := kept{delayedKey: key, text: text}
 		if err == nil {
-			one.msg, err = parseKeptDelayed(value)
+			one.Message, err = parseKeptDelayed(value)
 		}
 		switch {
 		case err != nil:
@@ -62,7 +62,7 @@ func (d *delayed) load(chosen func(*delayedKey) bool) error {
 			foreign = append(foreign, one)
 		default:
 			d.mu.Lock()
-			e := d.book(key.at, key.seq, one.msg)
+			e := d.book(key.at, key.seq, one.Message.Message)
 			d.mu.Unlock()
 			d.enter(e)
 		}
@@ -79,25 +79,47 @@ func (d *delayed) load(chosen func(*delayedKey) bool) error {
 type kept struct {
 	delayedKey
 	text string // the key
-	msg  *mqtt.Message
+	durable.Message
 }
 
 // adopt makes another node's message this one's, whose numbers go on.
 func (d *delayed) adopt(one *kept) {
 	d.mu.Lock()
-	e := d.book(one.at, d.seq+1, one.msg)
+	e := d.book(one.at, d.seq+1, one.Message.Message)
 	d.mu.Unlock()
-	d.keep(e, one.msg, nil)
+	d.keep(e, one.Message.Message, one.Origin, nil)
 	d.keeper.DeleteLater(one.text, d.failed)
 	d.enter(e)
 }
 
+// postponed is a delayed message of QoS 2 that waits for its identifier to be
+// saved.
+type postponed struct {
+	w *await
+	e *delayedMessage
+	m *mqtt.Message
+}
+
+func (p *postponed) from() *receipt { return &p.w.receipt }
+
+func (p *postponed) write() { p.w.br.delayed.start(p.e, p.m, p.w.origin(), p.w.kept) }
+
+// unsaved gives the message up, or lets it live in memory.
+func (p *postponed) unsaved(err error) {
+	if br := p.w.br; br.durable.anyway {
+		br.delayed.start(p.e, p.m, durable.Origin{}, p.w.kept)
+	} else {
+		br.delayed.undo(p.e, err)
+		p.w.kept(err)
+	}
+}
+
 // keep has a message kept; if it can't be, it is undone. done is told in the end.
-func (d *delayed) keep(e *delayedMessage, m *mqtt.Message, done func(error)) {
+func (d *delayed) keep(e *delayedMessage, m *mqtt.Message, o durable.Origin, done func(error)) {
 	if d.keeper == nil {
 		return
 	}
-	d.keeper.PutLater(d.key(e.at, e.seq), appendKeptDelayed(m), func(err error) {
+	d.keeper.PutLater(d.key(e.at, e.seq), appendKeptDelayed(durable.Message{Message: m, Origin: o}), func(err error) {
 		if err != nil {
 			d.undo(e, err)
 		}
@@ -167,29 +189,28 @@ func parseDelayedKey(text string) (key delayedKey, err error) {
 // front, and the record of the message follow.
 const delayedForm = 1
 
-func appendKeptDelayed(m *mqtt.Message) []byte {
+func appendKeptDelayed(m durable.Message) []byte {
 	value := make([]byte, 0, len(m.Topic)+len(m.Payload)+64)
 	value = append(value, delayedForm)
 	value = binary.AppendUvarint(value, uint64(len(m.Topic)))
 	value = append(value, m.Topic...)
-	return durable.AppendMessage(value, durable.Message{Message: m})
+	return durable.AppendMessage(value, m)
 }
 
 var errNoDelayed = errors.New("it is no record of a delayed message")
 
-func parseKeptDelayed(value []byte) (*mqtt.Message, error) {
+func parseKeptDelayed(value []byte) (durable.Message, error) {
 	if len(value) == 0 || value[0] != delayedForm {
-		return nil, errNoDelayed
+		return durable.Message{}, errNoDelayed
 	}
 	n, used := binary.Uvarint(value[1:])
 	rest := value[1+max(used, 0):]
 	if used <= 0 || n > uint64(len(rest)) {
-		return nil, errNoDelayed
+		return durable.Message{}, errNoDelayed
 	}
 	name := string(rest[:n])
 	if err := topic.ValidName(name); err != nil {
-		return nil, err
+		return durable.Message{}, err
 	}
-	m, err := durable.ParseMessage(mqtt.At{}, name, rest[n:])
-	return m.Message, err
+	return durable.ParseMessage(mqtt.At{}, name, rest[n:])
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/durable"
 	"github.com/dunlin-mq/dunlin/keep/keeptest"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -129,7 +130,7 @@ func TestDelayedMessagesOfOthers(t *testing.T) {
 // TestDelayedRecordsThatAreNone are left out, and said.
 func TestDelayedRecordsThatAreNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		good := string(appendKeptDelayed(&mqtt.Message{Topic: "a", Payload: []byte("x")}))
+		good := string(appendKeptDelayed(durable.Message{Message: &mqtt.Message{Topic: "a", Payload: []byte("x")}}))
 		k := keeptest.Of(map[string]string{
 			"0000ffffffffffff-0000000000000001-n1": good, "x": good, "1-x-n1": good, "-1-1-n1": good, "1-2-n1": "", "1-3-n1": good[:1], "1-4-n1": "\x01\x09a", "1-5-n1": "\x01\x01#" + good[3:],
 		})
@@ -142,7 +143,7 @@ func TestDelayedRecordsThatAreNone(t *testing.T) {
 }
 
 func FuzzKeptDelayed(f *testing.F) {
-	f.Add("00000000ffffffff-0000000000000001-n1", appendKeptDelayed(&mqtt.Message{Topic: "a/b", From: "c", QoS: 1, Timestamp: 7, ExpiresAt: 9, Payload: []byte("x")}))
+	f.Add("00000000ffffffff-0000000000000001-n1", appendKeptDelayed(durable.Message{Message: &mqtt.Message{Topic: "a/b", From: "c", QoS: 1, Timestamp: 7, ExpiresAt: 9, Payload: []byte("x")}}))
 	f.Fuzz(func(t *testing.T, text string, value []byte) {
 		if key, err := parseDelayedKey(text); err == nil {
 			d := delayed{owner: key.owner}

@@ -39,6 +39,9 @@ type Durable struct {
 	Messages Log // what they have still to get
 	Sessions Map // who they are and what they subscribe to, see package durable
 	States   Map // how far they have come, see session.Session.Save
+	// Delayed are what KeepDelayed is given, as it was at the end of the last run;
+	// nil: none are kept. Only Each is called.
+	Delayed DelayedKeeper
 	// Zone is the zone of a name, or what holds without one: for clients that
 	// have no connection yet.
 	Zone func(name string) *Zone
@@ -54,9 +57,11 @@ type durability struct {
 	zone     func(name string) *Zone
 	sessions Map
 	records  *durable.Keeper // of sessions
-	remains  remains         // of these
-	failedAt atomic.Int64    // when a record could not be written, Unix milliseconds; 0: the last one was
-	busy     atomic.Int64    // appends, saves and changes of records that are under way
+	delayed  DelayedKeeper
+	origins  map[messageOrigin]bool // of these, while sessions are restored
+	remains  remains                // of these
+	failedAt atomic.Int64           // when a record could not be written, Unix milliseconds; 0: the last one was
+	busy     atomic.Int64           // appends, saves and changes of records that are under way
 	shards   []*shard
 	feeder   feeder
 
@@ -81,7 +86,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 		return nil
 	}
 	log := o.Messages
-	d := &durability{br: br, log: log, states: o.States, sessions: o.Sessions, zone: o.Zone, anyway: cfg.Unavailable == "memory", records: durable.NewKeeper(o.Sessions, maxPending), seed: maphash.MakeSeed()}
+	d := &durability{br: br, log: log, states: o.States, sessions: o.Sessions, zone: o.Zone, delayed: o.Delayed, anyway: cfg.Unavailable == "memory", records: durable.NewKeeper(o.Sessions, maxPending), seed: maphash.MakeSeed()}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	d.feeder.d, d.remains.d = d, d
 	d.feeder.ready = make(chan struct{}, 1)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/engine"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 	"github.com/dunlin-mq/dunlin/topic"
 )
 
@@ -23,6 +24,7 @@ type fakeLog struct {
 	chunk   int  // at most so many entries are read at once; 0: as asked
 	late    bool // acknowledge after a random while
 	closing chan struct{}
+	delayed *keeptest.Map // nil: delayed messages are not kept
 }
 
 type fakeShard struct {
@@ -68,7 +70,12 @@ func newFakeLog(t testing.TB, shards int) *fakeLog {
 
 // withLog gives the broker a log.
 func withLog(l *fakeLog) func(*Options) {
-	return func(o *Options) { o.Durable = &Durable{Messages: l, Sessions: newFakeMap(l), States: newFakeMap(l)} }
+	return func(o *Options) {
+		o.Durable = &Durable{Messages: l, Sessions: newFakeMap(l), States: newFakeMap(l)}
+		if l.delayed != nil {
+			o.Durable.Delayed = l.delayed
+		}
+	}
 }
 
 func (l *fakeLog) Shards() int { return len(l.shards) }

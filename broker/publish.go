@@ -101,7 +101,7 @@ func (br *Broker) publish(b *Batch, from *hook.ClientInfo, message **mqtt.Messag
 	}
 	if w != nil && !pending {
 		br.tellRouted(m, code, deliveries)
-		w.routed(b, code)
+		w.routed(b, code, 0)
 		pending = true
 	}
 	return code, deliveries, pending

@@ -64,6 +64,7 @@ func (br *Broker) Restore() (Restored, error) {
 		c.keepRecord("")
 		c.leave(b)
 	}
+	d.origins = nil
 	if back { // before the log grows over the positions that are still on the disk
 		d.settle()
 	}
@@ -228,11 +229,14 @@ func (c *Client) pending(d *durability) (map[mqtt.At]*mqtt.Message, error) {
 }
 
 // resolve finds out which of the client's QoS 2 messages that were on their way
-// to the log have come there: those get a PUBREC when the client repeats them,
+// to the log, or to the delayed messages, have come there: those get a PUBREC when the client repeats them,
 // and the others are new ones then.
 func (c *Client) resolve(d *durability) error {
 	for _, f := range c.sess.Doubtful() {
 		there, err := d.has(c.info.ClientID, f)
+		if err == nil && !there {
+			there, err = d.delays(c.info.ClientID, f)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -258,7 +262,7 @@ func (d *durability) has(client string, f session.Flow) (bool, error) {
 		}
 		for _, e := range entries {
 			m, err := durable.ParseMessage(mqtt.At{Shard: e.Shard, Seq: e.Seq}, e.Topic, e.Record)
-			if err == nil && m.From == client && m.Origin == (durable.Origin{PacketID: f.ID, Flow: f.Num}) {
+			if err == nil && m.From == client && m.Origin == originOf(f) {
 				return true, nil
 			}
 		}
@@ -268,4 +272,34 @@ func (d *durability) has(client string, f session.Flow) (bool, error) {
 		from = next
 	}
 	return false, nil
+}
+
+func originOf(f session.Flow) durable.Origin { return durable.Origin{PacketID: f.ID, Flow: f.Num} }
+
+// delays reports whether a client's message is among the delayed ones. All of
+// them are looked through once, as this is for the start.
+func (d *durability) delays(client string, f session.Flow) (bool, error) {
+	if d.delayed == nil {
+		return false, nil
+	}
+	if d.origins == nil {
+		d.origins = make(map[messageOrigin]bool)
+		err := d.delayed.Each(func(_ string, value []byte) error {
+			if m, err := parseKeptDelayed(value); err == nil && m.Origin != (durable.Origin{}) {
+				d.origins[messageOrigin{m.From, m.Origin}] = true
+			} // else it is left out when the others are brought in, which says so
+			return nil
+		})
+		if err != nil {
+			d.origins = nil
+			return false, fmt.Errorf("the delayed messages can't be read: %w", err)
+		}
+	}
+	return d.origins[messageOrigin{client, originOf(f)}], nil
+}
+
+// messageOrigin tells a message from all others of all clients.
+type messageOrigin struct {
+	client string
+	durable.Origin
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/keep/keeptest"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -19,6 +20,9 @@ func (r *rig) crashed(set ...func(*Options)) (*rig, *fakeLog) {
 	l := newFakeLog(r.TB, len(old.shards))
 	l.late = old.log.(*fakeLog).late
 
+	if all := old.log.(*fakeLog).delayed; all != nil {
+		l.delayed = keeptest.Of(all.Records())
+	}
 	var sessions, states map[string][]byte
 	func() { // all at one moment
 		for i, s := range old.log.(*fakeLog).shards {

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/session"
 )
 
@@ -148,7 +147,7 @@ func (s *saved) dispatch(b *Batch, sh *shard) {
 	c.leave(b)
 	if s.err != nil {
 		for _, a := range write {
-			a.done(engine.At{}, s.err)
+			a.unsaved(s.err)
 		}
 		return
 	}
@@ -164,7 +163,7 @@ func (s *saved) dispatch(b *Batch, sh *shard) {
 
 // done is dispatch while the client is entered; see cleared. After an error,
 // what would have been appended is not kept.
-func (s *saved) done(b *Batch) (write []*appended, refuse []session.Flow) {
+func (s *saved) done(b *Batch) (write []identified, refuse []session.Flow) {
 	c := s.c
 	r := c.more.reader
 	r.saving = false

@@ -23,7 +23,7 @@ func (n *Node) openDurable(c *Config) (*broker.Durable, error) {
 		return nil, err
 	}
 	return &broker.Durable{
-		Messages: messages, Sessions: sessions, States: states,
+		Messages: messages, Sessions: sessions, States: states, Delayed: n.kept.delayed,
 		Zone: func(name string) *broker.Zone { return n.zoneNamed(n.current.Load(), name) },
 	}, nil
 }
