@@ -145,7 +145,7 @@ func (d *durability) wants(b *Batch, m *mqtt.Message, routes []*route) bool {
 	if m.QoS == 0 {
 		return false
 	}
-	if d.slot(m.Topic).Load() > 0 {
+	if d.pending.Load() > 0 && d.slot(m.Topic).Load() > 0 {
 		return true
 	}
 	if c := d.br.cluster.Load(); c != nil {
