@@ -131,7 +131,7 @@ func (a *appended) dispatch(b *Batch, s *shard) {
 func (s *shard) route(b *Batch, m *mqtt.Message) int {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if seq, next := m.At.Seq, s.dispatched.Load()+1; seq == next {
+	if seq, next := m.LogSeq, s.dispatched.Load()+1; seq == next {
 		s.dispatched.Store(seq)
 	} else if seq != 0 {
 		s.aside(b, seq)

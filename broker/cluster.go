@@ -137,7 +137,7 @@ func (br *Broker) forward(b *Batch, m *mqtt.Message) (n int) {
 // where it was published, and if it has a place in the log, durable sessions get
 // it from there. m may be borrowed.
 func (br *Broker) DeliverRemote(b *Batch, m *mqtt.Message) (n int) {
-	if m.At.Seq != 0 && br.durable.putAside(b, m.At) {
+	if m.LogSeq != 0 && br.durable.putAside(b, m.At()) {
 		defer func() { b.aside = false }()
 	}
 	routes := br.index.Match(m.Topic, b.routes[:0])

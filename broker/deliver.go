@@ -14,7 +14,7 @@ func (c *Client) Deliver(b *Batch, m *mqtt.Message, sub *session.Subscription) {
 		c.leave(b)
 		return
 	}
-	if r := c.reader(); r != nil && m.At.Seq != 0 && !c.ended && c.reads(m, sub) && !(b.aside && r.older(m.At)) {
+	if r := c.reader(); r != nil && m.LogSeq != 0 && !c.ended && c.reads(m, sub) && !(b.aside && r.older(m.At())) {
 		if !b.aside {
 			c.deliverLogged(b, m, sub)
 		}

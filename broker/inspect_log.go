@@ -68,7 +68,7 @@ func (l *logLook) pick(some []session.Waiting, chunk []*mqtt.Message) []session.
 	for _, m := range chunk {
 		for _, sub := range c.matching(m.Topic) {
 			switch {
-			case !c.reads(m, sub) || !c.more.reader.covers(sub, m.At) || sub.NoLocal && m.From == c.info.ClientID:
+			case !c.reads(m, sub) || !c.more.reader.covers(sub, m.At()) || sub.NoLocal && m.From == c.info.ClientID:
 			case l.skip > 0:
 				l.skip--
 			case len(some) < l.limit:

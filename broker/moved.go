@@ -134,7 +134,7 @@ func (w *movedWriter) delivery(d *session.Delivery) {
 	}
 	if d.Msg != nil {
 		head |= movedMessage
-		if !d.Msg.At.Zero() {
+		if !d.Msg.At().Zero() {
 			head |= movedLogged
 		}
 	}
@@ -148,7 +148,7 @@ func (w *movedWriter) delivery(d *session.Delivery) {
 		return
 	}
 	if head&movedLogged != 0 {
-		w.at(d.Msg.At)
+		w.at(d.Msg.At())
 	}
 	w.bytes([]byte(d.Msg.Topic))
 	w.bytes(durable.AppendMessage(nil, durable.Message{Message: d.Msg}))

@@ -152,10 +152,10 @@ func (r *reader) covers(sub *session.Subscription, at mqtt.At) bool {
 // a crash the session would be past the entry and lack a copy.
 func (c *Client) deliverLogged(b *Batch, m *mqtt.Message, sub *session.Subscription) {
 	r := c.more.reader
-	p := &r.places[m.At.Shard]
+	p := &r.places[int(m.LogShard)]
 	switch {
-	case p.given == m.At.Seq: // another subscription has matched as well
-	case m.At.Seq < p.next || !r.covers(sub, m.At): // it was faster than the dispatcher, or than the SUBSCRIBE
+	case p.given == m.LogSeq: // another subscription has matched as well
+	case m.LogSeq < p.next || !r.covers(sub, m.At()): // it was faster than the dispatcher, or than the SUBSCRIBE
 		return
 	case sub.NoLocal && m.From == c.info.ClientID: // dropped, wherever the client is
 	case !r.live || !c.sess.Room() || c.conn.Full():
@@ -167,7 +167,7 @@ func (c *Client) deliverLogged(b *Batch, m *mqtt.Message, sub *session.Subscript
 		c.feedLog(b)
 		return
 	default:
-		p.next, p.given = m.At.Seq+1, m.At.Seq
+		p.next, p.given = m.LogSeq+1, m.LogSeq
 		if c.sess.SubscriptionCount() > 1 {
 			r.partly = true
 			b.partly = append(b.partly, c)
@@ -222,13 +222,13 @@ func (r *reader) behind(d *durability) (shard int, behind bool) {
 // deliverRead gives the session a message that was read from the log.
 func (c *Client) deliverRead(b *Batch, m *mqtt.Message) {
 	r := c.more.reader
-	p := &r.places[m.At.Shard]
-	if m.At.Seq < p.next {
+	p := &r.places[int(m.LogShard)]
+	if m.LogSeq < p.next {
 		return
 	}
-	p.next = m.At.Seq + 1
+	p.next = m.LogSeq + 1
 	for _, sub := range c.matching(m.Topic) {
-		if !c.reads(m, sub) || !r.covers(sub, m.At) || sub.NoLocal && m.From == c.info.ClientID {
+		if !c.reads(m, sub) || !r.covers(sub, m.At()) || sub.NoLocal && m.From == c.info.ClientID {
 			continue
 		}
 		if r.missed > 0 {

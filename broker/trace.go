@@ -21,8 +21,8 @@ func (br *Broker) traceMessage(m *mqtt.Message, level slog.Level, event string, 
 	if a == nil || m.Sys {
 		return
 	}
-	if w := a.Message(m.From, m.Peer.Addr(), m.Topic); len(w) > 0 {
-		w.Write(trace.Line{Level: level, Event: event, Client: m.From, Peer: m.Peer, Topic: m.Topic, More: more})
+	if w := a.Message(m.From, m.PeerAddr, m.Topic); len(w) > 0 {
+		w.Write(trace.Line{Level: level, Event: event, Client: m.From, Peer: m.Peer(), Topic: m.Topic, More: more})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -39,21 +38,21 @@ func appendMessage(dst []byte, m *mqtt.Message) []byte {
 	if m.Props.Has(mqtt.ForwardedProps) {
 		bits |= messageProps
 	}
-	if m.At.Seq != 0 {
+	if m.LogSeq != 0 {
 		bits |= messageLogged
 	}
 	dst = append(dst, bits)
 	dst = appendString(dst, m.Topic)
 	dst = appendString(dst, m.From)
 	dst = appendString(dst, m.Username)
-	dst = appendPeer(dst, m.Peer)
+	dst = appendPeer(dst, m.Peer())
 	dst = binary.AppendUvarint(dst, uint64(m.Timestamp))
 	if m.ExpiresAt != 0 {
 		dst = binary.AppendUvarint(dst, uint64(m.ExpiresAt))
 	}
-	if m.At.Seq != 0 {
-		dst = binary.AppendUvarint(dst, uint64(m.At.Shard))
-		dst = binary.AppendUvarint(dst, m.At.Seq)
+	if m.LogSeq != 0 {
+		dst = binary.AppendUvarint(dst, uint64(m.LogShard))
+		dst = binary.AppendUvarint(dst, m.LogSeq)
 	}
 	if bits&messageProps != 0 {
 		at := len(dst)
@@ -82,6 +81,7 @@ func appendPeer(dst []byte, peer netip.AddrPort) []byte {
 var (
 	errNoTopic  = errors.New("a message has no topic")
 	errBadQoS   = errors.New("a message has QoS 3, expected 0 to 2")
+	errBadShard = errors.New("a message's shard of the log is above 65535")
 	errBadPeer  = errors.New("a message's address has neither 4 nor 16 bytes")
 	errBadProps = errors.New("a message's properties are longer than itself")
 )
@@ -99,13 +99,13 @@ func (d *messageDecoder) message(r *reader, m *mqtt.Message) error {
 		QoS: mqtt.QoS(bits & 3), Retain: bits&messageRetain != 0, Dup: bits&messageDup != 0, Sys: bits&messageSys != 0,
 		Topic: again(&d.topic, r.view()), From: again(&d.from, r.view()), Username: again(&d.username, r.view()),
 	}
-	m.Peer = r.peer()
+	m.SetPeer(r.peer())
 	m.Timestamp = int64(r.uint())
 	if bits&messageExpires != 0 {
 		m.ExpiresAt = int64(r.uint())
 	}
 	if bits&messageLogged != 0 {
-		m.At = mqtt.At{Shard: int(r.uint() & math.MaxInt32), Seq: r.uint()}
+		m.LogShard, m.LogSeq = r.shard(), r.uint()
 	}
 	if bits&messageProps != 0 {
 		if err := r.properties(m); err != nil {
@@ -140,6 +140,14 @@ func (r *reader) take(n int, err error) []byte {
 	b := r.left[:n:n]
 	r.left = r.left[n:]
 	return b
+}
+
+func (r *reader) shard() uint16 {
+	n := r.uint()
+	if n > 0xFFFF {
+		r.fail(errBadShard)
+	}
+	return uint16(n)
 }
 
 func (r *reader) peer() (peer netip.AddrPort) {

@@ -12,12 +12,12 @@ import (
 // full is a message with everything there is.
 func full() *mqtt.Message {
 	return &mqtt.Message{
-		Topic: "a/b", Payload: []byte("payload"), From: "client", Username: "user", Peer: netip.MustParseAddrPort("[::1]:1883"),
+		Topic: "a/b", Payload: []byte("payload"), From: "client", Username: "user", PeerAddr: netip.MustParseAddr("::1"), PeerPort: 1883,
 		Props: &mqtt.Properties{
 			Present: mqtt.ForwardedProps, PayloadFormat: 1, MessageExpiry: 9, ContentType: "t", ResponseTopic: "r", CorrelationData: []byte{0},
 			UserProperties: []mqtt.UserProperty{{Key: "k", Value: "v"}},
 		},
-		Timestamp: 1_700_000_000_000, ExpiresAt: 1_700_000_009_000, QoS: 2, Retain: true, Dup: true, Sys: true, At: mqtt.At{Shard: 3, Seq: 1 << 40},
+		Timestamp: 1_700_000_000_000, ExpiresAt: 1_700_000_009_000, QoS: 2, Retain: true, Dup: true, Sys: true, LogShard: 3, LogSeq: 1 << 40,
 	}
 }
 
@@ -37,9 +37,9 @@ func TestMessage(t *testing.T) {
 	same(func(m *mqtt.Message) { m.QoS, m.Retain = 1, false })
 	same(func(m *mqtt.Message) { m.QoS, m.Dup, m.Sys = 0, false, false })
 	same(func(m *mqtt.Message) { m.Props, m.ExpiresAt = nil, 0 })
-	same(func(m *mqtt.Message) { m.At = mqtt.At{} })
-	same(func(m *mqtt.Message) { m.Peer = netip.AddrPort{} })
-	same(func(m *mqtt.Message) { m.Peer = netip.MustParseAddrPort("10.1.2.3:65535") })
+	same(func(m *mqtt.Message) { m.SetAt(mqtt.At{}) })
+	same(func(m *mqtt.Message) { m.SetPeer(netip.AddrPort{}) })
+	same(func(m *mqtt.Message) { m.SetPeer(netip.MustParseAddrPort("10.1.2.3:65535")) })
 	same(func(m *mqtt.Message) { m.From, m.Username, m.Payload = "", "", []byte{} })
 	same(func(m *mqtt.Message) { m.Topic, m.Payload = strings.Repeat("x", 65535), make([]byte, 1<<20) })
 }

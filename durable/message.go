@@ -77,8 +77,8 @@ func AppendMessage(dst []byte, m Message) []byte {
 	if set(msgUser, m.Username != "") {
 		dst = appendText(dst, m.Username)
 	}
-	if set(msgPeer, m.Peer.IsValid()) {
-		dst = appendAddr(dst, m.Peer)
+	if set(msgPeer, m.PeerAddr.IsValid()) {
+		dst = appendAddr(dst, m.Peer())
 	}
 	if set(msgProps, m.Props.Has(mqtt.ForwardedProps)) {
 		dst = appendProps(dst, m.Props)
@@ -97,7 +97,8 @@ func AppendMessage(dst []byte, m Message) []byte {
 // ParseMessage reads the record that the log has under topic at a position.
 // The message is a kept one and has nothing of the record's memory.
 func ParseMessage(at mqtt.At, topic string, record []byte) (Message, error) {
-	m := Message{Message: &mqtt.Message{Topic: topic, At: at}}
+	m := Message{Message: &mqtt.Message{Topic: topic}}
+	m.SetAt(at)
 	if err := parse("message", record, messageVersion, m.read); err != nil {
 		return Message{}, err
 	}
@@ -123,7 +124,7 @@ func (m *Message) read(r *reader) {
 		m.Username = r.text()
 	}
 	if flags&msgPeer != 0 {
-		m.Peer = r.addr()
+		m.SetPeer(r.addr())
 	}
 	if flags&msgProps != 0 {
 		m.Props = r.props()

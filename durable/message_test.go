@@ -14,7 +14,7 @@ const now = 1_700_000_000_000
 func plain() Message {
 	return Message{Message: &mqtt.Message{
 		Topic: "a/b", Payload: []byte("payload"), From: "publisher", Timestamp: now, QoS: 1,
-		Peer: netip.MustParseAddrPort("10.1.2.3:5555"),
+		PeerAddr: netip.MustParseAddr("10.1.2.3"), PeerPort: 5555,
 	}}
 }
 
@@ -22,8 +22,8 @@ func plain() Message {
 func rich() Message {
 	return Message{
 		Message: &mqtt.Message{
-			Topic: "a/b", Payload: []byte{0, 1, 255}, From: "pub", Username: "user", Peer: netip.MustParseAddrPort("[fe80::1%eth0]:1883"),
-			Timestamp: now, ExpiresAt: now + 60_000, QoS: 2, Retain: true, Sys: true, At: mqtt.At{Shard: 3, Seq: 9},
+			Topic: "a/b", Payload: []byte{0, 1, 255}, From: "pub", Username: "user", PeerAddr: netip.MustParseAddr("fe80::1%eth0"), PeerPort: 1883,
+			Timestamp: now, ExpiresAt: now + 60_000, QoS: 2, Retain: true, Sys: true, LogShard: 3, LogSeq: 9,
 			Props: &mqtt.Properties{
 				Present: mqtt.ForwardedProps, MessageExpiry: 60, PayloadFormat: 1, ContentType: "x", ResponseTopic: "r",
 				CorrelationData: []byte{9, 0}, UserProperties: []mqtt.UserProperty{{Key: "k", Value: "v"}, {Key: "k", Value: "\xff"}},
@@ -39,7 +39,7 @@ func TestMessageSurvives(t *testing.T) {
 	old := Message{Message: &mqtt.Message{Topic: "t", Timestamp: now, ExpiresAt: now - 5, Payload: []byte("x")}}
 	for _, m := range []Message{plain(), rich(), bare, old} {
 		record := AppendMessage(nil, m)
-		got, err := ParseMessage(m.At, m.Topic, record)
+		got, err := ParseMessage(m.At(), m.Topic, record)
 		if err != nil {
 			t.Fatal(err)
 		}

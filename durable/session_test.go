@@ -15,7 +15,7 @@ import (
 // full has every field.
 func full() *Session {
 	will := rich().Message.Copy()
-	will.At = mqtt.At{}
+	will.SetAt(mqtt.At{})
 	return &Session{
 		ClientID: "c", Created: now, OfflineAt: now + 1, ExpiryInterval: 0xFFFFFFFF, Node: "dunlin@a", Epoch: 1 << 60,
 		Will: &Will{Message: will.Own(), Delay: 30}, Zone: "external", Listener: "ext", Protocol: "tcp", Username: "u",

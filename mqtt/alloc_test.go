@@ -3,6 +3,7 @@ package mqtt
 import (
 	"reflect"
 	"testing"
+	"unsafe"
 )
 
 // TestAllocations pins what the hot path may allocate.
@@ -67,6 +68,14 @@ func TestAllocations(t *testing.T) {
 	s := Stream{MaxPacketSize: 1 << 20}
 	if got := testing.AllocsPerRun(10, func() { d.Next(&s, large) }); got > 10 {
 		t.Errorf("a packet that is too large: %v allocations", got)
+	}
+}
+
+// TestMessageSize: a Message is what each delivery in a queue or in flight may
+// keep. With one byte more it would take 160.
+func TestMessageSize(t *testing.T) {
+	if size := reflect.TypeFor[Message]().Size(); size != 144 && unsafe.Sizeof(uintptr(0)) == 8 {
+		t.Errorf("a Message takes %d bytes, want 144", size)
 	}
 }
 

@@ -61,6 +61,36 @@ func BenchmarkPublish(b *testing.B) {
 	})
 }
 
+// TestPacketsAllocate nothing: what a client sends when nobody has to keep it.
+func TestPacketsAllocate(t *testing.T) {
+	f := func(name string, packets ...mqtt.Packet) {
+		t.Helper()
+		l := newTapeListener(t, "tcp.a = 127.0.0.1:0")
+		k := l.connect(t)
+		k.bring(connectPacket("bench"))
+		var bytes []byte
+		for _, p := range packets {
+			bytes = mqtt.Append(bytes, p, mqtt.V311)
+		}
+		send := func() {
+			k.conn.Readable(l.pass, bytes)
+			l.pass.End()
+			k.out.Reset()
+		}
+		send()
+		if n := testing.AllocsPerRun(1000, send); n != 0 && !raceEnabled {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+	publish := func(qos mqtt.QoS) *mqtt.Publish {
+		return &mqtt.Publish{Topic: "bench/topic/1", QoS: qos, PacketID: 7, Payload: make([]byte, 16)}
+	}
+	f("PINGREQ", &mqtt.Pingreq{})
+	f("QoS 0", publish(0))
+	f("QoS 1", publish(1))
+	f("QoS 2", publish(2), &mqtt.Ack{Kind: mqtt.TypePubrel, PacketID: 7})
+}
+
 // TestPublishAllocates nothing, whoever judges it.
 func TestPublishAllocates(t *testing.T) {
 	judged(func(name string, publish func(testing.TB) func()) {

@@ -203,7 +203,8 @@ func (c *conn) will(p *pass, w *mqtt.Will, info *hook.ClientInfo) *session.Will 
 	}
 	m := &mqtt.Message{}
 	m.SetPublish(&mqtt.Publish{Topic: info.Mountpoint + w.Topic, QoS: w.QoS, Retain: w.Retain, Payload: w.Payload, Props: w.Props}, p.batch.Now())
-	m.From, m.Username, m.Peer = info.ClientID, info.Username, info.Peer
+	m.From, m.Username = info.ClientID, info.Username
+	m.SetPeer(info.Peer)
 	out.Msg = m.Keep()
 	return out
 }

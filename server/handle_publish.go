@@ -69,7 +69,8 @@ func (c *conn) publish(p *pass, k *mqtt.Publish) {
 	}
 	m := &p.msg
 	m.SetPublish(k, p.batch.Now())
-	m.From, m.Username, m.Peer = c.info.ClientID, c.info.Username, c.info.Peer
+	m.From, m.Username = c.info.ClientID, c.info.Username
+	m.SetPeer(c.info.Peer)
 	if c.info.Mountpoint != "" {
 		m.Topic = c.info.Mountpoint + k.Topic
 	}

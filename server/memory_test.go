@@ -124,9 +124,9 @@ func processorTime(t testing.TB, pid int) time.Duration {
 }
 
 // TestConnSize: a connection takes 352 bytes of heap; one field more and it is
-// 384.
+// 384. What few connections need goes behind one of its pointers.
 func TestConnSize(t *testing.T) {
-	if size := unsafe.Sizeof(conn{}); size > 352 {
-		t.Errorf("a conn has %d bytes", size)
+	if size := unsafe.Sizeof(conn{}); size != 352 && unsafe.Sizeof(uintptr(0)) == 8 {
+		t.Errorf("a conn takes %d bytes, want 352", size)
 	}
 }

@@ -287,7 +287,7 @@ func (u *universe) message(at mqtt.At) *mqtt.Message {
 		return nil
 	}
 	i := u.log[at.Shard][at.Seq-1]
-	return (&mqtt.Message{Topic: i.topic, Payload: fmt.Append(nil, i.n), QoS: i.qos, At: at}).Own()
+	return (&mqtt.Message{Topic: i.topic, Payload: fmt.Append(nil, i.n), QoS: i.qos, LogShard: uint16(at.Shard), LogSeq: at.Seq}).Own()
 }
 
 // feed gives the session the next entry of a shard, to each subscription that
@@ -413,7 +413,7 @@ func (b *process) Publish(d Delivery, id uint16, dup bool) bool {
 			b.u.t.Fatalf("%d packets in flight, the window is %d", len(b.inWindow), b.window)
 		}
 	}
-	b.toClient = append(b.toClient, packet{kind: mqtt.TypePublish, id: id, qos: d.QoS, dup: dup, what: which{n, d.Sub.Filter}, topic: d.Msg.Topic, at: d.Msg.At})
+	b.toClient = append(b.toClient, packet{kind: mqtt.TypePublish, id: id, qos: d.QoS, dup: dup, what: which{n, d.Sub.Filter}, topic: d.Msg.Topic, at: d.Msg.At()})
 	return true
 }
 

@@ -11,7 +11,7 @@ import (
 
 // logged is a message of the log at a position of shard 0, named after it.
 func logged(seq uint64) *mqtt.Message {
-	return (&mqtt.Message{Topic: "t", Payload: fmt.Append(nil, seq), At: mqtt.At{Seq: seq}}).Keep()
+	return (&mqtt.Message{Topic: "t", Payload: fmt.Append(nil, seq), LogSeq: seq}).Keep()
 }
 
 func newDurable(cfg *Config) *Session {

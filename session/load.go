@@ -4,9 +4,13 @@ import "github.com/dunlin-mq/dunlin/mqtt"
 
 // placeholder stands for a message of the log until Fill; no message there has
 // an empty topic.
-func placeholder(at mqtt.At) *mqtt.Message { return (&mqtt.Message{At: at}).Own() }
+func placeholder(at mqtt.At) *mqtt.Message {
+	m := new(mqtt.Message)
+	m.SetAt(at)
+	return m.Own()
+}
 
-func isPlaceholder(m *mqtt.Message) bool { return m != nil && m.Topic == "" && !m.At.Zero() }
+func isPlaceholder(m *mqtt.Message) bool { return m != nil && m.Topic == "" && !m.At().Zero() }
 
 // Pending lists where in the log the messages are that a loaded session needs
 // before it can be connected, in the order of sending; one may be there more
@@ -14,7 +18,7 @@ func isPlaceholder(m *mqtt.Message) bool { return m != nil && m.Topic == "" && !
 func (s *Session) Pending() (all []mqtt.At) {
 	for i := range s.flights.slots.n {
 		if e := s.flights.slots.at(i); isPlaceholder(e.msg) {
-			all = append(all, e.msg.At)
+			all = append(all, e.msg.At())
 		}
 	}
 	if s.queue == nil {
@@ -24,7 +28,7 @@ func (s *Session) Pending() (all []mqtt.At) {
 		waiting := &s.queue.levels[i].waiting
 		for j := range waiting.n {
 			if d := waiting.at(j); isPlaceholder(d.Msg) {
-				all = append(all, d.Msg.At)
+				all = append(all, d.Msg.At())
 			}
 		}
 	}
@@ -40,7 +44,7 @@ func (s *Session) Fill(find func(mqtt.At) *mqtt.Message, out Sender) {
 	for i := uint32(0); i < f.slots.n; {
 		n := f.slots.n
 		if e := f.slots.at(i); isPlaceholder(e.msg) {
-			if m := find(e.msg.At); m != nil {
+			if m := find(e.msg.At()); m != nil {
 				e.msg = m.Keep()
 			} else if s.change(); e.phase == awaitPuback {
 				f.end(i)
@@ -61,7 +65,7 @@ func (s *Session) Fill(find func(mqtt.At) *mqtt.Message, out Sender) {
 		for l := &old.levels[i]; l.waiting.n > 0; {
 			d := l.waiting.pop()
 			if isPlaceholder(d.Msg) {
-				m := find(d.Msg.At)
+				m := find(d.Msg.At())
 				if m == nil {
 					s.change()
 					s.drop(d, LogRetention, out)

@@ -71,7 +71,7 @@ func (s *Session) appendRecord(dst []byte) []byte {
 	var seen filterNames
 	for i := range s.flights.slots.n {
 		e := s.flights.slots.at(i)
-		switch logged := e.msg != nil && !e.msg.At.Zero(); {
+		switch logged := e.msg != nil && !e.msg.At().Zero(); {
 		case e.phase == done || e.phase == awaitPuback && !logged:
 		case e.phase.released() || !logged:
 			dst = append(dst, 2|headReleased)
@@ -85,7 +85,7 @@ func (s *Session) appendRecord(dst []byte) []byte {
 		for i := range s.queue.levels {
 			waiting := &s.queue.levels[i].waiting
 			for j := range waiting.n {
-				if d := waiting.at(j); d.QoS > 0 && !d.Msg.At.Zero() {
+				if d := waiting.at(j); d.QoS > 0 && !d.Msg.At().Zero() {
 					dst = s.appendDelivery(dst, *d, 0, &seen)
 				}
 			}
@@ -112,8 +112,8 @@ func (s *Session) appendDelivery(dst []byte, d Delivery, id uint16, seen *filter
 		dst = binary.AppendUvarint(dst, uint64(len(filter)))
 		dst = append(dst, filter...)
 	}
-	dst = binary.AppendUvarint(dst, uint64(d.Msg.At.Shard))
-	return binary.AppendVarint(dst, int64(s.Read(d.Msg.At.Shard)-d.Msg.At.Seq))
+	dst = binary.AppendUvarint(dst, uint64(int(d.Msg.LogShard)))
+	return binary.AppendVarint(dst, int64(s.Read(int(d.Msg.LogShard))-d.Msg.LogSeq))
 }
 
 func (s *Session) appendFlows(dst []byte) []byte {

@@ -24,7 +24,7 @@ func fullSession(cfg *Config) *Session {
 		}
 	}
 	rich := &mqtt.Message{
-		Topic: "a/b", Payload: []byte{0, 1, 255}, From: "pub", Username: "u", Peer: netip.MustParseAddrPort("[::1]:1883"),
+		Topic: "a/b", Payload: []byte{0, 1, 255}, From: "pub", Username: "u", PeerAddr: netip.MustParseAddr("::1"), PeerPort: 1883,
 		Timestamp: epoch - 5, ExpiresAt: epoch + 60_000, QoS: 2, Retain: true, Sys: true,
 		Props: &mqtt.Properties{
 			Present: mqtt.ForwardedProps, MessageExpiry: 60, PayloadFormat: 1, ContentType: "x", ResponseTopic: "r",
