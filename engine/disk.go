@@ -35,7 +35,7 @@ type disk struct {
 }
 
 func (d *disk) start() {
-	d.wake, d.stop = make(chan struct{}, 1), make(chan struct{})
+	d.stop = make(chan struct{})
 	d.look()
 	d.over.Go(d.run)
 }
@@ -119,6 +119,9 @@ func ofDisk(err error) bool {
 func (d *disk) look() {
 	err := d.room()
 	was := d.refused.Load()
+	if err == nil && was == nil {
+		err = d.e.gaveUp()
+	}
 	if err == nil && was != nil {
 		if err = d.probe(); err == nil {
 			err = d.e.revive()
@@ -163,6 +166,22 @@ func (d *disk) probe() (err error) {
 		return fmt.Errorf("%w: %s: %w", ErrFull, filepath.Clean(d.e.o.Dir), err)
 	}
 	return nil
+}
+
+// gaveUp is an error when the server has stopped by itself. A member may meet
+// that without having written anything, in its copy of what others write.
+func (e *Engine) gaveUp() error {
+	c := e.cluster
+	if c != nil {
+		if !c.changes.TryLock() {
+			return nil
+		}
+		defer c.changes.Unlock()
+	}
+	if l := e.to(); l.server.JetStreamEnabled() || l.clustered && e.expelled() {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: what keeps the records has stopped, and is started anew", ErrFull, e.o.Dir)
 }
 
 // revive starts the server anew when it has stopped writing for good.

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,6 +119,7 @@ func Start(o Options) (*Engine, error) {
 	}
 	e := &Engine{o: o, log: o.Log, count: newCounters(o.Metrics), run: rand.Text()[:12] + "-", since: time.Now(), streams: make(map[string]*stream)}
 	e.peers = newPeers(e)
+	e.disk.e, e.disk.wake = e, make(chan struct{}, 1)
 	if err := e.hold(); err != nil {
 		return nil, err
 	}
@@ -130,7 +132,6 @@ func Start(o Options) (*Engine, error) {
 		dropClock()
 		return nil, errors.Join(err, e.lock.Close())
 	}
-	e.disk.e = e
 	e.disk.start()
 	return e, nil
 }
@@ -179,23 +180,21 @@ func (e *Engine) serve(o *server.Options) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	said := &serverLog{log: e.log}
+	said := &serverLog{log: e.log, onDisk: e.disk.wakeUp}
 	s.SetLoggerV2(said, false, false, false)
 	s.Start()
-	if why := said.fatal.Load(); why != nil {
-		s.Shutdown()
-		s.WaitForShutdown()
-		return nil, fmt.Errorf("%w (in %s)", *why, o.StoreDir)
-	}
-	if o.Cluster.Port != 0 {
+	if said.fatal.Load() == nil && o.Cluster.Port != 0 {
 		routing(s)
 	}
-	if !s.ReadyForConnections(readyWithin) || s.JetStreamEnabled() != o.JetStream {
-		s.Shutdown()
-		s.WaitForShutdown()
-		return nil, fmt.Errorf("engine: %s could not be opened; the log says why", e.o.Dir)
+	if said.fatal.Load() == nil && s.ReadyForConnections(readyWithin) && s.JetStreamEnabled() == o.JetStream {
+		return s, nil
 	}
-	return s, nil
+	s.Shutdown()
+	s.WaitForShutdown()
+	if why := said.fatal.Load(); why != nil {
+		return nil, fmt.Errorf("%w (in %s)", *why, e.o.Dir)
+	}
+	return nil, fmt.Errorf("engine: %s could not be opened within %v", e.o.Dir, readyWithin)
 }
 
 func (l *link) close() {
@@ -210,7 +209,7 @@ func (e *Engine) connect(l *link) (err error) {
 	l.conn, err = nats.Connect("", nats.InProcessServer(l.server), nats.MaxReconnects(-1),
 		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { e.disconnected(l) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { e.log.Warn("engine: " + err.Error()) }))
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { e.failedAside(sub, err) }))
 	if err == nil {
 		within := readyWithin
 		if l.clustered {
@@ -222,6 +221,15 @@ func (e *Engine) connect(l *link) (err error) {
 		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
+}
+
+// failedAside takes an error that is of no call.
+func (e *Engine) failedAside(sub *nats.Subscription, err error) {
+	if sub == nil || !errors.Is(err, nats.ErrSlowConsumer) {
+		e.log.Debug("engine: " + sentence(err).Error())
+		return
+	}
+	e.log.Warn("engine: messages of other nodes are dropped, as they come faster than they are handled: " + sub.Subject[strings.LastIndexByte(sub.Subject, '.')+1:])
 }
 
 // disconnected fails what waits for an answer that can't come anymore.
