@@ -176,6 +176,9 @@ func (e *Engine) open(o *server.Options) (*link, error) {
 
 // serve starts a server.
 func (e *Engine) serve(o *server.Options) (*server.Server, error) {
+	if err := canListen(o.Cluster.Host, o.Cluster.Port); err != nil {
+		return nil, err
+	}
 	s, err := server.NewServer(o)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)

@@ -1,6 +1,28 @@
 package engine
 
-import "github.com/nats-io/nats-server/v2/server"
+import (
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// canListen says whether the port for other nodes is free, before there is a
+// server: one that is ended in the moment of its start panics.
+func canListen(host string, port int) error {
+	if port <= 0 {
+		return nil
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err == nil {
+		err = l.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("engine: this node can't listen on its address in the cluster: %w", err)
+	}
+	return nil
+}
 
 // routing opens the port for other nodes. The server does that once it accepts
 // clients, which it never does here; so its own goroutine for it waits as long

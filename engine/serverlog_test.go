@@ -109,7 +109,7 @@ func TestOperatorsLog(t *testing.T) {
 	}
 	defer taken.Close()
 	_, err = Start(ob)
-	says(t, err, "can't listen on its address", "address already in use", ob.Dir)
+	says(t, err, "can't listen on its address", "address already in use", ob.Cluster.Address)
 	if foreign.MatchString(fmt.Sprint(err)) {
 		t.Error(err)
 	}
