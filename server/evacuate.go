@@ -27,7 +27,7 @@ type Evacuation struct {
 	// available any more. Meanwhile clients may still connect.
 	Wait time.Duration
 	// Takeover is how long, after the last connection, clients are given to take
-	// their sessions over at other nodes.
+	// their sessions over at other nodes, if that isn't done before.
 	Takeover time.Duration
 	// Goal is how many clients may stay. Above 0, the node only hands some over: it
 	// ends by itself, after Takeover, and lets clients in again.
@@ -183,7 +183,7 @@ func (s *Server) evacuate(e *evacuation) {
 			empty = now
 			e.state.Store(int32(WaitingForTakeover))
 			s.log.Warn("clients have been sent to other nodes", "connected", s.broker.Connected(), "sessions", s.broker.Sessions())
-		case state != WaitingForTakeover || now.Sub(empty) < e.Takeover:
+		case state != WaitingForTakeover || now.Sub(empty) < e.Takeover && s.broker.Sessions() > 0:
 		case e.Goal > 0:
 			s.evacuation.CompareAndSwap(e, nil)
 			return

@@ -20,7 +20,7 @@ func evacuateBy(t *testing.T, by, n *Node, rate int, to ...*Node) {
 	for _, other := range to {
 		servers = append(servers, other.Listener())
 	}
-	body := fmt.Sprintf(`{"conn_evict_rate":%d,"redirect_to":%q,"wait_health_check":0,"wait_takeover":0}`, rate, strings.Join(servers, " "))
+	body := fmt.Sprintf(`{"conn_evict_rate":%d,"redirect_to":%q,"wait_health_check":0,"wait_takeover":%d}`, rate, strings.Join(servers, " "), min(20*len(to), 20))
 	if err := by.Call("POST", "/load_rebalance/"+n.Name+"/evacuation/start", body, nil); err != nil {
 		t.Fatal(err)
 	}
