@@ -7,6 +7,9 @@ import "context"
 // it has one.
 type Cluster interface {
 	Status() ClusterStatus
+	// Copied is nil when what is kept is on as many nodes as it should be, else
+	// it says what isn't.
+	Copied(ctx context.Context) error
 	// Join makes this node a member of the cluster of another, name@host, giving up
 	// what it has kept.
 	Join(ctx context.Context, node string) error
@@ -33,7 +36,7 @@ func (s *Server) clusterRoutes() []Route {
 	node := Param{Name: "node", Type: Text, Required: true, Doc: "name@host of a member, or of a node that is alone"}
 	return []Route{
 		{Method: "GET", Path: "/cluster", Versions: V4, Name: "get_cluster", Summary: "The members of the cluster, as this node sees them",
-			Returns: "{name, node, running_nodes: [string], stopped_nodes: [string], quorum: bool}", handle: s.cluster},
+			Returns: "{name, node, running_nodes: [string], stopped_nodes: [string], quorum: bool, copied: bool}", handle: s.cluster},
 		{Method: "PUT", Path: "/cluster/join", Versions: V4, Name: "join_cluster", Params: []Param{node}, Strict: true, Fails: []int{codeUnknown},
 			Summary: "Make this node a member of the cluster of another; what this one has kept is given up", handle: func(q *request) (any, error) { return nil, s.o.Cluster.Join(q.ctx, q.params.text("node")) }},
 		{Method: "PUT", Path: "/cluster/leave", Versions: V4, Name: "leave_cluster", Strict: true, Fails: []int{codeUnknown},
@@ -43,10 +46,10 @@ func (s *Server) clusterRoutes() []Route {
 	}
 }
 
-func (s *Server) cluster(*request) (any, error) {
+func (s *Server) cluster(q *request) (any, error) {
 	st := s.o.Cluster.Status()
 	return object{
-		"name": st.Name, "node": s.o.Node, "quorum": st.Quorum,
+		"name": st.Name, "node": s.o.Node, "quorum": st.Quorum, "copied": s.o.Cluster.Copied(q.ctx) == nil,
 		"running_nodes": append([]string{}, st.Running...), "stopped_nodes": append([]string{}, st.Stopped...),
 	}, nil
 }

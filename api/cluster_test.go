@@ -12,6 +12,8 @@ func (fakeCluster) Status() ClusterStatus {
 	return ClusterStatus{Name: "emqxcl", Running: []string{"dunlin@host", "dunlin@b"}, Stopped: []string{"dunlin@c"}, Quorum: true}
 }
 
+func (fakeCluster) Copied(context.Context) error { return errors.New("2 of 3 copies are complete") }
+
 func (fakeCluster) Join(_ context.Context, node string) error {
 	if node == "dunlin@nobody" {
 		return errors.New("node_down: nobody answers there")

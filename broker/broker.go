@@ -29,6 +29,9 @@ type Options struct {
 	Durable *Durable
 	// Trace hears of what happens to messages and sessions; nil: nobody does.
 	Trace *trace.Tracer
+	// Nodes are the names of all nodes of the cluster that run, for $SYS/brokers;
+	// nil: there is one.
+	Nodes func() []string
 }
 
 // Broker is one node's broker. Its methods may be called by any number of
@@ -40,6 +43,7 @@ type Broker struct {
 
 	node, version string
 	sysPrefix     string // $SYS/brokers/<node>/
+	nodes         func() []string
 	cfg           atomic.Pointer[BrokerConfig]
 	log           *slog.Logger
 	registry      *metrics.Registry
@@ -77,7 +81,7 @@ type Broker struct {
 func New(o Options) *Broker {
 	br := &Broker{
 		Hooks: o.Hooks, Retained: o.Retained, Access: o.Access,
-		node: o.Node, version: o.Version, sysPrefix: "$SYS/brokers/" + o.Node + "/",
+		node: o.Node, version: o.Version, sysPrefix: "$SYS/brokers/" + o.Node + "/", nodes: o.Nodes,
 		log: o.Log, registry: o.Metrics, trace: o.Trace,
 		stop: make(chan struct{}),
 	}

@@ -85,7 +85,11 @@ func (br *Broker) newSys() {
 }
 
 func (br *Broker) publishNode(b *Batch) {
-	br.publishSys(b, "$SYS/brokers", []byte(br.node), 0, true)
+	nodes := br.node
+	if br.nodes != nil {
+		nodes = strings.Join(br.nodes(), ",")
+	}
+	br.publishSys(b, "$SYS/brokers", []byte(nodes), 0, true)
 	br.publishSys(b, br.sysPrefix+"version", []byte(br.version), 0, true)
 	br.publishSys(b, br.sysPrefix+"sysdescr", []byte(sysDescription), 0, true)
 	var samples []metrics.Sample // all read before the first is published, for that counts as well

@@ -79,6 +79,21 @@ func TestPersistent(t *testing.T) {
 	f(0)
 }
 
+// TestSysBrokers: the list has all nodes of the cluster.
+func TestSysBrokers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(o *Options) {
+			o.Config.Broker.SysInterval = time.Minute
+			o.Nodes = func() []string { return []string{"dunlin@a", "dunlin@host"} }
+		})
+		c := r.connect("c").subscribe("$SYS/brokers", 0)
+		time.Sleep(61 * time.Second)
+		if got := c.take(); len(got) != 1 || got[0].payload != "dunlin@a,dunlin@host" {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
 func TestSysTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(o *Options) {

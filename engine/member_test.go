@@ -60,6 +60,9 @@ func TestLeave(t *testing.T) {
 		defer mu.Unlock()
 		return len(b.Members()) == 1 && len(gone) == 1 && gone[0] == "a"
 	})
+	if err := a.Copied(within(t)); err != nil {
+		t.Error("a node alone has all of its copies", err)
+	}
 	if err := b.Leave(within(t)); !errors.Is(err, errIsAlone) {
 		t.Error(err)
 	}

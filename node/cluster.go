@@ -139,6 +139,16 @@ func (c *clustering) Status() api.ClusterStatus {
 	return s
 }
 
+// Copied is the engine's.
+func (c *clustering) Copied(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, copiedWithin)
+	defer cancel()
+	return c.engine.Copied(ctx)
+}
+
+// copiedWithin bounds how long the nodes are asked what they have.
+const copiedWithin = 5 * time.Second
+
 // Join makes the node a member of the cluster of another.
 func (c *clustering) Join(ctx context.Context, node string) error {
 	if err := discovery.CheckName(node); err != nil {

@@ -57,6 +57,20 @@ func sees(t *testing.T, n *Node, running, stopped []*Config) {
 	}
 }
 
+// copied waits until what a cluster keeps is on all of its nodes.
+func copied(t *testing.T, n *Node) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		err := n.cluster.Copied(within(t))
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
 func says(t *testing.T, err error, want string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) {
@@ -84,6 +98,7 @@ func TestCluster(t *testing.T) {
 	says(t, a.cluster.ForceLeave(within(t), ca.Node.Name), "without force")
 	says(t, a.cluster.ForceLeave(within(t), "dunlin@10.0.0.1"), "node_not_in_cluster")
 
+	copied(t, a)
 	b.Stop()
 	sees(t, a, []*Config{ca}, []*Config{cb})
 	if s := a.cluster.Status(); s.Quorum {
@@ -131,6 +146,7 @@ func TestStaticDiscovery(t *testing.T) {
 	for _, n := range nodes {
 		sees(t, n, all, nil)
 	}
+	copied(t, nodes[0])
 	stop(2)
 	sees(t, nodes[0], all[:2], all[2:])
 	all[2].Node.DataDir = t.TempDir()
@@ -138,4 +154,34 @@ func TestStaticDiscovery(t *testing.T) {
 	for _, n := range nodes {
 		sees(t, n, all, nil)
 	}
+}
+
+// TestAutoclean: who is down for long is removed by the others.
+func TestAutoclean(t *testing.T) {
+	t.Parallel()
+	const env = "DUNLIN_CLUSTER__AUTOCLEAN=2s"
+	all := []*Config{member(t, env), member(t, env), member(t, env)}
+	var nodes []*Node
+	for _, c := range all {
+		n := startMember(t, c)
+		if len(nodes) > 0 {
+			if err := n.cluster.Join(within(t), all[0].Node.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		nodes = append(nodes, n)
+	}
+	for _, n := range nodes {
+		sees(t, n, all, nil)
+	}
+	copied(t, nodes[0])
+	nodes[2].Stop()
+	sees(t, nodes[0], all[:2], nil)
+	sees(t, nodes[1], all[:2], nil)
+	nodes[1].Stop()
+	sees(t, nodes[0], all[:1], all[1:2])
+	if ids := nodes[0].cluster.lost(time.Now().Add(time.Hour)); ids != nil {
+		t.Errorf("half of a cluster would remove %v", ids)
+	}
+	nodes[0].Stop()
 }

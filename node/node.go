@@ -96,7 +96,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	n.Broker = broker.New(broker.Options{
 		Node: c.Node.Name, Version: Version, Config: c.Broker, Hooks: n.Hooks, Metrics: n.Metrics,
 		Retained: retained, Access: n.Access, Trace: n.trace, Log: log,
-		Durable: durable,
+		Durable: durable, Nodes: func() []string { return n.cluster.Status().Running },
 	})
 	n.Access.OnBan(n.Broker.DisconnectBanned)
 	n.Server, err = server.New(server.Options{

@@ -33,7 +33,7 @@ func clusterVerbs(where *place) *cobra.Command {
 			return r.reshape("DELETE", "/cluster/"+escape(args[0]), nil, "Remove the node from cluster successfully.", "Failed to remove the node from cluster: ", args[0])
 		}},
 		evacuateVerb(),
-		verb{use: "status", short: "List the nodes that run and those that don't", run: func(r *remote, _ []string) error { return r.clusterStatus() }})
+		verb{use: "status", short: "List the nodes that run and those that don't", run: func(r *remote, _ []string) error { return r.clusterStatus(true) }})
 }
 
 // reshape changes the cluster, and shows what has become of it.
@@ -47,7 +47,7 @@ func (r *remote) reshape(method, path string, body any, done, failed, node strin
 		return err
 	}
 	r.printf("%s\n", done)
-	return r.clusterStatus()
+	return r.clusterStatus(false) // a moment after a change there are fewer copies always
 }
 
 // reason is why the cluster is not changed: EMQ X's word, if it has one, and
@@ -66,12 +66,14 @@ func reason(text, node string) string {
 	return text
 }
 
-// clusterStatus prints the nodes in EMQ X 4's words.
-func (r *remote) clusterStatus() error {
+// clusterStatus prints the nodes in EMQ X 4's words, and if it is asked for,
+// whether one may be stopped.
+func (r *remote) clusterStatus(copies bool) error {
 	var now struct {
 		Running []string `json:"running_nodes"`
 		Stopped []string `json:"stopped_nodes"`
 		Quorum  bool
+		Copied  *bool // brokers before had no such word
 	}
 	if err := r.get("/cluster", &now); err != nil {
 		return err
@@ -83,7 +85,10 @@ func (r *remote) clusterStatus() error {
 		return "'" + strings.Join(names, "','") + "'"
 	}
 	r.printf("Cluster status: #{running_nodes => [%s],stopped_nodes => [%s]}\n", atoms(now.Running), atoms(now.Stopped))
-	if !now.Quorum {
+	switch {
+	case now.Quorum && copies && now.Copied != nil && !*now.Copied && len(now.Stopped) == 0:
+		r.printf("WARNING: what is kept is not on as many nodes yet as it should be: stop none of them before it is\n")
+	case !now.Quorum:
 		r.printf("WARNING: too few nodes can be reached: what has to be kept is refused until they are there again, or removed by force-leave\n")
 	}
 	return nil
