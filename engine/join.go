@@ -47,7 +47,7 @@ func (e *Engine) Join(ctx context.Context, door string) error {
 	if err != nil {
 		return err
 	}
-	return e.reshape(func() error {
+	return e.reshape(false, func() error {
 		err := e.stand(func(st *standing) { st.ID, st.Member, st.Members = self.ID, true, v.Members })
 		if err == nil {
 			err = errors.Join(os.RemoveAll(filepath.Join(e.o.Dir, clusterDir)), os.RemoveAll(filepath.Join(e.o.Dir, storeDir)))
@@ -59,22 +59,31 @@ func (e *Engine) Join(ctx context.Context, door string) error {
 	})
 }
 
+// remember has all who follow note what they were told.
+func (e *Engine) remember(streams []*stream) (err error) {
+	for _, s := range streams {
+		err = errors.Join(err, s.remember())
+	}
+	return err
+}
+
 // reshape gives up the data of the node and goes on with what change makes of
-// it. changes is held.
-func (e *Engine) reshape(change func() error) error {
+// it. changes is held. One that was removed goes on whatever can't be read: nobody
+// may have to answer it anymore.
+func (e *Engine) reshape(removed bool, change func() error) error {
 	streams := e.all()
 	for _, s := range streams {
 		s.writer.hold()
 	}
-	var err error
-	for _, s := range streams {
-		err = errors.Join(err, s.remember())
-	}
-	if err != nil { // who follows would not learn what is gone
+	err := e.remember(streams)
+	if err != nil && !removed { // who follows would not learn what is gone
 		for _, s := range streams {
 			err = errors.Join(err, s.writer.release())
 		}
 		return err
+	}
+	if err != nil {
+		e.log.Warn("engine: what came last before this node was removed may not be told as gone", "err", err)
 	}
 	e.peers.end()
 	err = e.help(false)
@@ -94,7 +103,7 @@ func (e *Engine) reshape(change func() error) error {
 
 // alone wipes the node and lets it go on without data and without others.
 func (e *Engine) alone() error {
-	return e.reshape(func() error {
+	return e.reshape(true, func() error {
 		err := e.stand(func(st *standing) { st.ID, st.Member, st.Members = rand.Text()[:16], false, nil })
 		if err == nil {
 			err = errors.Join(os.RemoveAll(filepath.Join(e.o.Dir, clusterDir)), os.RemoveAll(filepath.Join(e.o.Dir, storeDir)))
@@ -125,6 +134,10 @@ func (e *Engine) Leave(ctx context.Context) error {
 	}
 	if !e.quorate() {
 		return ErrNoQuorum
+	}
+	// While this node has copies: without any, the others may not answer it.
+	if err := e.remember(e.all()); err != nil {
+		return err
 	}
 	id := c.id()
 	if err := e.evict(ctx, id); err != nil {
