@@ -1,6 +1,9 @@
 package broker
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Claims sees to it that a client id has one owner among all nodes: the one whose
 // client connected last.
@@ -38,15 +41,17 @@ type claim struct {
 	state  atomic.Uint32
 }
 
-// The states of a claim. Whoever leaves claimAsked first sees to what follows.
+// The states of a claim. Whoever leaves claimAsked or claimGranted first sees to
+// what follows.
 const (
-	claimAsked uint32 = iota
+	claimAsked   uint32 = iota
+	claimGranted        // the session is being looked for in the maps
 	claimAnswered
 	claimGivenUp
 )
 
-// Claim asks the other nodes for o's client id, which has to be done before Open.
-// True: that takes a while, and done is called once, later, on another goroutine,
+// Claim asks the other nodes for o's client id, and the maps for a session that
+// none of them has, which has to be done before Open. True: that takes a while, and done is called once, later, on another goroutine,
 // with locks held: it must not call the broker. Then either Open or Release is
 // called; Release also before.
 func (br *Broker) Claim(o *Opening, done func()) bool {
@@ -56,28 +61,53 @@ func (br *Broker) Claim(o *Opening, done func()) bool {
 		return false
 	}
 	k := &claim{claims: c.Claims, id: o.Ask.Client.ClientID}
-	switch c.Claims.Claim(k.id, o.Ask.CleanStart, func(outbid bool) { k.answer(outbid, done) }) {
+	began := time.Now()
+	o.claim = k // which may be answered before the call is over
+	switch c.Claims.Claim(k.id, o.Ask.CleanStart, func(outbid bool) { br.claimed(o, k, outbid, time.Since(began), done) }) {
 	case ClaimAsked:
-		o.claim = k
 		return true
 	case ClaimHere:
 		k.here = true
-		o.claim = k
+		return false
+	default:
+		o.claim = nil
+		return br.recall(o, 0, done)
 	}
-	return false
 }
 
 // Clustered reports whether there may be other nodes, so that Claim has to be
 // called.
 func (br *Broker) Clustered() bool { return br.cluster.Load() != nil }
 
-func (k *claim) answer(outbid bool, done func()) {
+// claimed takes the answer to a claim. It is called with locks held.
+func (br *Broker) claimed(o *Opening, k *claim, outbid bool, waited time.Duration, done func()) {
 	k.outbid = outbid
+	next := claimGranted
+	if outbid {
+		next = claimAnswered
+	}
 	switch {
-	case k.state.CompareAndSwap(claimAsked, claimAnswered):
+	case !k.state.CompareAndSwap(claimAsked, next):
+		if !outbid {
+			go k.claims.Opened(k.id) // which is locked now
+		}
+	case outbid:
 		done()
-	case !outbid:
-		go k.claims.Opened(k.id) // which is locked now
+	case !br.recall(o, waited, func() { k.recalled(done) }):
+		if k.state.CompareAndSwap(claimGranted, claimAnswered) {
+			done()
+		} else {
+			go k.claims.Opened(k.id)
+		}
+	}
+}
+
+// recalled goes on when the session has been looked for in the maps.
+func (k *claim) recalled(done func()) {
+	if k.state.CompareAndSwap(claimGranted, claimAnswered) {
+		done()
+	} else {
+		k.claims.Opened(k.id)
 	}
 }
 
@@ -88,7 +118,7 @@ func (o *Opening) Outbid() bool { return o.claim != nil && o.claim.outbid }
 // Release gives a claim up, as its connection has gone before Open.
 func (o *Opening) Release() {
 	k := o.claim
-	if k == nil || k.here || k.state.CompareAndSwap(claimAsked, claimGivenUp) {
+	if k == nil || k.here || k.state.CompareAndSwap(claimAsked, claimGivenUp) || k.state.CompareAndSwap(claimGranted, claimGivenUp) {
 		return
 	}
 	o.opened()

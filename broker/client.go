@@ -70,7 +70,7 @@ type status struct{ bits atomic.Uint32 }
 const (
 	isOnline  uint32 = 1 << iota // it has a connection
 	isDurable                    // its session reads the log
-	isGone                       // its session is on another node, see departed
+	isGone                       // its session is on another node
 )
 
 func (s *status) has(bit uint32) bool { return s.bits.Load()&bit != 0 }

@@ -82,6 +82,10 @@ func (br *Broker) SetCluster(c *Cluster) {
 		cl.mu.Unlock()
 	}
 	br.groups.tellAll()
+	if d := br.durable; d != nil { // who has taken sessions meanwhile didn't ask this node
+		d.look()
+		d.gate.check(d)
+	}
 }
 
 // routes is whom to tell of a change of the client's subscriptions; nil: nobody.

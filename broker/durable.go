@@ -45,6 +45,9 @@ type Durable struct {
 	// Zone is the zone of a name, or what holds without one: for clients that
 	// have no connection yet.
 	Zone func(name string) *Zone
+	// Members are the nodes that share all this, by age, and which of them this is;
+	// nil: there are no others. It is asked again after MembersChanged.
+	Members func() (self string, all []Member)
 }
 
 // durability is what the broker has beside its sessions in memory: the log of
@@ -65,13 +68,23 @@ type durability struct {
 	shards   []*shard
 	feeder   feeder
 
+	members   func() (self string, all []Member)
+	looking   sync.Mutex // held while nodes changes
+	nodes     atomic.Pointer[membership]
+	wentAt    atomic.Int64 // when another node was last missed, nanoseconds
+	settledAt atomic.Int64 // when a mark was written last that came back
+	settling  settling
+	gate      gate
+	recalls   chan struct{} // has as many as are under way
+
 	durables atomic.Int64             // durable ones
 	pending  atomic.Int64             // bytes that are being appended or wait for their turn
 	inflight [topicSlots]atomic.Int32 // of these, messages by the hash of their topic
 	seed     maphash.Seed             //
 	stop     context.CancelFunc       // ends reads
 	ctx      context.Context          //
-	done     sync.WaitGroup           // shards and the feeder's workers
+	ending   sync.Mutex               // held while goroutines begin, and while their end begins
+	done     sync.WaitGroup           // all goroutines
 }
 
 const (
@@ -88,6 +101,10 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	log := o.Messages
 	d := &durability{br: br, log: log, states: o.States, sessions: o.Sessions, zone: o.Zone, delayed: o.Delayed, anyway: cfg.Unavailable == "memory", records: durable.NewKeeper(o.Sessions, maxPending), seed: maphash.MakeSeed()}
 	d.ctx, d.stop = context.WithCancel(context.Background())
+	d.members, d.recalls = o.Members, make(chan struct{}, recallers)
+	d.gate.wake = make(chan struct{}, 1)
+	d.gate.open.Store(true)
+	d.look()
 	d.feeder.d, d.remains.d = d, d
 	d.feeder.ready = make(chan struct{}, 1)
 	for n := range log.Shards() {
@@ -112,11 +129,9 @@ func (d *durability) close() {
 	}
 	d.settle()
 	d.log.OnGrowth(nil)
+	d.ending.Lock()
 	d.stop()
-	for _, s := range d.shards { // from now on nobody begins to read
-		s.mu.Lock()
-		s.mu.Unlock() //nolint:staticcheck // who held it has begun
-	}
+	d.ending.Unlock()
 	d.done.Wait()
 }
 
@@ -126,6 +141,17 @@ func (d *durability) settle() {
 	for end := time.Now().Add(closeTime); d.busy.Load() > 0 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// begin starts a goroutine that close waits for. False: it is too late for that.
+func (d *durability) begin(f func()) bool {
+	d.ending.Lock()
+	defer d.ending.Unlock()
+	if d.ctx.Err() != nil {
+		return false
+	}
+	d.done.Go(f)
+	return true
 }
 
 // LogBusy reports whether so much is on its way to the log that publishers

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +24,8 @@ type keeper struct {
 	batch *Batch
 	rnd   *rand.Rand
 	now   *peer
-	roams []*rig // brokers between which it moves; nil: it stays
+	roams []*rig       // brokers between which it moves; nil: it stays
+	dead  *atomic.Bool // its broker: nothing comes from it then; nil: it lives for ever
 
 	mu    sync.Mutex
 	todo  []sent   // to be acknowledged
@@ -45,6 +47,18 @@ func (k *keeper) connect() {
 		k.todo, k.rels = nil, nil
 		o.Conn = conn
 		conn.onSend, conn.onAck = k.got, k.released // nothing of an older connection counts from here on
+		if dead := k.dead; dead != nil {
+			conn.onSend = func(s sent) {
+				if !dead.Load() {
+					k.got(s)
+				}
+			}
+			conn.onAck = func(kind mqtt.Type, id uint16) {
+				if !dead.Load() {
+					k.released(kind, id)
+				}
+			}
+		}
 	})
 	k.now.fakeConn = conn
 	if !k.now.present {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/engine"
+	"github.com/dunlin-mq/dunlin/hook"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -23,6 +25,8 @@ type fakeCluster struct {
 
 	mu    sync.Mutex
 	nodes []*fakeNode
+
+	claims sync.RWMutex // held by who asks for a session, and alone while a node restores some
 }
 
 func (c *fakeCluster) all() []*fakeNode {
@@ -35,7 +39,9 @@ func (c *fakeCluster) all() []*fakeNode {
 type fakeNode struct {
 	*fakeLog
 	cluster *fakeCluster
+	id      string
 	rig     *rig
+	dead    atomic.Bool
 	inbox   chan func(*Batch) // what comes from other nodes
 	coming  atomic.Int32      // how much of that isn't done
 	cut     atomic.Bool
@@ -57,18 +63,22 @@ func newFakeCluster(t testing.TB, nodes, shards int) *fakeCluster {
 }
 
 // start adds a broker.
-func (c *fakeCluster) start(set ...func(*Options)) *fakeNode {
-	n := &fakeNode{fakeLog: c.log, cluster: c, has: make([]atomic.Uint64, len(c.log.shards)), inbox: make(chan func(*Batch), 1<<16)}
+func (c *fakeCluster) start() *fakeNode { return c.startAs(string(rune('a' + len(c.all())))) }
+
+// startAs adds a broker. What a dead one of the same id wanted stays until forget.
+func (c *fakeCluster) startAs(id string) *fakeNode {
+	n := &fakeNode{fakeLog: c.log, cluster: c, id: id, has: make([]atomic.Uint64, len(c.log.shards)), inbox: make(chan func(*Batch), 1<<16)}
 	n.arrive()
-	n.rig = newRig(c.TB, append(set, func(o *Options) {
-		o.Node = string(rune('a' + len(c.all())))
-		o.Durable = &Durable{Messages: n, Sessions: fakeCopy{c.sessions, n}, States: fakeCopy{c.states, n}}
-	})...)
+	n.rig = newRig(c.TB, func(o *Options) {
+		o.Node = n.id
+		o.Durable = &Durable{Messages: n, Sessions: newFakeCopy(c.sessions, n), States: newFakeCopy(c.states, n), Members: n.members}
+	})
 	n.rig.durable.zone = func(string) *Zone { return n.rig.zone }
 	n.rig.SetCluster(&Cluster{Routes: n, Peers: n, Claims: n, Zone: func(string) *Zone { return n.rig.zone }})
 	c.mu.Lock()
 	c.nodes = append(slices.Clone(c.nodes), n)
 	c.mu.Unlock()
+	c.changed()
 	stop := make(chan struct{})
 	var over sync.WaitGroup
 	over.Go(func() {
@@ -108,7 +118,7 @@ func (*fakeNode) Dispatch(*Batch, *mqtt.Message, GroupKey, int, int) bool { retu
 // Forward takes m to the others at once, if this node is not cut off.
 func (n *fakeNode) Forward(_ *Batch, m *mqtt.Message, _ []GroupKey) (to int) {
 	for _, o := range n.cluster.all() {
-		if o == n || o.cut.Load() || n.cut.Load() || len(o.rig.index.Match(m.Topic, nil)) == 0 {
+		if o == n || o.dead.Load() || o.cut.Load() || n.cut.Load() || len(o.rig.index.Match(m.Topic, nil)) == 0 {
 			continue
 		}
 		to++
@@ -130,6 +140,65 @@ func (n *fakeNode) Wanted(_ *Batch, name string) (anybody, inLog bool) {
 		}
 	}
 	return anybody, inLog
+}
+
+// members are all nodes of the cluster as this one sees them.
+func (n *fakeNode) members() (self string, all []Member) {
+	nodes := n.cluster.all()
+	for i, o := range nodes {
+		if slices.ContainsFunc(nodes[i+1:], func(later *fakeNode) bool { return later.id == o.id }) {
+			continue
+		}
+		all = append(all, Member{o.id, o == n || !o.dead.Load() && !o.cut.Load() && !n.cut.Load()})
+	}
+	return n.id, all
+}
+
+// changed tells the nodes that others have come or gone.
+func (c *fakeCluster) changed() {
+	for _, n := range c.all() {
+		n.rig.MembersChanged()
+	}
+}
+
+// kill ends a broker, which saves nothing any more.
+func (c *fakeCluster) kill(n *fakeNode) {
+	n.dead.Store(true)
+	n.cut.Store(true)
+	c.changed()
+}
+
+// forget takes a dead broker out for good.
+func (c *fakeCluster) forget(n *fakeNode) {
+	c.mu.Lock()
+	c.nodes = slices.DeleteFunc(slices.Clone(c.nodes), func(o *fakeNode) bool { return o == n })
+	c.mu.Unlock()
+	c.changed()
+}
+
+// split cuts a node off, or heals that.
+func (c *fakeCluster) split(n *fakeNode, off bool) {
+	n.cut.Store(off)
+	c.changed()
+}
+
+// open is rig.connect for a client that may have its session on another node.
+// nil: it can't be had now.
+func (n *fakeNode) open(id string, with ...how) *peer { return n.openIn(n.rig.batch, id, with...) }
+
+func (n *fakeNode) openIn(b *Batch, id string, with ...how) *peer {
+	o := &Opening{Zone: n.rig.zone, Ask: &hook.ConnInfo{Client: &hook.ClientInfo{ClientID: id}}}
+	for _, f := range with {
+		f(o)
+	}
+	over := make(chan struct{})
+	if n.rig.recall(o, 0, func() { close(over) }) {
+		<-over
+	}
+	if o.Unavailable() != nil {
+		return nil
+	}
+	return n.rig.connectIn(b, id, with...)
 }
 
 func (n *fakeNode) OnGrowth(f func(shard int)) {
@@ -198,13 +267,40 @@ func (n *fakeNode) Bounds(shard int) (first, last uint64) {
 	return first, last
 }
 
-// fakeCopy is a map as one broker of the cluster has it.
+// fakeCopy is a map as one broker of the cluster has it: what was kept comes
+// there later.
 type fakeCopy struct {
 	*fakeMap
 	node *fakeNode
+	mu   sync.Mutex
+	has  map[string][]byte
+	next int // change that comes next
 }
 
-func (m fakeCopy) PutLater(key string, value []byte, done func(error)) {
+func newFakeCopy(m *fakeMap, n *fakeNode) *fakeCopy {
+	c := &fakeCopy{fakeMap: m, node: n, has: make(map[string][]byte)}
+	c.arrive()
+	return c
+}
+
+func (m *fakeCopy) arrive() {
+	if m.node.cut.Load() {
+		return
+	}
+	m.fakeMap.mu.Lock()
+	defer m.fakeMap.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for ; m.next < len(m.history); m.next++ {
+		if ch := m.history[m.next]; ch.value == nil {
+			delete(m.has, ch.key)
+		} else {
+			m.has[ch.key] = ch.value
+		}
+	}
+}
+
+func (m *fakeCopy) PutLater(key string, value []byte, done func(error)) {
 	if m.node.cut.Load() {
 		go done(engine.ErrNoQuorum)
 		return
@@ -212,12 +308,34 @@ func (m fakeCopy) PutLater(key string, value []byte, done func(error)) {
 	m.fakeMap.PutLater(key, value, done)
 }
 
-func (m fakeCopy) DeleteLater(key string, done func(error)) {
+func (m *fakeCopy) DeleteLater(key string, done func(error)) {
 	if m.node.cut.Load() {
 		go done(engine.ErrNoQuorum)
 		return
 	}
 	m.fakeMap.DeleteLater(key, done)
+}
+
+func (m *fakeCopy) Get(key string) (value []byte, ok bool, err error) {
+	if rand.IntN(3) == 0 && !m.node.slow.Load() {
+		m.arrive()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	value, ok = m.has[key]
+	return value, ok, nil
+}
+
+func (m *fakeCopy) Each(f func(key string, value []byte) error) error {
+	m.mu.Lock()
+	all := maps.Clone(m.has)
+	m.mu.Unlock()
+	for key, value := range all {
+		if err := f(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // quiet waits until all brokers have given their sessions what the log has.
@@ -226,6 +344,9 @@ func (c *fakeCluster) quiet() {
 	for range 10_000 {
 		rest := true
 		for _, n := range c.all() {
+			if n.dead.Load() {
+				continue
+			}
 			for _, s := range n.rig.durable.shards {
 				n.arrive()
 				_, last := n.Bounds(s.number)
@@ -233,7 +354,7 @@ func (c *fakeCluster) quiet() {
 					n.tell(s.number)
 				}
 			}
-			rest = rest && n.rig.atRest() && n.coming.Load() == 0
+			rest = rest && n.rig.atRest() && (n.cut.Load() || n.rig.durable.gate.open.Load()) && n.coming.Load() == 0
 		}
 		if rest {
 			return
@@ -246,6 +367,8 @@ func (c *fakeCluster) quiet() {
 func (c *fakeCluster) balance() {
 	c.Helper()
 	for _, n := range c.all() {
-		n.rig.balances()
+		if !n.dead.Load() {
+			n.rig.balances()
+		}
 	}
 }

@@ -220,16 +220,31 @@ type fakeMap struct {
 	all map[string][]byte
 	n   int // changes
 	m   int // with those that failed
+
+	history []mapChange
+}
+
+// mapChange is one of a fakeMap; value nil: the key is deleted.
+type mapChange struct {
+	key   string
+	value []byte
 }
 
 func newFakeMap(l *fakeLog) *fakeMap { return &fakeMap{log: l, all: make(map[string][]byte)} }
 
 func (m *fakeMap) PutLater(key string, value []byte, done func(error)) {
-	m.change(done, func() { m.all[key] = slices.Clone(value) })
+	value = append([]byte{}, value...)
+	m.change(done, func() {
+		m.all[key] = value
+		m.history = append(m.history, mapChange{key, value})
+	})
 }
 
 func (m *fakeMap) DeleteLater(key string, done func(error)) {
-	m.change(done, func() { delete(m.all, key) })
+	m.change(done, func() {
+		delete(m.all, key)
+		m.history = append(m.history, mapChange{key, nil})
+	})
 }
 
 func (m *fakeMap) change(done func(error), do func()) {

@@ -26,12 +26,8 @@ const (
 func (s *shard) catchUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.d.ctx.Err() != nil {
-		return
-	}
 	if s.more = true; !s.reading {
-		s.reading = true
-		s.d.done.Go(s.read)
+		s.reading = s.d.begin(s.read)
 	}
 }
 
@@ -147,5 +143,6 @@ func (s *shard) pass(b *Batch, e *engine.Entry) {
 		routes[i] = nil
 	}
 	b.forget()
+	b.closeEntry()
 	b.routes = routes[:0]
 }

@@ -30,5 +30,5 @@ func (t *throttle) warn(log *slog.Logger, now int64, text string, args ...any) {
 
 // throttles are the broker's, one for each kind of line.
 type throttles struct {
-	badDelay, delayedFull, delayedUnkept, notRetained, willDenied, badAutoSubscribe, notKept, notRead, notSaved, notRecorded, notOpened, notDeleted throttle
+	badDelay, delayedFull, delayedUnkept, notRetained, willDenied, badAutoSubscribe, notKept, notRead, notSaved, notRecorded, notOpened, notDeleted, notSettled throttle
 }

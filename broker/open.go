@@ -20,7 +20,8 @@ type Opening struct {
 	// connection: it sends the CONNACK. It must not call the broker.
 	Accept func(c *Client, present bool)
 
-	claim *claim // nil: no other node was asked
+	claim       *claim // nil: no other node was asked
+	unavailable error  // why the session can't be had now
 }
 
 // Open gives a CONNECT its session: a new one, or the one of an earlier

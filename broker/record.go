@@ -16,6 +16,7 @@ type records struct {
 	chunks int    // of the subscriptions, see durable.Chunks
 	layout uint32 // of the chunks
 	unkept error  // why the last one could not be kept: all are due again
+	kept   uint64 // the epoch in the last one that was kept
 	known  bool   // the client may rely on the session: it was kept once, or was there before it became durable
 
 	last    uint64              // number of the change made last
@@ -67,7 +68,14 @@ func (c *Client) keepAll(chunks int) {
 	}
 	c.keepHead()
 	for i := range old {
-		d.records.Delete(durable.ChunkKey(c.info.ClientID, layout, i), d.strayed)
+		key := durable.ChunkKey(c.info.ClientID, layout, i)
+		d.gate.pass(func(err error) {
+			if err != nil || c.status.has(isGone) {
+				d.strayed(err)
+			} else {
+				d.records.Delete(key, d.strayed)
+			}
+		})
 	}
 }
 
@@ -86,7 +94,7 @@ func (c *Client) keepChunk(chunk int) {
 func (c *Client) keepHead() {
 	r := c.more.reader
 	s := c.head()
-	s.Epoch, s.Chunks, s.Layout = r.epoch, r.chunks, r.layout
+	s.Node, s.Epoch, s.Chunks, s.Layout = c.broker.durable.self(), r.epoch, r.chunks, r.layout
 	if r.chunks == 0 {
 		for sub := range c.sess.Subscriptions() {
 			s.Subscriptions = append(s.Subscriptions, r.written(sub))
@@ -101,7 +109,7 @@ func (c *Client) head() *durable.Session {
 	i := c.info
 	s := &durable.Session{
 		ClientID: i.ClientID,
-		Created:  c.sess.Created(), OfflineAt: c.sess.OfflineAt(), ExpiryInterval: c.sess.ExpiryInterval(), Node: c.broker.node,
+		Created:  c.sess.Created(), OfflineAt: c.sess.OfflineAt(), ExpiryInterval: c.sess.ExpiryInterval(),
 		Username: i.Username, Mountpoint: i.Mountpoint, Peer: i.Peer, Expires: i.Expires, Version: i.Version,
 		Bridge: i.Bridge, Superuser: i.Superuser, Anonymous: i.Anonymous,
 		ConnectedAt: c.connectedAt, KeepAlive: c.keepAlive, ReceiveMaximum: c.receiveMax, CleanStart: c.cleanStart,
@@ -130,11 +138,21 @@ func (c *Client) put(key string, value []byte) {
 		r.open = make(map[uint64]struct{})
 	}
 	r.open[r.last] = struct{}{}
-	done := &recorded{c: c, change: r.last}
+	done := &recorded{c: c, change: r.last, epoch: r.epoch}
 	d.busy.Add(1)
-	d.records.Put(key, value, func(err error) {
+	over := func(err error) {
 		done.err = err
 		d.shardOf(c).add(done)
+	}
+	d.gate.pass(func(err error) {
+		switch {
+		case err != nil:
+			over(err)
+		case c.status.has(isGone):
+			over(errTaken)
+		default:
+			d.records.Put(key, value, over)
+		}
 	})
 }
 
@@ -142,6 +160,7 @@ func (c *Client) put(key string, value []byte) {
 type recorded struct {
 	c      *Client
 	change uint64
+	epoch  uint64
 	err    error
 }
 
@@ -173,7 +192,7 @@ func (r *reader) recorded(k *recorded) (over []recordWaiter) {
 	if k.err != nil {
 		r.unkept = k.err
 	} else {
-		r.known = true
+		r.known, r.kept = true, max(r.kept, k.epoch)
 	}
 	oldest := r.last + 1
 	for n := range r.open {

@@ -33,14 +33,18 @@ const atOnce = 256
 // forget deletes all that is kept of the session. The client is entered.
 func (c *Client) forget() {
 	r, d := c.more.reader, c.broker.durable
-	m := &remnant{id: c.info.ClientID, chunks: r.chunks, layout: r.layout, known: r.known}
-	d.remains.mu.Lock()
-	if d.remains.all == nil {
-		d.remains.all = make(map[string]*remnant)
+	d.remains.begin(&remnant{id: c.info.ClientID, chunks: r.chunks, layout: r.layout, known: r.known})
+}
+
+// begin deletes what is left of a session.
+func (rs *remains) begin(m *remnant) {
+	rs.mu.Lock()
+	if rs.all == nil {
+		rs.all = make(map[string]*remnant)
 	}
-	d.remains.all[m.id] = m
-	d.remains.mu.Unlock()
-	d.remains.remove(m)
+	rs.all[m.id] = m
+	rs.mu.Unlock()
+	rs.remove(m)
 }
 
 // remove begins the deletion of what is left of a session.
@@ -49,11 +53,19 @@ func (rs *remains) remove(m *remnant) {
 	m.open, m.failed = m.chunks+2, false
 	rs.mu.Unlock()
 	done := func(err error) { rs.removed(m, err) }
-	for i := range m.chunks {
-		rs.d.records.Delete(durable.ChunkKey(m.id, m.layout, i), done)
-	}
-	rs.d.records.Delete(durable.SessionKey(m.id), done)
-	rs.d.states.DeleteLater(m.id, done)
+	rs.d.gate.pass(func(err error) {
+		if err != nil {
+			for range m.chunks + 2 {
+				done(err)
+			}
+			return
+		}
+		for i := range m.chunks {
+			rs.d.records.Delete(durable.ChunkKey(m.id, m.layout, i), done)
+		}
+		rs.d.records.Delete(durable.SessionKey(m.id), done)
+		rs.d.states.DeleteLater(m.id, done)
+	})
 }
 
 // removed is the end of one deletion.

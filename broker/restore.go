@@ -24,7 +24,8 @@ type Restored struct {
 
 // Restore brings the durable sessions of the last run back, as those of clients
 // that are away: with their subscriptions, their expiry and their wills. It is
-// called once, before anybody connects or publishes. Records that can't be read
+// called once, before anybody connects or publishes. Sessions of other nodes are
+// left to them. Records that can't be read
 // are told to the log and left as they are. The error says why nothing could be
 // read.
 func (br *Broker) Restore() (Restored, error) {
@@ -36,16 +37,22 @@ func (br *Broker) Restore() (Restored, error) {
 	b := br.NewBatch()
 	defer b.End()
 	back := false
+	if err := d.settled(); err != nil {
+		return found, err
+	}
 	var changed []*Client // written when all is read: what is written meanwhile could be read as well
 	err := durable.Load(d.sessions.Each, durable.Loading{
 		Found: func(s *durable.Session) error {
+			if !d.mine(s) {
+				return nil
+			}
 			c, err := br.restore(b, s)
 			if err != nil {
 				found.Damaged++
 				br.log.Error("a session of the last run can't be restored", "client", s.ClientID, "err", err)
 				return nil
 			}
-			if pulled := c.more.reader.pulled; s.OfflineAt == 0 || pulled {
+			if pulled := c.more.reader.pulled; s.OfflineAt == 0 || pulled || s.Node != d.self() {
 				back = back || pulled
 				changed = append(changed, c)
 			}
@@ -80,7 +87,7 @@ func (br *Broker) restore(b *Batch, s *durable.Session) (*Client, error) {
 	c.sess.SetExpiryInterval(s.ExpiryInterval)
 	c.cleanStart = s.CleanStart
 	r := &reader{places: make([]place, len(br.durable.shards)), epoch: s.Epoch}
-	r.chunks, r.layout, r.known = s.Chunks, s.Layout, true
+	r.chunks, r.layout, r.kept, r.known = s.Chunks, s.Layout, s.Epoch, true
 	c.extra().reader = r
 	c.sess.SetDurable(true)
 	routes, err := c.resubscribe(s.Subscriptions)
@@ -182,10 +189,14 @@ func (c *Client) loadState(b *Batch) error {
 			return err
 		}
 	}
-	for i := range r.places { // a log that has lost its end, with the machine's power, begins again before
-		_, last := d.log.Bounds(i)
+	for i := range r.places {
+		r.places[i].next = max(c.sess.Read(i), 1)
+		if d.several() { // what isn't here yet will come
+			continue
+		}
+		_, last := d.log.Bounds(i) // a log that has lost its end, with the machine's power, begins again before
 		r.pulled = r.pulled || c.sess.Read(i) > last+1
-		r.places[i].next = min(max(c.sess.Read(i), 1), last+1)
+		r.places[i].next = min(r.places[i].next, last+1)
 		for _, since := range r.since {
 			r.pulled = r.pulled || since[i] > last+1
 			since[i] = min(since[i], last+1)
@@ -212,14 +223,14 @@ func (c *Client) pending(d *durability) (map[mqtt.At]*mqtt.Message, error) {
 		if at.Shard >= len(d.shards) {
 			continue
 		}
-		entries, _, err := d.log.Read(d.ctx, at.Shard, at.Seq, nil, 1)
+		e, there, err := d.readAt(d.ctx, at.Shard, at.Seq)
 		if err != nil {
 			return nil, err
 		}
-		if len(entries) == 0 || entries[0].Seq != at.Seq {
+		if !there {
 			continue // retention has deleted it
 		}
-		m, err := durable.ParseMessage(at, entries[0].Topic, entries[0].Record)
+		m, err := durable.ParseMessage(at, e.Topic, e.Record)
 		if err != nil {
 			return nil, err
 		}
@@ -254,8 +265,8 @@ func (d *durability) has(client string, f session.Flow) (bool, error) {
 	if f.From.Shard >= len(d.shards) {
 		return false, nil
 	}
-	_, last := d.log.Bounds(f.From.Shard)
-	for from := max(f.From.Seq, 1); from <= last; {
+	last, err := d.settledLog(f.From.Shard)
+	for from := max(f.From.Seq, 1); err == nil && from <= last; {
 		entries, next, err := d.log.Read(d.ctx, f.From.Shard, from, nil, chunkMost)
 		if err != nil {
 			return false, err
@@ -271,7 +282,7 @@ func (d *durability) has(client string, f session.Flow) (bool, error) {
 		}
 		from = next
 	}
-	return false, nil
+	return false, err
 }
 
 func originOf(f session.Flow) durable.Origin { return durable.Origin{PacketID: f.ID, Flow: f.Num} }

@@ -1,6 +1,9 @@
 package broker
 
 import (
+	"errors"
+
+	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/session"
 )
 
@@ -39,7 +42,18 @@ func (c *Client) save() {
 	record, mark := c.sess.Save(nil)
 	d := c.broker.durable
 	d.busy.Add(1)
-	d.states.PutLater(c.info.ClientID, record, func(err error) { d.shardOf(c).add(&saved{c, mark, err}) })
+	over := func(err error) { d.shardOf(c).add(&saved{c, mark, err}) }
+	id := c.info.ClientID
+	d.gate.pass(func(err error) {
+		switch {
+		case err != nil:
+			over(err)
+		case c.status.has(isGone):
+			over(errTaken)
+		default:
+			d.states.PutLater(id, record, over)
+		}
+	})
 }
 
 // closeEntry is for the end of a dispatch: who has got all copies of a message
@@ -100,6 +114,9 @@ func (c *Client) saveAgain(now int64) {
 // well notes how the writing of a record has ended.
 func (d *durability) well(err error, now int64) {
 	if err != nil {
+		if errors.Is(err, engine.ErrNoQuorum) && d.gate.open.Load() {
+			d.gate.check(d)
+		}
 		d.failedAt.Store(now)
 	} else if d.failedAt.Load() != 0 {
 		d.failedAt.Store(0)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"iter"
+	"strings"
 )
 
 // A session's subscriptions are in its own record while they are few, so that
@@ -72,6 +73,15 @@ func ChunkKey(clientID string, layout uint32, chunk int) string {
 	key = binary.AppendUvarint(key, uint64(chunk))
 	return string(append(key, clientID...))
 }
+
+// MarkKey is the key of a mark of a node, in the map of sessions or in that of
+// states: no session has it.
+func MarkKey(node string) string { return markPrefix + node }
+
+const markPrefix = "\x00" // which no client id begins with [MQTT-1.5.4-2]
+
+// IsMark reports whether a key is that of a mark.
+func IsMark(key string) bool { return strings.HasPrefix(key, markPrefix) }
 
 // ParseKey takes a key of the map of sessions apart; false: it is none.
 func ParseKey(key string) (k Key, ok bool) {

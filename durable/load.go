@@ -31,6 +31,9 @@ func Load(each func(func(key string, value []byte) error) error, to Loading) err
 	var chunks []chunk
 	err := each(func(key string, value []byte) error {
 		k, ok := ParseKey(key)
+		if IsMark(key) {
+			return nil
+		}
 		if !ok {
 			to.Damaged(key, errors.New("the key is none of a session"))
 			return nil

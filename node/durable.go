@@ -24,8 +24,17 @@ func (n *Node) openDurable(c *Config) (*broker.Durable, error) {
 	}
 	return &broker.Durable{
 		Messages: messages, Sessions: sessions, States: states, Delayed: n.kept.delayed,
-		Zone: func(name string) *broker.Zone { return n.zoneNamed(n.current.Load(), name) },
+		Zone:    func(name string) *broker.Zone { return n.zoneNamed(n.current.Load(), name) },
+		Members: n.sharers,
 	}, nil
+}
+
+// sharers are the nodes that have the same log and maps, by age.
+func (n *Node) sharers() (self string, all []broker.Member) {
+	for _, m := range n.kept.engine.Members() {
+		all = append(all, broker.Member{ID: m.ID, Alive: m.Alive})
+	}
+	return n.kept.engine.Self().ID, all
 }
 
 // restore brings the durable sessions of the last run back.

@@ -55,6 +55,7 @@ func newJoint(e *engine.Engine, br *broker.Broker, zone func(name string) *broke
 
 // see takes who the members are now, this one too. One goroutine calls it.
 func (j *joint) see(all []engine.Member, self engine.Member) {
+	j.broker.MembersChanged()
 	if len(all) < 2 || j.self != self.ID {
 		j.close()
 	}

@@ -47,6 +47,11 @@ func (c *conn) claimed(p *pass, o *broker.Opening) {
 		c.refuse(o.Ask.Client.Version, mqtt.ServerUnavailable, "takeovered", "a newer connection of the client has come to another node", nil)
 		return
 	}
+	if err := o.Unavailable(); err != nil {
+		o.Release()
+		c.refuse(o.Ask.Client.Version, mqtt.ServerUnavailable, mqtt.ServerUnavailable.String(), "the session is kept by nodes that can't be reached now: "+err.Error(), nil)
+		return
+	}
 	if c.listener.server.broker.Open(p.batch, o) == nil { // its session has just gone to another node
 		c.open(p, o)
 		return
