@@ -28,8 +28,8 @@ type DelayedKeeper interface {
 // published here. What is overdue is published at once, so whoever has to get
 // it should be there. What can't be read is left out and logged.
 //
-// Each message is published by the node that took it. When a node is gone for
-// good, another one calls AdoptDelayed with its name.
+// Each message is published by the node that took it. When a node is gone,
+// another one calls AdoptDelayed.
 func (br *Broker) KeepDelayed(k DelayedKeeper, owner string, mine func(owner string) bool) error {
 	br.delayed.keeper, br.delayed.owner = k, owner
 	return br.delayed.load(func(key *delayedKey) bool {
@@ -37,9 +37,10 @@ func (br *Broker) KeepDelayed(k DelayedKeeper, owner string, mine func(owner str
 	})
 }
 
-// AdoptDelayed takes over the messages that another node was to publish.
-func (br *Broker) AdoptDelayed(owner string) error {
-	return br.delayed.load(func(key *delayedKey) bool { return key.owner == owner })
+// AdoptDelayed takes over the messages of nodes that are gone. One node at a time
+// may do so.
+func (br *Broker) AdoptDelayed(gone func(owner string) bool) error {
+	return br.delayed.load(func(key *delayedKey) bool { return key.owner != br.delayed.owner && gone(key.owner) })
 }
 
 // load brings in the messages that are kept and chosen, in any order. One that
@@ -87,8 +88,11 @@ func (d *delayed) adopt(one *kept) {
 	d.mu.Lock()
 	e := d.book(one.at, d.seq+1, one.Message.Message)
 	d.mu.Unlock()
-	d.keep(e, one.Message.Message, one.Origin, nil)
-	d.keeper.DeleteLater(one.text, d.failed)
+	d.keep(e, one.Message.Message, one.Origin, func(err error) {
+		if err == nil {
+			d.keeper.DeleteLater(one.text, d.failed)
+		}
+	})
 	d.enter(e)
 }
 

@@ -54,6 +54,7 @@ func (c *clustering) start(j *joint) {
 	c.look()
 	c.running.Go(func() { c.follow(ctx) })
 	c.running.Go(func() { c.clean(ctx) })
+	c.running.Go(func() { c.adopt(ctx, j.broker) })
 	if c.config.clustered() && c.config.Cluster.Discovery.Strategy != "manual" {
 		ctx, c.looking = context.WithCancel(ctx)
 		c.running.Go(func() { c.discover(ctx) })

@@ -151,19 +151,23 @@ func (k *kept) takeOver(path string, log *slog.Logger) error {
 	return err
 }
 
-// openRetained makes the store of retained messages, with those that are kept.
+// openRetained makes the store of retained messages, with those that are kept. In
+// a cluster all nodes have the same, which the engine sees to, so there they are
+// kept whatever the configuration says.
 func (n *Node) openRetained() (*retain.Store, error) {
 	s := retain.New(n.Config.Retainer)
-	if !n.Config.Retainer.Keeps() {
+	if !n.Config.Retainer.Keeps() && !n.Config.clustered() {
 		return s, nil
 	}
 	return s, s.Keep(n.kept.retained, n.Metrics, n.log)
 }
 
-// openDelayed brings in the delayed messages that are kept. All are published
-// here: a node alone has no other that could do it.
+// openDelayed brings in the delayed messages that are kept and that are this
+// node's to publish: all, if it is alone. Those of members that are gone follow,
+// see clustering.adopt.
 func (n *Node) openDelayed() error {
-	return n.Broker.KeepDelayed(n.kept.delayed, n.kept.id, func(string) bool { return true })
+	alone, own := len(n.kept.engine.Members()) == 1, n.Config.Node.Name
+	return n.Broker.KeepDelayed(n.kept.delayed, own, func(owner string) bool { return alone || owner == own })
 }
 
 // flushPatience is how long the end of the node waits for what is to be kept.
