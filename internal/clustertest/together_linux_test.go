@@ -7,17 +7,6 @@ import (
 	"time"
 )
 
-// TestRoam: durable clients that connect to any of three nodes, each time to
-// another one as a rule, lose nothing and get no QoS 2 message twice.
-func TestRoam(t *testing.T) {
-	nodes := newCluster(t, nil, 3)
-	w := standard
-	w.Reconnect = Roam
-	run := w.Start(t, nodes...)
-	time.Sleep(4 * time.Second)
-	judge(t, run, nodes...)
-}
-
 // TestRetainedAnywhere: a retained message is retained on all nodes, and a
 // deleted one on none.
 func TestRetainedAnywhere(t *testing.T) {
