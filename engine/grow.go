@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -23,6 +24,8 @@ const (
 	growStep   = 50 * time.Millisecond
 	// aloneWithin is how long a member without others takes to lead itself.
 	aloneWithin = 10 * time.Second
+	// saidAfter is how long others are waited for without a word.
+	saidAfter = 5 * time.Second
 	// settledAfter is how many looks in a row, growStep apart, find a server
 	// that knows what has been decided; it takes a moment to act on it.
 	settledAfter = 6
@@ -229,7 +232,14 @@ func (e *Engine) enter() error {
 			return err
 		}
 	}
-	if err := e.settle(l, growWithin); err != nil {
+	err = e.settle(l, saidAfter)
+	if err != nil {
+		e.log.Warn("engine: waiting for the other members of the cluster" + e.unreached(l))
+		err = e.settle(l, growWithin)
+	}
+	if errors.Is(err, ErrNoQuorum) {
+		return fmt.Errorf("%w%s", ErrNoQuorum, e.unreached(l))
+	} else if err != nil {
 		return err
 	}
 	c := e.cluster
@@ -259,6 +269,26 @@ func (e *Engine) settle(l *link, patience time.Duration) error {
 		}
 		return nil
 	})
+}
+
+// unreached names the members that this node is not connected to.
+func (e *Engine) unreached(l *link) string {
+	connected := make(map[string]bool)
+	if z, err := l.server.Routez(nil); err == nil {
+		for _, r := range z.Routes {
+			connected[r.RemoteName] = true
+		}
+	}
+	var names []string
+	for _, m := range e.cluster.others() {
+		if !connected[m.ID] {
+			names = append(names, m.Node+" at "+m.Address)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ": these can't be reached: " + strings.Join(names, ", ")
 }
 
 // dismissSecond brings the stand-in back with which the cluster began, to

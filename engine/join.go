@@ -194,13 +194,7 @@ func (e *Engine) ForceLeave(ctx context.Context, nodes ...string) error {
 		defer e.forced.Store(false)
 	}
 	for _, m := range out {
-		if err := e.evict(ctx, m.ID); err != nil {
-			return err
-		}
-		if err := c.roster.Delete(m.ID); err != nil {
-			return err
-		}
-		if err := e.retire(ctx, m.ID); err != nil {
+		if err := e.remove(ctx, m.ID); err != nil {
 			return err
 		}
 	}
@@ -210,6 +204,17 @@ func (e *Engine) ForceLeave(ctx context.Context, nodes ...string) error {
 		})
 	})
 	return errors.Join(err, e.reroute())
+}
+
+// remove takes all that a member has off it, and then itself off the cluster.
+func (e *Engine) remove(ctx context.Context, id string) error {
+	if err := e.evict(ctx, id); err != nil {
+		return err
+	}
+	if err := e.cluster.roster.Delete(id); err != nil {
+		return err
+	}
+	return e.retire(ctx, id)
 }
 
 // choose finds the members that are to go.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -102,4 +103,42 @@ func TestGrowthUnderLoad(t *testing.T) {
 			t.Errorf("%s has kept nothing", n.o.Node)
 		}
 	}
+}
+
+// TestNewDisk: a member that comes back without its data, under its old name and
+// address, takes the place of the one that it was.
+func TestNewDisk(t *testing.T) {
+	t.Parallel()
+	all := together(t, node(t, "a"), node(t, "b"), node(t, "c"))
+	a, c := all[0], all[2]
+	l := openLog(t, a, "l", LogOptions{Shards: 1})
+	kept(t, l, "t", 0, 100)
+	copied(t, all...)
+	o, was := c.o, c.Self().ID
+	o.Metrics = nil
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(o.Dir); err != nil {
+		t.Fatal(err)
+	}
+	kept(t, l, "t", 100, 110)
+	all[2] = start(t, o)
+	if err := all[2].Join(within(t), a.o.Cluster.Door); err != nil {
+		t.Fatal(err)
+	}
+	copied(t, all...)
+	voting(t, all...)
+	for _, e := range all {
+		for _, m := range e.Members() {
+			if m.ID == was || !m.Alive {
+				t.Errorf("%s has the member %+v", e.o.Node, m)
+			}
+		}
+	}
+	eventually(t, "three members that decide", func() bool {
+		z, err := a.to().server.Jsz(nil)
+		return err == nil && z.Meta != nil && z.Meta.Size == 3
+	})
+	holds(t, all[2], openLog(t, all[2], "l", LogOptions{Shards: 1}), 110)
 }

@@ -164,6 +164,9 @@ func (e *Engine) tend(l *link, stop chan struct{}) {
 	}
 	if l.server.JetStreamIsLeader() && e.cluster.known.Load() && e.cluster.changes.TryLock() {
 		defer e.cluster.changes.Unlock()
+		if err := e.replaced(); err != nil {
+			e.log.Warn(err.Error())
+		}
 		if err := e.copies(l); err != nil {
 			e.log.Debug(err.Error())
 		}
@@ -171,6 +174,32 @@ func (e *Engine) tend(l *link, stop chan struct{}) {
 			e.log.Warn(err.Error())
 		}
 	}
+}
+
+// replaceWithin is how long one member may take to be removed; it is tried again.
+const replaceWithin = 30 * time.Second
+
+// replaced removes members that are down and whose address another one has that
+// joined later: a node that lost its data comes back as a new member.
+func (e *Engine) replaced() error {
+	all := e.Members()
+	for _, old := range all {
+		i := slices.IndexFunc(all, func(m Member) bool {
+			return m.Address == old.Address && m.Alive && !m.Joining && m.Since.After(old.Since)
+		})
+		if old.Alive || i < 0 {
+			continue
+		}
+		e.log.Warn(fmt.Sprintf("engine: %s has come back without its data, as %s: the member that it was, %s, is removed", all[i].Node, all[i].ID, old.ID))
+		ctx, cancel := context.WithTimeout(context.Background(), replaceWithin)
+		err := e.remove(ctx, old.ID)
+		cancel()
+		if err != nil {
+			return err
+		}
+		e.left(old.ID)
+	}
+	return nil
 }
 
 // copies makes as many more as there are members, three at most, once those

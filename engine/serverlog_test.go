@@ -101,6 +101,8 @@ func TestOperatorsLog(t *testing.T) {
 	}
 	eventually(t, "too few nodes", func() bool { return errors.Is(appended(l, "t", "r"), ErrNoQuorum) })
 	o.clean(t)
+	want := "b at " + ob.Cluster.Address
+	eventually(t, "the one that can't be reached", func() bool { return strings.Contains(all[0].unreached(all[0].to()), want) })
 
 	// A member whose address is taken.
 	taken, err := net.Listen("tcp", ob.Cluster.Address)
