@@ -26,9 +26,12 @@ func (o *options) findBrokers() error {
 	for _, side := range []struct {
 		flag, list string
 		to         *[]int
-	}{{"--publish-at", o.publishAt, &o.publishTo}, {"--subscribe-at", o.subscribeAt, &o.subscribeTo}} {
+	}{{"--publish-at", o.publishAt, &o.publishTo}, {"--subscribe-at", o.subscribeAt, &o.subscribeTo}, {"--return-at", o.returnAt, &o.returnTo}} {
 		flag, list := side.flag, side.list
-		if list == "" {
+		switch {
+		case list == "" && side.to == &o.returnTo:
+			continue
+		case list == "":
 			flag, list = "--host", o.host
 		}
 		*side.to = nil

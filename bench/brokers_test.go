@@ -20,6 +20,7 @@ func TestBrokers(t *testing.T) {
 	f("conn -h a:8,b,a:8 -p 7", "a:8, b:7", []int{0, 1, 0}, []int{0, 1, 0})
 	f("conn -h ::1,[::2]:9 -S", "[::1]:8883, [::2]:9", []int{0, 1}, []int{0, 1})
 	f("roundtrip --publish-at a --subscribe-at b,c", "a:1883, b:1883, c:1883", []int{0}, []int{1, 2})
+	f("offline -h a --return-at b,a", "a:1883, b:1883", []int{0}, []int{0})
 	f("roundtrip -h c,a --publish-at a", "a:1883, c:1883", []int{0}, []int{1, 0})
 }
 

@@ -126,6 +126,10 @@ func (o *options) crowdFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.subscribers, "subscribers", -1, "subscribing connections; -1: as -c says")
 	f.StringVar(&o.publishAt, "publish-at", "", "`addresses` of the brokers for publishers, instead of --host")
 	f.StringVar(&o.subscribeAt, "subscribe-at", "", "`addresses` of the brokers for subscribers, instead of --host")
+	if verbs[o.verb].stored {
+		f.StringVar(&o.returnAt, "return-at", "", "`addresses` of the brokers that subscribers come back to, in turn; without it they come\n"+
+			"back to where they were")
+	}
 	f.IntVar(&o.topics, "topics", 0, "`N` topics TOPIC/0 to TOPIC/N-1, publisher i uses i mod N; 0: one a subscriber")
 	shared := "or shared: $share/g/TOPIC/#, or mixed: --filters of its own, half of them TOPIC/+/x/NUMBER/#"
 	if verbs[o.verb].stored {

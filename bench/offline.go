@@ -129,6 +129,11 @@ func (r *run) giveUp(command *exec.Cmd) phase {
 // comeBack connects the subscribers again.
 func (r *run) comeBack(now int64) phase {
 	r.dialFrom(now, 0, r.plan.subscribers)
+	if to := r.o.returnTo; len(to) > 0 {
+		for i := range r.clients[:r.plan.subscribers] {
+			r.clients[i].broker = to[i%len(to)]
+		}
+	}
 	r.offline.backFrom, r.traffic.since = now, now
 	return returning
 }

@@ -75,3 +75,20 @@ func TestOfflineSessionsGone(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 }
+
+// TestOfflineElsewhere: with --return-at the subscribers come back to other
+// brokers, in turn. One that shares its sessions with the first, as it is the
+// same one, has all that waited; one that knows of no session is found out.
+func TestOfflineElsewhere(t *testing.T) {
+	a, b := (&fakeBroker{}).start(t, nil), (&fakeBroker{}).start(t, nil)
+	f := func(at string, lost int64, strangers uint64) {
+		t.Helper()
+		res, code, complaints := bench(t, a.port(), fmt.Sprintf("offline -i 0 -c 4 -L 40 --drain 0.3 --prefix lost%d --return-at %s", lost, at))
+		if code != 0 || res.Queued != 40 || res.Lost != lost || res.Reasons["the broker has no session of the client any more"] != strangers {
+			t.Errorf("to %s: exit code %d, %s%+v", at, code, complaints, res)
+		}
+	}
+	f(fmt.Sprintf("localhost:%d", a.port()), 0, 0)
+	f(fmt.Sprintf("127.0.0.1:%d,127.0.0.1:%d", a.port(), b.port()), 20, 2)
+	f(fmt.Sprintf("127.0.0.1:%d", b.port()), 40, 4)
+}

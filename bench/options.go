@@ -18,8 +18,10 @@ type options struct {
 	host                   string // ADDRESS or ADDRESS:PORT, several with commas between
 	port                   int
 	publishAt, subscribeAt string   // the same, for one side
+	returnAt               string   // the same, for subscribers that come back; empty: where they were
 	brokers                []broker // all of these
 	publishTo, subscribeTo []int    // indices of brokers, taken in turn
+	returnTo               []int    // the same; empty: nobody changes
 	version                mqtt.Version
 	username, password     string
 	keepAlive              uint16 // seconds
