@@ -21,7 +21,7 @@ func TestRetainedAnywhere(t *testing.T) {
 	count := func(want int) {
 		t.Helper()
 		for _, n := range nodes {
-			for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+			for deadline := time.Now().Add(gathering); ; time.Sleep(20 * time.Millisecond) {
 				var rows []struct{ Topic string }
 				err := n.Get("/retained?_limit=100&topic=kept/%23", &rows)
 				if err == nil && len(rows) == want {
@@ -57,7 +57,7 @@ func TestDelayedOfTheDead(t *testing.T) {
 	delay(nodes[1], 86400, "much later")
 	delay(nodes[2], 86400, "of the living")
 	nodes[1].Kill()
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(gathering); ; time.Sleep(50 * time.Millisecond) {
 		var there []struct{ Topic string }
 		waiting := 0
 		err := nodes[2].Get("/retained?_limit=100&topic=late", &there)
