@@ -170,6 +170,7 @@ func (b *Batch) Full() bool { return b.client.conn != nil && b.client.conn.Full(
 // the client is left.
 func (b *Batch) Dropped(d session.Delivery, why session.Drop) {
 	b.broker.count.drop(why)
+	b.broker.guards.settle(d.Msg)
 	b.broker.account.ofDropped[why].add(b.client.info.ClientID, d.Msg.Topic)
 	b.client.traceDelivery(d, slog.LevelWarn, "dropped", why.String())
 	if b.broker.Hooks.DeliveryDropped.Empty() {

@@ -59,6 +59,7 @@ type Broker struct {
 	index     topic.Index[routeKey, *route]
 	clients   registry
 	groups    groups
+	guards    guards
 	exclusive exclusive
 	delayed   delayed
 	facts     *sysTopics // version, stats and metrics

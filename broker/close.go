@@ -76,11 +76,13 @@ func (c *Client) finish(b *Batch, d *departure) {
 	if w := c.sess.Will(); w != nil && !br.stopping.Load() {
 		d.will = w
 	}
-	to := c.routes()
+	to, shares := c.routes(), c.shared > 0
 	for sub := range c.sess.Subscriptions() {
 		br.unroute(c, sub, to)
 	}
-	d.held = c.surrender(br.hasOthers)
+	if d.held = c.surrender(br.hasOthers); shares {
+		c.settleGuards()
+	}
 	c.sess.End(b)
 	c.endReader()
 	br.clients.remove(c)

@@ -161,18 +161,32 @@ func (br *Broker) DeliverRemote(b *Batch, m *mqtt.Message) (n int) {
 }
 
 // DispatchRemote gives a message to one of this node's members of a shared
-// group; false: there is none any more. m may be borrowed.
-func (br *Broker) DispatchRemote(b *Batch, m *mqtt.Message, key GroupKey) bool {
+// group; false: there is none any more. m may be borrowed. If it is true, done,
+// unless it is nil, is called once: at QoS 1 when the member's client has
+// acknowledged m, or it is certain that it won't, else at once. It may be called
+// with locks held and must not call back.
+func (br *Broker) DispatchRemote(b *Batch, m *mqtt.Message, key GroupKey, done func(kept bool)) bool {
 	g := br.groups.get(key)
 	if g == nil {
 		return false
 	}
 	b.forget()
 	defer b.forget()
-	br.count.matched.Inc()
-	if g.local(b, m) {
-		return true
+	guarded := done != nil && m.QoS == 1
+	if guarded {
+		m = m.Keep()
+		br.guards.add(m, b.Now(), done)
 	}
-	br.count.movedOut.Inc() // the last one has just left: it is the sender's again
-	return false
+	br.count.matched.Inc()
+	if !g.local(b, m) {
+		br.count.movedOut.Inc() // the last one has just left: it is the sender's again
+		if guarded && br.guards.take(m) == nil {
+			return true // which it has been told of
+		}
+		return false
+	}
+	if done != nil && !guarded {
+		done(true)
+	}
+	return true
 }

@@ -404,7 +404,7 @@ func TestDispatchRemote(t *testing.T) {
 	key := GroupKey{"g", "t"}
 	f := func(payload string, want bool) {
 		t.Helper()
-		if got := r.DispatchRemote(r.batch, &mqtt.Message{Topic: "t", Payload: []byte(payload), QoS: 1, From: "x"}, key); got != want {
+		if got := r.DispatchRemote(r.batch, &mqtt.Message{Topic: "t", Payload: []byte(payload), QoS: 1, From: "x"}, key, nil); got != want {
 			t.Errorf("%s: %v, want %v", payload, got, want)
 		}
 		r.batch.End()
@@ -417,5 +417,85 @@ func TestDispatchRemote(t *testing.T) {
 	m.wants("t=1 dup", "t=2")
 	r.Kick(r.batch, "m")
 	f("3", false)
+	r.balances()
+}
+
+// TestGuards: another node keeps what it gave to a member here until the client
+// has it.
+func TestGuards(t *testing.T) {
+	r, o := newRig(t), newOthers(t)
+	o.zone = r.zone
+	r.SetCluster(o.cluster())
+	key := GroupKey{"g", "t"}
+	settled := map[string]bool{}
+	give := func(payload string, qos mqtt.QoS) {
+		t.Helper()
+		m := &mqtt.Message{Topic: "t", Payload: []byte(payload), QoS: qos, From: "x"}
+		if !r.DispatchRemote(r.batch, m, key, func(kept bool) {
+			if settled[payload] || !kept {
+				t.Errorf("%s was settled before, or not kept", payload)
+			}
+			settled[payload] = true
+		}) {
+			t.Errorf("%s: nobody is there", payload)
+		}
+		r.batch.End()
+	}
+	wants := func(want ...string) {
+		t.Helper()
+		got := slices.Sorted(maps.Keys(settled))
+		if !slices.Equal(got, want) || int(r.guards.n.Load()) != len(r.guards.all) {
+			t.Errorf("settled are %q, want %q", got, want)
+		}
+	}
+	first := r.connect("first", expiry(100)).subscribe("$share/g/t", 1)
+	give("0", 0)
+	give("2", 2)
+	wants("0", "2")
+	give("a", 1)
+	give("b", 1)
+	wants("0", "2")
+	first.take()
+	first.client.Puback(r.batch, first.fakeConn, 2, mqtt.Success)
+	wants("0", "2", "a") // the message of QoS 2 was granted QoS 1, and has the first identifier
+	second := r.connect("second", expiry(100)).subscribe("$share/g/t", 1)
+	first.close("closed") // the other one gets them
+	second.wants("t=2", "t=b")
+	wants("0", "2", "a")
+	second.ack(r.batch, sent{qos: 1, id: 2})
+	wants("0", "2", "a", "b")
+	r.Kick(r.batch, "first")
+	give("c", 1)
+	o.takes, o.members[key] = func(GroupKey) bool { return true }, [2]int{1, 1}
+	r.Kick(r.batch, "second") // a member elsewhere gets it
+	wants("0", "2", "a", "b", "c")
+	third := r.connect("third", expiry(100)).subscribe("$share/g/t", 0)
+	give("d", 1) // nobody acknowledges it
+	wants("0", "2", "a", "b", "c", "d")
+	third.subscribe("$share/g/t", 1)
+	give("e", 1)
+	if _, wait, then := r.Detach("third"); wait || then == nil {
+		t.Error("it has not moved")
+	} else {
+		then()
+	}
+	wants("0", "2", "a", "b", "c", "d", "e")
+	if r.DispatchRemote(r.batch, &mqtt.Message{Topic: "t", QoS: 1}, key, nil) {
+		t.Error("nobody is there")
+	}
+	r.connect("fourth", expiry(100)).subscribe("$share/g/t", 1)
+	give("f", 1)
+	last := (&mqtt.Message{}).Own()
+	r.guards.add(last, Now()+guardTime, func(bool) {}) // the one before is kept no longer
+	wants("0", "2", "a", "b", "c", "d", "e", "f")
+	r.guards.settle(last)
+	delete(o.members, key)
+	o.takes = nil
+	give("g", 1)
+	r.Kick(r.batch, "fourth") // nobody is left to get it
+	wants("0", "2", "a", "b", "c", "d", "e", "f", "g")
+	if len(r.guards.all) > 0 || r.guards.n.Load() != 0 {
+		t.Errorf("%d are still guarded", len(r.guards.all))
+	}
 	r.balances()
 }

@@ -34,8 +34,13 @@ func (c *Client) deliver(b *Batch, m *mqtt.Message, sub *session.Subscription, r
 	case sub.NoLocal && m.From == c.info.ClientID: // [MQTT-3.8.3-3]
 		c.sess.Drop(d, session.NoLocal, b)
 	default:
-		if c.sess.Deliver(d, b, b.Now()) == session.Queued {
+		switch c.sess.Deliver(d, b, b.Now()) {
+		case session.Queued:
 			c.traceDelivery(d, slog.LevelDebug, "queued", "")
+		case session.Sent:
+			if d.QoS == 0 && m.QoS > 0 { // nobody will acknowledge it
+				c.broker.guards.settle(m)
+			}
 		}
 	}
 }

@@ -195,6 +195,7 @@ func (g *group) dispatch(b *Batch, m *mqtt.Message) {
 func (br *Broker) giveUp(b *Batch, m *mqtt.Message, key GroupKey) {
 	if br.away(b, m, key, 0, 0) {
 		br.count.movedOut.Inc()
+		br.guards.settle(m)
 	} else {
 		br.dropOrphan(m)
 	}

@@ -61,6 +61,7 @@ func (g *group) takeFrom(b *Batch, c *Client) {
 func (g *group) redispatch(b *Batch, m *mqtt.Message) {
 	if g.away(b, m) {
 		b.broker.count.movedOut.Inc()
+		b.broker.guards.settle(m)
 	} else {
 		g.dispatch(b, m)
 	}
@@ -93,6 +94,7 @@ func (br *Broker) redispatch(b *Batch, held []session.Delivery) {
 // was on its way to no client in particular.
 func (br *Broker) dropOrphan(m *mqtt.Message) {
 	br.count.drop(session.SessionEnded)
+	br.guards.settle(m)
 	br.account.ofDropped[session.SessionEnded].add("", m.Topic)
 	br.traceDropped(m, session.SessionEnded.String())
 }

@@ -81,6 +81,9 @@ func (c *Client) unsaved(now int64) bool {
 func (c *Client) takeOut() []byte {
 	br := c.broker
 	state := appendMoved(nil, &movedSession{session: *c.record(), state: c.stateNow(), place: c.placeInLog()})
+	if c.shared > 0 {
+		c.settleGuards()
+	}
 	c.ended = true
 	c.status.add(isGone)
 	c.countPersistent(false)
@@ -97,6 +100,22 @@ func (c *Client) takeOut() []byte {
 	br.wheel.set(c, c.timer, 0)
 	br.Schedule(&departed{c, br.cluster.Load()}, Now()+departedTime)
 	return state
+}
+
+// settleGuards ends the guards of what the session holds: that goes with it, to
+// another node or for good. The client is entered.
+func (c *Client) settleGuards() {
+	gs := &c.broker.guards
+	if gs.n.Load() == 0 {
+		return
+	}
+	st := c.sess.State()
+	for i := range st.Inflight {
+		gs.settle(st.Inflight[i].Msg)
+	}
+	for i := range st.Queue {
+		gs.settle(st.Queue[i].Msg)
+	}
 }
 
 // departed is a client whose session has gone to another node. Its routes stay

@@ -198,6 +198,7 @@ func (br *Broker) unroutable(m *mqtt.Message) {
 // acked books a PUBACK or PUBREC.
 func (br *Broker) acked(by *hook.ClientInfo, m *mqtt.Message) {
 	br.count.acked.Inc()
+	br.guards.settle(m)
 	br.traceAcked(by, m)
 	if h := &br.Hooks.MessageAcked; !h.Empty() {
 		h.Run(&hook.MessageAcked{Client: by, Message: m})

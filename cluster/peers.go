@@ -93,11 +93,7 @@ func NewReceiver(br *broker.Broker) func() Receiver {
 func (r *receiver) Deliver(m *mqtt.Message) { r.broker.DeliverRemote(r.batch, m) }
 
 func (r *receiver) Dispatch(m *mqtt.Message, filter, group string, done func(kept bool)) bool {
-	if !r.broker.DispatchRemote(r.batch, m, broker.GroupKey{Name: group, Filter: filter}) {
-		return false
-	}
-	done(true)
-	return true
+	return r.broker.DispatchRemote(r.batch, m, broker.GroupKey{Name: group, Filter: filter}, done)
 }
 
 func (r *receiver) End() { r.batch.End() }

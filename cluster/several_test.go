@@ -397,3 +397,40 @@ func TestSeveralGroups(t *testing.T) {
 		s.balance()
 	})
 }
+
+// TestSeveralDeath: what a node that dies had in the hands of its clients goes to
+// other members, and none is lost.
+func TestSeveralDeath(t *testing.T) {
+	inSeveral(t, "a b c", func(s *several) {
+		var members []*talker
+		for _, name := range []string{"a", "b", "c"} {
+			m := s.nodes[name].connect("m"+name, expiry(100)).subscribe("$share/g/t/#", 1)
+			members = append(members, m)
+		}
+		s.rest()
+		members[1].mute = true // acknowledges nothing
+		p := s.nodes["a"].connect("p")
+		for n := range 60 {
+			p.publish("t/x", fmt.Sprint(n), 1)
+		}
+		s.rest()
+		held := members[1].take()
+		if len(held) < 5 {
+			t.Errorf("%d came to the node that dies", len(held))
+		}
+		s.die("b")
+		s.rest()
+		seen := map[string]int{}
+		for _, m := range []*talker{members[0], members[2]} {
+			for _, text := range m.take() {
+				seen[text]++
+			}
+		}
+		for n := range 60 {
+			if text := fmt.Sprint("t/x=", n); seen[text] != 1 {
+				t.Errorf("%s came to the living %d times", text, seen[text])
+			}
+		}
+		s.balance()
+	})
+}
