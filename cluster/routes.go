@@ -127,6 +127,14 @@ func (r *Routes) Down(node string, now int64) {
 	}
 }
 
+// Complete reports whether the node is there and all its routes are known.
+func (r *Routes) Complete(node string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sources[node]
+	return s != nil && s.up && s.whole != nil && !s.thin
+}
+
 // Forget tells that a node is no member any more. Whatever is known of it goes.
 func (r *Routes) Forget(node string) {
 	r.mu.Lock()

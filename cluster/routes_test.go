@@ -351,6 +351,34 @@ func TestRoutesThinnedAndBack(t *testing.T) {
 	agree(t, a.both(b))
 }
 
+// TestRoutesAreComplete when all of a node's have come, as long as it is there.
+func TestRoutesAreComplete(t *testing.T) {
+	s, a, b := pair(t, 7)
+	for i := range 5000 { // more than one message has room for
+		b.subscribe(fmt.Sprint("some/longer/filter/", i), false)
+	}
+	s.run(1000)
+	is := func(of string, want bool) {
+		t.Helper()
+		if got := a.routes.Complete(of); got != want {
+			t.Errorf("at %d: %s is complete: %t", s.now, of, got)
+		}
+	}
+	is("b", true)
+	is("c", false)
+	s.split([]string{"a"}, []string{"b"})
+	s.run(10_000)
+	is("b", false)
+	s.run(2 * keepPlain)
+	s.split()
+	for ms := 0; !a.routes.Complete("b"); ms++ {
+		if s.run(1); ms > 10_000 {
+			t.Fatal("b is never complete again")
+		}
+	}
+	agree(t, a.both(b))
+}
+
 // TestRoutesHealSilently: a difference that nothing has told of is found by the
 // digest.
 func TestRoutesHealSilently(t *testing.T) {

@@ -61,6 +61,26 @@ func (c *clustering) start(j *joint) {
 	}
 }
 
+// readyTime is how long a member waits at most until it has heard of all others
+// what their clients want.
+const readyTime = 10 * time.Second
+
+// ready returns when the broker is one with those of the other members, so that
+// clients can be let in: before that it would have messages go to nobody, and
+// sessions begin anew, that others know of.
+func (c *clustering) ready() {
+	ctx, cancel := context.WithTimeout(context.Background(), readyTime)
+	defer cancel()
+	c.greet(ctx)
+	for !c.joint.complete(c.engine.Members(), c.engine.Self().ID) {
+		if ctx.Err() != nil {
+			c.log.Warn("clients are let in, though not all nodes have told what theirs subscribe to", "waited", readyTime)
+			return
+		}
+		time.Sleep(greetStep)
+	}
+}
+
 // close ends what start began.
 func (c *clustering) close() {
 	c.end()

@@ -88,6 +88,18 @@ func (j *joint) see(all []engine.Member, self engine.Member) {
 	}
 }
 
+// complete reports whether the broker knows what those members want that are
+// there.
+func (j *joint) complete(all []engine.Member, self string) bool {
+	n := j.node.Load()
+	for _, m := range all {
+		if m.ID != self && m.Alive && (n == nil || !n.Routes.Complete(m.ID)) {
+			return false
+		}
+	}
+	return true
+}
+
 // startOf tells starts of a member apart, for all members alike.
 func startOf(m engine.Member) uint64 { return uint64(m.Since.UnixMilli()) }
 

@@ -117,7 +117,6 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n.watchAlarms()
-	n.cluster.start(n.joint)
 	trimProgram(log)
 	n.tidying.Go(func() { tidy(log, n.stop) })
 	n.tidying.Go(func() { sampleHistory(n.History, n.stop) })
@@ -140,8 +139,9 @@ func (n *Node) ReloadCertificates() error {
 	return errors.Join(n.Server.ReloadCertificates(), n.API.ReloadCertificates())
 }
 
-// startServing opens the management API and then the listeners. After an error
-// the server has been stopped.
+// startServing opens the management API, has the broker meet those of other
+// nodes, and then opens the listeners. After an error the server has been
+// stopped.
 func (n *Node) startServing() error {
 	err := n.openAlarms()
 	if err == nil {
@@ -157,7 +157,12 @@ func (n *Node) startServing() error {
 		n.Server.Stop()
 		return err
 	}
-	return n.Server.Start() // stops itself
+	n.cluster.start(n.joint)
+	n.cluster.ready()
+	if err = n.Server.Start(); err != nil { // it stops itself
+		n.cluster.close()
+	}
+	return err
 }
 
 // stopParts stops what the listeners need, those that ask before those that
