@@ -10,6 +10,11 @@ import (
 
 // newCluster starts that many nodes, which find each other by a fixed list.
 func newCluster(t *testing.T, network *Network, count int, settings ...string) []*Node {
+	return newClusterOf(t, program, network, count, settings...)
+}
+
+// newClusterOf starts nodes of another program.
+func newClusterOf(t *testing.T, program string, network *Network, count int, settings ...string) []*Node {
 	t.Helper()
 	var nodes []*Node
 	var names []string
