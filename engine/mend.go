@@ -166,16 +166,24 @@ func (e *Engine) report(store string, lost []loss) {
 	if len(lost) == 0 {
 		return
 	}
-	records, places := uint64(0), []string{}
+	records, places, known := uint64(0), []string{}, true
 	for _, l := range lost {
 		e.log.Error("engine: a file is damaged, or missing", "of", describe(l.stream), "file", l.file, "first_lost", l.first, "lost", l.count, "bytes", l.bytes)
 		records += l.count
+		known = known && l.count > 0
 		places = append(places, describe(l.stream))
 	}
 	slices.Sort(places)
 	e.count.lost.Add(records)
-	e.health.set(damageName, fmt.Errorf("engine: files were damaged, and %d records of %s are lost; the files are kept in %s",
-		records, strings.Join(slices.Compact(places), ", "), filepath.Join(store, asideDir)))
+	much := fmt.Sprintf("%d records", records)
+	if !known {
+		much = "at least " + much
+	}
+	if records == 0 {
+		much = "records"
+	}
+	e.health.set(damageName, fmt.Errorf("engine: files were damaged, and %s of %s are lost; the files are kept in %s",
+		much, strings.Join(slices.Compact(places), ", "), filepath.Join(store, asideDir)))
 }
 
 // describe says what a stream is.
