@@ -276,9 +276,9 @@ func (c *Client) filters() (filters []string, none bool) {
 		if f := split(sub.Filter); f.Kind != topic.Shared && sub.QoS > 0 {
 			filters = append(filters, f.Bare)
 		}
-	}
-	if len(filters) > mostFilters {
-		return nil, false
+		if len(filters) > mostFilters {
+			return nil, false
+		}
 	}
 	return filters, len(filters) == 0
 }

@@ -13,11 +13,12 @@ import (
 // one of these changes, and what tells the client so waits for that: CONNACK,
 // SUBACK, UNSUBACK.
 type records struct {
-	chunks int    // of the subscriptions, see durable.Chunks
-	layout uint32 // of the chunks
-	unkept error  // why the last one could not be kept: all are due again
-	kept   uint64 // the epoch in the last one that was kept
-	known  bool   // the client may rely on the session: it was kept once, or was there before it became durable
+	chunks int                       // of the subscriptions, see durable.Chunks
+	layout uint32                    // of the chunks
+	spread [][]*session.Subscription // over the chunks; nil: they are not looked at yet
+	unkept error                     // why the last one could not be kept: all are due again
+	kept   uint64                    // the epoch in the last one that was kept
+	known  bool                      // the client may rely on the session: it was kept once, or was there before it became durable
 
 	last    uint64              // number of the change made last
 	open    map[uint64]struct{} // changes that are under way
@@ -43,7 +44,7 @@ func (c *Client) keepRecord(changed string) {
 	case chunks != r.chunks || r.unkept != nil:
 		c.keepAll(chunks)
 	case chunks > 0 && changed != "":
-		c.keepChunk(durable.Chunk(changed, chunks))
+		c.keepChunk(changed)
 	default:
 		c.keepHead()
 	}
@@ -56,15 +57,11 @@ func (c *Client) keepAll(chunks int) {
 	r, d := c.more.reader, c.broker.durable
 	old, layout := r.chunks, r.layout
 	r.unkept, r.chunks, r.layout = nil, chunks, layout+1
-	all := make([][]durable.Subscription, chunks)
-	if chunks > 0 {
-		for sub := range c.sess.Subscriptions() {
-			i := durable.Chunk(sub.Filter, chunks)
-			all[i] = append(all[i], r.written(sub))
-		}
+	if r.spread = nil; chunks > 0 {
+		c.spread()
 	}
-	for i, subs := range all {
-		c.put(durable.ChunkKey(c.info.ClientID, r.layout, i), durable.AppendChunk(nil, slices.Values(subs)))
+	for i := range r.spread {
+		c.putChunk(i)
 	}
 	c.keepHead()
 	for i := range old {
@@ -79,15 +76,39 @@ func (c *Client) keepAll(chunks int) {
 	}
 }
 
-func (c *Client) keepChunk(chunk int) {
+// keepChunk keeps the chunk of one subscription, which has changed.
+func (c *Client) keepChunk(filter string) {
 	r := c.more.reader
-	var subs []durable.Subscription
-	for sub := range c.sess.Subscriptions() {
-		if durable.Chunk(sub.Filter, r.chunks) == chunk {
-			subs = append(subs, r.written(sub))
-		}
+	if r.spread == nil {
+		c.spread()
 	}
-	c.put(durable.ChunkKey(c.info.ClientID, r.layout, chunk), durable.AppendChunk(nil, slices.Values(subs)))
+	i := durable.Chunk(filter, r.chunks)
+	r.spread[i] = slices.DeleteFunc(r.spread[i], func(s *session.Subscription) bool { return s.Filter == filter })
+	if sub := c.sess.Subscription(filter); sub != nil {
+		r.spread[i] = append(r.spread[i], sub)
+	}
+	c.putChunk(i)
+}
+
+func (c *Client) putChunk(i int) {
+	r := c.more.reader
+	c.put(durable.ChunkKey(c.info.ClientID, r.layout, i), durable.AppendChunk(nil, func(yield func(durable.Subscription) bool) {
+		for _, sub := range r.spread[i] {
+			if !yield(r.written(sub)) {
+				return
+			}
+		}
+	}))
+}
+
+// spread spreads the subscriptions over their chunks, as there are now.
+func (c *Client) spread() {
+	r := c.more.reader
+	r.spread = make([][]*session.Subscription, r.chunks)
+	for sub := range c.sess.Subscriptions() {
+		i := durable.Chunk(sub.Filter, r.chunks)
+		r.spread[i] = append(r.spread[i], sub)
+	}
 }
 
 // keepHead keeps the record of the session itself.

@@ -340,3 +340,25 @@ func TestSavedBetweenCopies(t *testing.T) {
 		}
 	}
 }
+
+// A SUBSCRIBE of a client with very many subscriptions looks at those of one
+// record, not at all.
+func BenchmarkManySubscriptions(b *testing.B) {
+	for _, n := range []int{100, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r, _ := newDurableRig(b, 1)
+			r.zone.Session.MaxSubscriptions = 0
+			c := r.connect("c", durably)
+			for i := range n {
+				c.subscribe(fmt.Sprint("t/", i), 1)
+			}
+			r.quiet()
+			b.ResetTimer()
+			b.ReportAllocs()
+			for i := range b.N {
+				c.subscribe(fmt.Sprint("t/", i%n), 1)
+			}
+			r.quiet()
+		})
+	}
+}
