@@ -117,6 +117,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	for range feeders {
 		d.done.Go(d.feeder.run)
 	}
+	d.done.Go(d.inherit)
 	log.OnGrowth(func(shard int) { d.shards[shard].catchUp() })
 	return d
 }

@@ -159,6 +159,25 @@ func (l *fakeLog) lose(n int) {
 	}
 }
 
+// become makes it another log, with n entries in each shard.
+func (l *fakeLog) become(n int) {
+	for i, s := range l.shards {
+		s.mu.Lock()
+		s.entries, s.first = nil, 1
+		for seq := range uint64(n) {
+			s.entries = append(s.entries, engine.Entry{At: engine.At{Shard: i, Seq: seq + 1}, Topic: "t/foreign", Record: []byte("none")})
+		}
+		s.mu.Unlock()
+	}
+}
+
+// wipe deletes everything.
+func (m *fakeMap) wipe() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.all)
+}
+
 // entries are how many the log has taken.
 func (l *fakeLog) len() (n int) {
 	for _, s := range l.shards {

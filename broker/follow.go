@@ -77,28 +77,34 @@ func (s *shard) pause(d time.Duration) {
 // portion reads what comes next; nil: it isn't there yet. While nobody here
 // reads the log all that is in it is passed over.
 func (s *shard) portion() (*portion, error) {
+	age := s.age.Load()
 	if s.d.durables.Load() == 0 {
 		_, last := s.d.log.Bounds(s.number)
-		return &portion{over: true, next: last + 1, done: make(chan struct{})}, nil
+		return &portion{over: true, age: age, next: last + 1, done: make(chan struct{})}, nil
 	}
 	from := s.dispatched.Load() + 1
 	entries, next, err := s.d.log.Read(s.d.ctx, s.number, from, nil, followMost)
 	if err != nil || next <= from {
 		return nil, err
 	}
-	return &portion{entries: entries, next: next, done: make(chan struct{})}, nil
+	return &portion{entries: entries, age: age, next: next, done: make(chan struct{})}, nil
 }
 
 // portion is the task to dispatch what was read.
 type portion struct {
 	entries []engine.Entry
 	over    bool   // nobody wants what is in it
+	age     uint64 // of the log
 	next    uint64 // behind the last
 	done    chan struct{}
 }
 
 // dispatch is task's.
 func (p *portion) dispatch(b *Batch, s *shard) {
+	defer close(p.done)
+	if p.age != s.age.Load() {
+		return
+	}
 	for i := range p.entries {
 		s.pass(b, &p.entries[i])
 		if i%flushAfter == flushAfter-1 {
@@ -106,7 +112,6 @@ func (p *portion) dispatch(b *Batch, s *shard) {
 		}
 	}
 	s.passed(p)
-	close(p.done)
 }
 
 // passed notes that a portion was dispatched. Whoever becomes durable counts

@@ -53,6 +53,9 @@ func (g *gate) check(d *durability) {
 	}
 }
 
+// closed reports whether it isn't clear what is this node's.
+func (g *gate) closed() bool { return !g.open.Load() }
+
 // again has it tried at once to open the gate.
 func (g *gate) again() {
 	select {

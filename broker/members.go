@@ -19,6 +19,16 @@ type membership struct {
 	first bool            // this node is the oldest that is there
 }
 
+// whole reports whether all members are there.
+func (m *membership) whole() bool {
+	for _, alive := range m.alive {
+		if !alive {
+			return false
+		}
+	}
+	return true
+}
+
 // MembersChanged has the broker look who the nodes of the cluster are now. It
 // doesn't block.
 func (br *Broker) MembersChanged() {

@@ -15,6 +15,7 @@ type shard struct {
 	d          *durability
 	turn       sync.Mutex    // held while a message is dispatched
 	dispatched atomic.Uint64 // position of the message that is being dispatched, or was the last
+	age        atomic.Uint64 // how often the log has become another one
 	ahead      atomic.Uint64 // the last one that sessions in memory got before its turn
 
 	mu      sync.Mutex

@@ -71,7 +71,9 @@ type Engine struct {
 	enough  atomic.Bool // so many members can be reached that records can be kept
 	forced  atomic.Bool // stand-ins make up for those that can't
 	opening sync.Mutex  // one stream is opened at a time
-	mu      sync.Mutex  // guards what follows
+
+	renewal atomic.Pointer[func(alone bool) (after func())] // nil: nobody wants to know
+	mu      sync.Mutex                                      // guards what follows
 	streams map[string]*stream
 	closed  bool
 }

@@ -85,21 +85,35 @@ func (e *Engine) reshape(removed bool, change func() error) error {
 	if err != nil {
 		e.log.Warn("engine: what came last before this node was removed may not be told as gone", "err", err)
 	}
+	goOn := func() {}
+	if f := e.renewal.Load(); f != nil {
+		goOn = (*f)(removed)
+	}
 	e.peers.end()
 	err = e.help(false)
 	e.to().close()
 	err = errors.Join(err, change())
 	if err != nil {
+		goOn()
 		return err
 	}
 	for _, s := range streams {
-		err = errors.Join(err, s.reattach(true))
+		err = errors.Join(err, s.attach(true))
+	}
+	goOn()
+	for _, s := range streams {
+		err = errors.Join(err, s.writer.release())
 	}
 	if e.to().clustered && err == nil {
 		err = e.begin()
 	}
 	return err
 }
+
+// OnRenewal has f called when all records are about to become others: since the
+// node joins a cluster, or goes on alone and empty. What is written then waits
+// until after has run, which is when the others are there.
+func (e *Engine) OnRenewal(f func(alone bool) (after func())) { e.renewal.Store(&f) }
 
 // alone wipes the node and lets it go on without data and without others.
 func (e *Engine) alone() error {

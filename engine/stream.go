@@ -148,6 +148,15 @@ func (s *stream) tellGrown() {
 // reattach goes on with the link that the engine has now. wiped says that the
 // records are others now.
 func (s *stream) reattach(wiped bool) error {
+	err := s.attach(wiped)
+	if err != nil {
+		return err
+	}
+	return s.writer.release()
+}
+
+// attach is reattach before anything is written.
+func (s *stream) attach(wiped bool) error {
 	info, err := s.e.ensure(s.want)
 	if err != nil {
 		return fmt.Errorf("engine: open %s: %w", s.name, sentence(err))
@@ -157,7 +166,7 @@ func (s *stream) reattach(wiped bool) error {
 	s.last.Store(info.State.LastSeq)
 	s.feed.renew(wiped)
 	s.tellGrown()
-	return s.writer.release()
+	return nil
 }
 
 // remember has those who follow note what they were told, before it is wiped.

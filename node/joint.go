@@ -36,6 +36,7 @@ const room = 32 << 20
 // newJoint takes what members send from now on.
 func newJoint(e *engine.Engine, br *broker.Broker, zone func(name string) *broker.Zone, m *metrics.Registry, log *slog.Logger) (*joint, error) {
 	j := &joint{engine: e, broker: br, zone: zone, log: log, known: make(map[string]engine.Member), counted: make(map[string]uint64)}
+	e.OnRenewal(br.LogRenewed)
 	for _, kind := range []string{cluster.KindRoutes, cluster.KindForward, cluster.KindConfirm, cluster.KindClaims} {
 		err := e.Handle(kind, func(from string, data []byte) []byte {
 			if n := j.node.Load(); n != nil {
