@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -21,7 +22,7 @@ type net3 struct {
 // namespaces makes them, or skips the test where that can't be done.
 func namespaces(t *testing.T, n int) *net3 {
 	t.Helper()
-	s := &net3{t, fmt.Sprintf("dunlin%d-", os.Getpid()), n}
+	s := &net3{t, fmt.Sprintf("dunlin%d-%d-", os.Getpid(), rand.IntN(1000000)), n}
 	t.Cleanup(func() {
 		for i := range n + 1 {
 			// Some may not have been made.
