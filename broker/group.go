@@ -148,6 +148,18 @@ func (gs *groups) get(key GroupKey) *group {
 	return gs.all[key]
 }
 
+// withParked are the groups of which absent members may hold messages.
+func (gs *groups) withParked() (all []*group) {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for _, g := range gs.all {
+		if g.parked.Load() {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
 // all are the members; nil: there is none yet.
 func (g *group) all() []member {
 	if members := g.members.Load(); members != nil {

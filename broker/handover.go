@@ -43,6 +43,20 @@ func (g *group) settle(b *Batch) {
 	}
 }
 
+// SettleGroups hands on what absent members here hold while their groups have
+// connected members on other nodes only. A cluster calls it now and then, as
+// nobody here notices when those come.
+func (br *Broker) SettleGroups(b *Batch) {
+	for _, g := range br.groups.withParked() {
+		if g.isOnline() || !g.served(br) || !g.parked.Swap(false) {
+			continue
+		}
+		for _, m := range g.all() {
+			g.takeFrom(b, m.client)
+		}
+	}
+}
+
 // takeFrom dispatches anew what c holds of g's messages, unless it has come
 // back and goes on with them itself.
 func (g *group) takeFrom(b *Batch, c *Client) {

@@ -24,6 +24,7 @@ type Node struct {
 
 	inbox  *Inbox
 	broker *broker.Broker // nil: nobody's, see Serve
+	batch  *broker.Batch  // of the goroutine that does what is due
 	log    *slog.Logger
 	now    func() int64
 
@@ -56,12 +57,14 @@ type NodeOptions struct {
 	Log      *slog.Logger
 	Room     uint64       // see ForwardOptions
 	Now      func() int64 // Unix milliseconds that never jump back
+
+	broker *broker.Broker // see Serve
 }
 
 // NewNode makes a node that knows no other, and starts its goroutine.
 func NewNode(o NodeOptions) *Node {
 	n := &Node{
-		log: o.Log, now: o.Now, work: make(chan struct{}, 1), stop: make(chan struct{}), pumps: make(map[string]*pump),
+		broker: o.broker, log: o.Log, now: o.Now, work: make(chan struct{}, 1), stop: make(chan struct{}), pumps: make(map[string]*pump),
 	}
 	start := cmp.Or(o.Start, uint64(o.Now()))
 	n.Routes = NewRoutes(RoutesOptions{Self: o.Self, Epoch: start, Network: o.Network, Log: o.Log, Wake: n.wake})
@@ -108,6 +111,7 @@ func (n *Node) run() {
 		}
 		now := n.now()
 		if now >= probeAt {
+			n.settle()
 			n.Forward.Tick(now)
 			probeAt = now + probeTime
 		}
@@ -120,6 +124,19 @@ func (n *Node) run() {
 		}
 		timer.Reset(time.Duration(max(next-now, 1)) * time.Millisecond)
 	}
+}
+
+// settle has the broker give what waits in a shared group to members of other
+// nodes that have come.
+func (n *Node) settle() {
+	if n.broker == nil {
+		return
+	}
+	if n.batch == nil {
+		n.batch = n.broker.NewBatch()
+	}
+	n.broker.SettleGroups(n.batch)
+	n.batch.End()
 }
 
 // Up tells that a node is there, with its Start.

@@ -24,9 +24,8 @@ func Serve(br *broker.Broker, o ServeOptions) *Node {
 	s := &sessions{broker: br, wake: make(chan struct{}, 1)}
 	n := NewNode(NodeOptions{
 		Self: o.Self, Start: o.Start, Network: o.Network, Log: o.Log, Room: o.Room, Now: broker.Now,
-		Receiver: NewReceiver(br), Sessions: s, Strategy: br.Strategy,
+		Receiver: NewReceiver(br), Sessions: s, Strategy: br.Strategy, broker: br,
 	})
-	n.broker = br
 	n.done.Go(func() { s.tell(n.stop) })
 	br.SetCluster(&broker.Cluster{Routes: n.Routes, Peers: n.Peers(), Claims: claims{n}, Zone: o.Zone})
 	return n
