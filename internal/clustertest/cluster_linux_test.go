@@ -9,12 +9,12 @@ import (
 )
 
 // newCluster starts that many nodes, which find each other by a fixed list.
-func newCluster(t *testing.T, network *Network, count int, settings ...string) []*Node {
+func newCluster(t testing.TB, network *Network, count int, settings ...string) []*Node {
 	return newClusterOf(t, program, network, count, settings...)
 }
 
 // newClusterOf starts nodes of another program.
-func newClusterOf(t *testing.T, program string, network *Network, count int, settings ...string) []*Node {
+func newClusterOf(t testing.TB, program string, network *Network, count int, settings ...string) []*Node {
 	t.Helper()
 	var nodes []*Node
 	var names []string
@@ -41,7 +41,7 @@ func newClusterOf(t *testing.T, program string, network *Network, count int, set
 const gathering = 3 * time.Minute
 
 // joined waits until each node says of all that they run.
-func joined(t *testing.T, nodes ...*Node) {
+func joined(t testing.TB, nodes ...*Node) {
 	t.Helper()
 	for _, n := range nodes {
 		for deadline := time.Now().Add(gathering); ; time.Sleep(50 * time.Millisecond) {
