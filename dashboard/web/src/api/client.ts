@@ -12,6 +12,8 @@ export interface Meta {
 export interface Answer<T> {
   data: T
   meta?: Meta
+  /** Nodes of the cluster whose part is not in data, as they did not answer. */
+  missing?: string[]
 }
 
 /** Why a call failed, in one sentence. */
@@ -108,13 +110,21 @@ export function unwrap<T>(text: string, status: number): Answer<T> {
     throw new CallError('', status)
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return { data: body as T }
-  const { code, message, reason, data, meta } = body as { code?: number | string; message?: unknown; reason?: unknown; data?: T; meta?: Meta }
+  const { code, message, reason, data, meta, missing } = body as {
+    code?: number | string
+    message?: unknown
+    reason?: unknown
+    data?: T
+    meta?: Meta
+    missing?: string[]
+  }
   // EMQ X's message is a word in some places; the reason beside it is Dunlin's sentence.
   if (typeof message === 'string' && typeof reason === 'string') throw new CallError(reason, status, code)
   if (code !== undefined && code !== 0) throw new CallError(typeof message === 'string' ? message : String(code), status, code)
   if (code === undefined && typeof message === 'string') throw new CallError(message, status)
   const answer: Answer<T> = { data: code === 0 ? (data as T) : (body as T) }
   if (meta) answer.meta = meta
+  if (missing) answer.missing = missing
   return answer
 }
 

@@ -1,8 +1,11 @@
 // Shapes of answers that more than one page reads. What one page alone reads is declared there.
 
+/** A node of the cluster; of one that is down nothing else is known. */
+export type Member = Node | { node: string; node_status: 'Stopped' }
+
 export interface Node {
   node: string
-  node_status: 'Running' | 'Stopped'
+  node_status: 'Running'
   version: string
   otp_release: string
   uptime: string

@@ -152,6 +152,7 @@ const limits = ['20', '50', '100', '500']
 
 /** A list that may be long: the server pages and filters it, one page is here. Page and page size stand in the address. */
 export function ServerTable<Row>({ route, query, refresh = false, prefix = '', ...table }: ServerTableProps<Row>) {
+  const t = useText(text)
   const [params, setParams] = useParams()
   const asked = params.get(`${prefix}limit`) ?? ''
   const limit = limits.includes(asked) ? asked : '50'
@@ -165,6 +166,7 @@ export function ServerTable<Row>({ route, query, refresh = false, prefix = '', .
   return (
     <div className={answer.isPlaceholderData ? 'stale' : undefined} aria-busy={answer.isPlaceholderData}>
       {error && <ErrorBox error={error} />}
+      {data.missing && <p className="notice warn">{t.missing(data.missing.join(', '))}</p>}
       <Table rows={data.data} {...table} />
       <Pager
         page={page}

@@ -29,6 +29,7 @@ export default function Clients() {
     { id: 'state', head: t.state, cell: (c) => <Tag mood={c.connected ? 'good' : 'plain'}>{c.connected ? t.connected : t.away}</Tag> },
     { id: 'clientid', head: t.clientid, cell: (c) => <Link to={path`/clients/${c.clientid}`}>{c.clientid}</Link> },
     { id: 'username', head: t.username, cell: (c) => known(c.username), wideOnly: true },
+    { id: 'node', head: t.node, cell: (c) => c.node, wideOnly: true },
     { id: 'from', head: t.from, cell: (c) => <code>{address(c.ip_address, c.port)}</code>, wideOnly: true },
     { id: 'protocol', head: t.protocol, cell: protocol, wideOnly: true },
     { id: 'since', head: t.since, cell: (c) => <Time ms={parseLocal(c.connected ? c.connected_at : c.disconnected_at)} />, wideOnly: true },

@@ -1,6 +1,6 @@
 import { parseSize } from '../../api/figures'
 import { every, useGet } from '../../api/hooks'
-import type { Node } from '../../api/types'
+import type { Member, Node } from '../../api/types'
 import { Link } from '../../app/router'
 import { Card, Page } from '../../components/Page'
 import { Tag } from '../../components/Small'
@@ -13,15 +13,16 @@ import { text } from './text'
 /** The members of the cluster; each has a page of its own. */
 export default function Nodes() {
   const t = useText(text)
-  const nodes = useGet<Node[]>('/nodes', { refresh: every.list })
-  const columns: Column<Node>[] = [
+  const nodes = useGet<Member[]>('/nodes', { refresh: every.list })
+  const of = <V,>(n: Member, figure: (n: Node) => V) => (n.node_status === 'Running' ? figure(n) : undefined)
+  const columns: Column<Member>[] = [
     { id: 'node', head: t.node, sort: (n) => n.node, cell: (n) => <Link to={`/nodes/${encodeURIComponent(n.node)}`}>{n.node}</Link> },
     { id: 'status', head: t.status, cell: (n) => <State node={n} /> },
-    { id: 'version', head: t.version, wideOnly: true, cell: (n) => n.version },
-    { id: 'uptime', head: t.uptime, wideOnly: true, sort: (n) => parseUptime(n.uptime) ?? 0, cell: (n) => duration(parseUptime(n.uptime)) },
-    { id: 'connected', head: t.connected, kind: 'number', sort: (n) => n.live_connections, cell: (n) => count(n.live_connections) },
-    { id: 'memory', head: t.memory, kind: 'number', wideOnly: true, cell: (n) => `${bytes(parseSize(n.memory_used))} / ${bytes(parseSize(n.memory_total))}` },
-    { id: 'load', head: t.load, kind: 'number', sort: (n) => Number(n.load1), cell: (n) => n.load1 },
+    { id: 'version', head: t.version, wideOnly: true, cell: (n) => of(n, (r) => r.version) },
+    { id: 'uptime', head: t.uptime, wideOnly: true, sort: (n) => of(n, (r) => parseUptime(r.uptime)) ?? 0, cell: (n) => of(n, (r) => duration(parseUptime(r.uptime))) },
+    { id: 'connected', head: t.connected, kind: 'number', sort: (n) => of(n, (r) => r.live_connections) ?? 0, cell: (n) => of(n, (r) => count(r.live_connections)) },
+    { id: 'memory', head: t.memory, kind: 'number', wideOnly: true, cell: (n) => of(n, (r) => `${bytes(parseSize(r.memory_used))} / ${bytes(parseSize(r.memory_total))}`) },
+    { id: 'load', head: t.load, kind: 'number', sort: (n) => Number(of(n, (r) => r.load1) ?? 0), cell: (n) => of(n, (r) => r.load1) },
   ]
   return (
     <Page title={t.title} lead={t.lead}>
@@ -32,7 +33,7 @@ export default function Nodes() {
   )
 }
 
-export function State({ node }: { node: Node }) {
+export function State({ node }: { node: Member }) {
   const t = useText(text)
   const runs = node.node_status === 'Running'
   return <Tag mood={runs ? 'good' : 'bad'}>{runs ? t.running : t.stopped}</Tag>

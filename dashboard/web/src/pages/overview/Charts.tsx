@@ -8,8 +8,8 @@ import { useText } from '../../i18n/i18n'
 import { timesOf, useHistory } from './history'
 import { text } from './text'
 
-export function Charts() {
-  return <Loaded query={useHistory()}>{({ data }) => <All history={data} />}</Loaded>
+export function Charts({ node }: { node: string }) {
+  return <Loaded query={useHistory(node)}>{({ data }) => <All history={data} />}</Loaded>
 }
 
 function All({ history }: { history: History }) {

@@ -1,6 +1,6 @@
 import { parseSize } from '../../api/figures'
 import { every, useGet } from '../../api/hooks'
-import type { Node } from '../../api/types'
+import type { Member } from '../../api/types'
 import { Card, Facts, Grid } from '../../components/Page'
 import { Meter, Tag } from '../../components/Small'
 import { Loaded } from '../../components/States'
@@ -9,7 +9,7 @@ import { useText } from '../../i18n/i18n'
 import { text } from './text'
 
 export function Nodes() {
-  const nodes = useGet<Node[]>('/nodes', { refresh: every.list })
+  const nodes = useGet<Member[]>('/nodes', { refresh: every.list })
   return (
     <Loaded query={nodes}>
       {({ data }) => (
@@ -23,12 +23,12 @@ export function Nodes() {
   )
 }
 
-function NodeCard({ node: n }: { node: Node }) {
+function NodeCard({ node: n }: { node: Member }) {
   const t = useText(text)
-  const runs = n.node_status === 'Running'
+  if (n.node_status === 'Stopped') return <Card title={n.node} actions={<Tag mood="bad">{t.stopped}</Tag>}>{null}</Card>
   const [used, all] = [parseSize(n.memory_used), parseSize(n.memory_total)]
   return (
-    <Card title={n.node} actions={<Tag mood={runs ? 'good' : 'bad'}>{runs ? t.running : t.stopped}</Tag>}>
+    <Card title={n.node} actions={<Tag mood="good">{t.running}</Tag>}>
       <p className="muted">
         Dunlin {n.version} · {t.upSince(duration(parseUptime(n.uptime)))}
       </p>

@@ -11,24 +11,27 @@ import { useText } from '../../i18n/i18n'
 import { useHistory } from './history'
 import { text } from './text'
 
-/** The last two samples of the metrics, summed over nodes. */
-function useMetrics(): { before: Sample | undefined; now: Sample | undefined } {
+/** The last two samples of the metrics, of a node or summed over all. */
+function useMetrics(node: string): { before: Sample | undefined; now: Sample | undefined } {
   const { data, dataUpdatedAt } = useGet<NodeMetrics[]>('/metrics', { refresh: every.live })
-  const [pair, setPair] = useState<{ before: Sample | undefined; now: Sample | undefined }>({ before: undefined, now: undefined })
-  if (data && pair.now?.at !== dataUpdatedAt) {
-    setPair({ before: pair.now, now: { at: dataUpdatedAt, values: total(data.data.map((n) => n.metrics)) } })
+  const key = `${node} of ${data?.data.map((n) => n.node).join(' ') ?? ''}`
+  const [pair, setPair] = useState<{ before: Sample | undefined; now: Sample | undefined; of: string }>({ before: undefined, now: undefined, of: '' })
+  if (data && (pair.now?.at !== dataUpdatedAt || pair.of !== key)) {
+    const values = total(data.data.filter((n) => !node || n.node === node).map((n) => n.metrics))
+    // A sum of fewer nodes is no rate.
+    setPair({ before: pair.of === key ? pair.now : undefined, now: { at: dataUpdatedAt, values }, of: key })
   }
   return pair
 }
 
-export function Tiles() {
+export function Tiles({ node }: { node: string }) {
   const t = useText(text)
   const stats = useGet<NodeStats[]>('/stats', { refresh: every.live })
-  const { before, now } = useMetrics()
-  const series = useHistory().data?.data.series
+  const { before, now } = useMetrics(node)
+  const series = useHistory(node).data?.data.series
   if (stats.error && !stats.data) return <ErrorBox error={stats.error} />
 
-  const s = total(stats.data?.data.map((n) => n.stats) ?? [])
+  const s = total(stats.data?.data.filter((n) => !node || n.node === node).map((n) => n.stats) ?? [])
   const [connected, sessions] = [s['connections.count'], s['sessions.count']]
   const away = sessions !== undefined && connected !== undefined ? Math.max(0, sessions - connected) : undefined
   // Until there are two samples, the history has the last rate.

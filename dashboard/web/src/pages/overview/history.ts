@@ -1,8 +1,9 @@
+import { path } from '../../api/client'
 import { useGet } from '../../api/hooks'
 import type { History } from '../../api/types'
 
-/** The figures of the last hour. */
-export const useHistory = () => useGet<History>('/history', { refresh: 10_000 })
+/** The figures of the last hour: of a node, or of all together. */
+export const useHistory = (node: string) => useGet<History>(node ? path`/nodes/${node}/history` : '/history', { refresh: 10_000 })
 
 /** The time of each value of a history, Unix milliseconds. */
 export function timesOf(h: History): number[] {

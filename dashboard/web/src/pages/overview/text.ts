@@ -33,5 +33,6 @@ export const text = dictionary({
   backends: ['Backends', '后端'],
   up: ['up', '正常'],
   down: ['down', '故障'],
+  nodeDown: (node: string) => [`${node} is down, or can’t be reached.`, `节点 ${node} 已停止或无法连接。`],
   attention: ['Worth a look', '需要注意'],
 })

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { get, path } from '../../api/client'
 import { explain } from '../../api/text'
 import { Button } from '../../components/Button'
+import { NodeSwitch } from '../../components/NodeSwitch'
 import { Card } from '../../components/Page'
 import { useText } from '../../i18n/i18n'
 import { text } from './text'
@@ -15,16 +16,22 @@ const step = 64 << 10 // bytes asked for at a time
 const most = 400_000 // characters shown
 
 /** The file of a trace as it grows. */
-export function Log({ name, onClose }: { name: string; onClose: () => void }) {
+export function Log({ name, nodes, onClose }: { name: string; nodes: string[]; onClose: () => void }) {
   const t = useText(text)
   const [shown, show] = useState('')
   const [cut, setCut] = useState(false)
   const [error, setError] = useState<unknown>()
+  const [node, setNode] = useState(nodes[0] ?? '')
+  const read = (of: string) => {
+    setNode(of)
+    show('')
+    setCut(false)
+  }
   const box = useRef<HTMLPreElement>(null)
 
   useEffect(() => {
     const abort = new AbortController()
-    void follow(name, abort.signal, setError, (more) =>
+    void follow(name, node, abort.signal, setError, (more) =>
       show((all) => {
         const next = all + more
         if (next.length <= most) return next
@@ -33,7 +40,7 @@ export function Log({ name, onClose }: { name: string; onClose: () => void }) {
       }),
     )
     return () => abort.abort()
-  }, [name])
+  }, [name, node])
   useLayoutEffect(() => {
     const el = box.current
     // Whoever has scrolled up reads, and is left where they are.
@@ -41,7 +48,12 @@ export function Log({ name, onClose }: { name: string; onClose: () => void }) {
   })
 
   return (
-    <Card title={name} actions={<Button look="ghost" icon="close" aria-label={t.stop} onClick={onClose} />}>
+    <Card title={name} actions={
+        <>
+          <NodeSwitch nodes={nodes} value={node} onChange={read} each />
+          <Button look="ghost" icon="close" aria-label={t.stop} onClick={onClose} />
+        </>
+      }>
       {error !== undefined && (
         <p className="form-error" role="alert">
           {explain(error)}
@@ -57,12 +69,12 @@ export function Log({ name, onClose }: { name: string; onClose: () => void }) {
 }
 
 /** Reads the file part by part, then what is added to it, until it is told to end. */
-async function follow(name: string, signal: AbortSignal, fail: (e: unknown) => void, add: (more: string) => void) {
+async function follow(name: string, node: string, signal: AbortSignal, fail: (e: unknown) => void, add: (more: string) => void) {
   let position = 0
   while (!signal.aborted) {
     let came = false
     try {
-      const { meta, items } = (await get<Part>(path`/trace/${name}/log`, { position, bytes: step }, signal)).data
+      const { meta, items } = (await get<Part>(path`/trace/${name}/log`, { node, position, bytes: step }, signal)).data
       came = items !== ''
       if (came) {
         position = meta.position

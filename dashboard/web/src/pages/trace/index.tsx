@@ -83,7 +83,7 @@ export default function Traces() {
       <Card flush>
         <Loaded query={list}>{({ data }) => <Table caption={t.title} columns={columns} rows={data} rowKey={(r) => r.name} empty={t.none} />}</Loaded>
       </Card>
-      {shown !== undefined && <Log key={shown} name={shown} onClose={() => show(undefined)} />}
+      {shown !== undefined && <Log key={shown} name={shown} nodes={Object.keys(list.data?.data.find((r) => r.name === shown)?.log_size ?? {})} onClose={() => show(undefined)} />}
       {starting && <Start onClose={() => start(false)} />}
       {removing !== undefined && (
         <Confirm

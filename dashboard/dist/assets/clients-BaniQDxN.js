@@ -1,0 +1,1 @@
+import"./format-BUY9JEpA.js";function e(e){return e===void 0||e===``||e===`undefined`?`–`:e}function t(e){let t={3:`3.1`,4:`3.1.1`,5:`5.0`}[e.proto_ver]??String(e.proto_ver);return`${e.proto_name===`MQIsdp`?`MQTT`:e.proto_name} ${t}`}function n(e,t){return e.includes(`:`)?`[${e}]:${t}`:`${e}:${t}`}var r=4294967295;export{t as i,r as n,e as r,n as t};
