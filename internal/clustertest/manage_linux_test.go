@@ -158,4 +158,3 @@ func BenchmarkPages(b *testing.B) {
 		})
 	}
 }
-
