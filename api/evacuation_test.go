@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func TestReadiness(t *testing.T) {
 		t.Helper()
 		for _, path := range []string{"/readyz", "/api/v4/load_rebalance/availability_check"} {
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 			if w.Code != want {
 				t.Errorf("%s: %d %s, want %d", path, w.Code, w.Body, want)
 			}
@@ -62,7 +63,7 @@ func TestEvacuateParams(t *testing.T) {
 		e := new(fakeEvacuation)
 		s, _ := newServer(t, func(o *Options) { o.Evacuation = e })
 		w := httptest.NewRecorder()
-		s.handler(socket).ServeHTTP(w, httptest.NewRequest("POST", "/api/v4/load_rebalance/dunlin@host/evacuation/start", strings.NewReader(body)))
+		s.handler(socket).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v4/load_rebalance/dunlin@host/evacuation/start", strings.NewReader(body)))
 		if w.Body.String() != `{"code":0}` {
 			t.Errorf("%s: %s", body, w.Body)
 		}

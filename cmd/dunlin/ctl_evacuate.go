@@ -104,7 +104,7 @@ func stopRebalance(e *evacuateFlags) func(*remote, []string) error {
 			return err
 		}
 		var all evacuationsOfAll
-		if err = r.get("/load_rebalance/global_status", &all); err != nil {
+		if err := r.get("/load_rebalance/global_status", &all); err != nil {
 			return err
 		}
 		r.answers = nil // of what nobody asked
