@@ -33,7 +33,24 @@ func newClusterOf(t testing.TB, program string, network *Network, count int, set
 		t.Fatal(err)
 	}
 	joined(t, nodes...)
+	settled(t, nodes[0])
 	return nodes
+}
+
+// settled waits until what the cluster keeps is on as many nodes as it should be,
+// as who stops nodes has to.
+func settled(t *testing.T, n *Node) {
+	t.Helper()
+	for deadline := time.Now().Add(gathering); ; time.Sleep(50 * time.Millisecond) {
+		var now struct{ Copied bool }
+		err := n.Get("/cluster", &now)
+		if err == nil && now.Copied {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s has not settled: %v", n.Name, err)
+		}
+	}
 }
 
 // gathering is how long nodes may take to find each other. Nothing is said by it
