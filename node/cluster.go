@@ -130,7 +130,7 @@ func (c *clustering) compare(all []engine.Member, self string) {
 		}
 		if m.Alive {
 			delete(c.gone, m.ID)
-		} else if _, is := c.gone[m.ID]; !is {
+		} else if _, is := c.gone[m.ID]; !is && !m.Joining {
 			c.gone[m.ID] = time.Now()
 		}
 	}
@@ -194,8 +194,7 @@ func (c *clustering) Join(ctx context.Context, node string) error {
 	if v.Self.Node != node {
 		return fmt.Errorf("node_down: who is at %s is called %s", door, v.Self.Node)
 	}
-	before, err := c.earlier(ctx, v)
-	if err != nil {
+	if err := c.alone(ctx, v); err != nil {
 		return err
 	}
 	if err := c.engine.Join(ctx, door); err != nil {
@@ -204,7 +203,7 @@ func (c *clustering) Join(ctx context.Context, node string) error {
 	c.look()
 	c.log.Info("this node is a member of a cluster now", "joined", node)
 	c.greet(ctx)
-	return c.replace(ctx, before)
+	return nil
 }
 
 // greet waits a moment until all others have been heard of.
@@ -216,28 +215,16 @@ func (c *clustering) greet(ctx context.Context) {
 	}
 }
 
-// earlier are the ids of members that have this node's name: what it was before
-// its data was lost. Nobody else may have it.
-func (c *clustering) earlier(ctx context.Context, v engine.Visit) (ids []string, err error) {
+// alone says whether somebody else in the cluster to be joined has this node's
+// name. One that doesn't answer may be what this node was before it lost its data.
+func (c *clustering) alone(ctx context.Context, v engine.Visit) error {
 	for _, m := range v.Members {
 		if m.Node != c.config.Node.Name {
 			continue
 		}
 		if other, err := c.engine.Visit(ctx, m.Door); err == nil && other.Self.ID == m.ID {
-			return nil, fmt.Errorf("a node that is called %s, too, is in that cluster already: give this one a node.name of its own", m.Node)
+			return fmt.Errorf("a node that is called %s, too, is in that cluster already: give this one a node.name of its own", m.Node)
 		}
-		ids = append(ids, m.ID)
-	}
-	return ids, nil
-}
-
-// replace removes what this node was.
-func (c *clustering) replace(ctx context.Context, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	if err := c.engine.ForceLeave(ctx, ids...); err != nil {
-		return fmt.Errorf("the node has joined, but what it was before, with data that is lost, is still a member: %w", err)
 	}
 	return nil
 }

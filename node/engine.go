@@ -30,9 +30,6 @@ type kept struct {
 	alarms, traces ownRecords
 }
 
-// slowStart is when somebody who watches the start wants to know what it waits for.
-const slowStart = 3 * time.Second
-
 // openKept opens what is kept in the data directory. What an earlier version
 // kept there goes into it, once.
 func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err error) {
@@ -44,11 +41,7 @@ func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err e
 	if o.Cluster, err = c.engineCluster(); err != nil {
 		return nil, err
 	}
-	late := time.AfterFunc(slowStart, func() {
-		log.Warn("still opening what this node keeps; a member of a cluster waits for enough others", "folder", k.dir)
-	})
 	k.engine, err = engine.Start(o)
-	late.Stop()
 	if err != nil {
 		return nil, err
 	}
