@@ -39,7 +39,7 @@ func newClusterOf(t testing.TB, program string, network *Network, count int, set
 
 // settled waits until what the cluster keeps is on as many nodes as it should be,
 // as who stops nodes has to.
-func settled(t *testing.T, n *Node) {
+func settled(t testing.TB, n *Node) {
 	t.Helper()
 	for deadline := time.Now().Add(gathering); ; time.Sleep(50 * time.Millisecond) {
 		var now struct{ Copied bool }
