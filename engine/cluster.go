@@ -186,13 +186,6 @@ func (e *Engine) quorate() bool {
 	return l == nil || !l.clustered || e.enough.Load() || e.forced.Load()
 }
 
-// changing says whether what goes wrong now may go right soon.
-func (e *Engine) changing() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.cluster != nil && !e.closed
-}
-
 // copiesNow is how many copies a new stream has.
 func (e *Engine) copiesNow() int {
 	n := 0

@@ -48,7 +48,7 @@ func memory(t *testing.T) string {
 	if free, err := freeBytes(shared); err != nil || free < room {
 		return t.TempDir()
 	}
-	dir, err := os.MkdirTemp(shared, "dunlin-engine-")
+	dir, err := os.MkdirTemp(shared, "dunlin-engine-") //nolint:usetesting // T.TempDir has no choice of where
 	if err != nil {
 		t.Fatal(err)
 	}

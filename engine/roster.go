@@ -202,8 +202,8 @@ func (e *Engine) replaced() error {
 	return nil
 }
 
-// copies makes as many more as there are members, three at most, once those
-// that there are are complete.
+// copies makes as many more as there are members, three at most, once the ones
+// before are complete.
 func (e *Engine) copies(l *link) error {
 	alive := 0
 	for _, m := range e.Members() {
