@@ -113,7 +113,7 @@ func (s *seat) Ask(ctx context.Context, id string, text []byte) ([]byte, error) 
 func TestOwnNode(t *testing.T) {
 	all, f := newFleet(t, nil, "a", "b")
 	f["b"].clients.do(t, "connect c2")
-	r := httptest.NewRequest("GET", "/api/v4/clients/c2", http.NoBody)
+	r := httptest.NewRequest(http.MethodGet, "/api/v4/clients/c2", http.NoBody)
 	r.Header.Set(NodesHeader, OwnNode)
 	if got := ask(all.nodes["a"].handler(socket), r); got != `{"code":0,"data":[]}` || all.questions() != "none" {
 		t.Error(got)

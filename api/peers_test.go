@@ -71,7 +71,7 @@ func TestAnswerIsBounded(t *testing.T) {
 	if h, why := answered(a, `{}`); h.Status != http.StatusServiceUnavailable || why != "the node has too many questions to answer" {
 		t.Error(h, why)
 	}
-	got := ask(all.nodes["b"].handler(socket), httptest.NewRequest("GET", "/api/v4/clients", nil))
+	got := ask(all.nodes["b"].handler(socket), httptest.NewRequest(http.MethodGet, "/api/v4/clients", nil))
 	if !strings.HasSuffix(got, `"missing":["a@host","gone@host"]}`) {
 		t.Error(got)
 	}
@@ -95,7 +95,7 @@ func TestAnswerAfterPanic(t *testing.T) {
 	if !strings.Contains(f["b"].log.String(), "panic=") {
 		t.Error(f["b"].log.String())
 	}
-	got := ask(all.nodes["a"].handler(socket), httptest.NewRequest("GET", "/api/v4/clients/c9/acl_cache", nil))
+	got := ask(all.nodes["a"].handler(socket), httptest.NewRequest(http.MethodGet, "/api/v4/clients/c9/acl_cache", nil))
 	if got != `{"code":112,"message":"not_found","missing":["b@host","gone@host"]}` {
 		t.Error(got)
 	}
@@ -123,7 +123,7 @@ func TestPagesInPieces(t *testing.T) {
 	}
 	get := func(node, query string) (ids []string) {
 		t.Helper()
-		text := ask(all.nodes[node].handler(socket), httptest.NewRequest("GET", "/api/v4/clients"+query, nil))
+		text := ask(all.nodes[node].handler(socket), httptest.NewRequest(http.MethodGet, "/api/v4/clients"+query, nil))
 		rows.Data = nil
 		if err := json.Unmarshal([]byte(text), &rows); err != nil {
 			t.Fatal(err)

@@ -81,15 +81,15 @@ func TestAddSlow(t *testing.T) {
 func TestTraceOfAnotherNode(t *testing.T) {
 	all, _ := newFleet(t, nil, "a", "b")
 	a := all.nodes["a"].handler(socket)
-	begin := httptest.NewRequest("POST", "/api/v4/trace", strings.NewReader(`{"name":"one","type":"topic","topic":"#"}`))
+	begin := httptest.NewRequest(http.MethodPost, "/api/v4/trace", strings.NewReader(`{"name":"one","type":"topic","topic":"#"}`))
 	if got := ask(a, begin); !strings.HasPrefix(got, `{"code":0`) {
 		t.Fatal(got)
 	}
 	long := `{"topic":"` + strings.Repeat("ä", 20_000) + `"}`
 	for range 40 {
-		ask(all.nodes["b"].handler(socket), httptest.NewRequest("POST", "/api/v4/mqtt/publish", strings.NewReader(long)))
+		ask(all.nodes["b"].handler(socket), httptest.NewRequest(http.MethodPost, "/api/v4/mqtt/publish", strings.NewReader(long)))
 	}
-	if got := ask(a, httptest.NewRequest("PUT", "/api/v4/trace/one/stop", http.NoBody)); !strings.HasPrefix(got, `{"code":0`) {
+	if got := ask(a, httptest.NewRequest(http.MethodPut, "/api/v4/trace/one/stop", http.NoBody)); !strings.HasPrefix(got, `{"code":0`) {
 		t.Fatal(got)
 	}
 	file, err := all.nodes["b"].ownTrace("one")

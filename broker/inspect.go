@@ -109,7 +109,7 @@ func (br *Broker) DisconnectBanned(ids []string, banned func(*hook.ClientInfo) b
 	end := func(c *Client, is func(*hook.ClientInfo) bool) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.conn != nil && bool(c.zone.EnableBan) && (is == nil || is(c.info)) {
+		if c.conn != nil && c.zone.EnableBan && (is == nil || is(c.info)) {
 			c.conn.End(endKicked)
 		}
 	}

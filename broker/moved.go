@@ -48,8 +48,8 @@ type movedWriter struct {
 	subs map[session.Subscription]uint64
 }
 
-func appendMoved(dst []byte, m *movedSession) []byte {
-	w := &movedWriter{dst: append(dst, movedVersion), subs: make(map[session.Subscription]uint64)}
+func encodeMoved(m *movedSession) []byte {
+	w := &movedWriter{dst: []byte{movedVersion}, subs: make(map[session.Subscription]uint64)}
 	w.bytes(durable.AppendSession(nil, &m.session))
 	st := m.state
 	for _, sub := range m.session.Subscriptions {

@@ -19,7 +19,7 @@ type movedReader struct {
 	err  error
 }
 
-// parseMoved reads what appendMoved wrote for this client. The result has nothing
+// parseMoved reads what encodeMoved wrote for this client. The result has nothing
 // of b's memory.
 func parseMoved(id string, b []byte) (*movedSession, error) {
 	r := &movedReader{left: b}

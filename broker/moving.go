@@ -80,7 +80,7 @@ func (c *Client) unsaved(now int64) bool {
 // session's state. The client is entered and has no connection.
 func (c *Client) takeOut() []byte {
 	br := c.broker
-	state := appendMoved(nil, &movedSession{session: *c.record(), state: c.stateNow(), place: c.placeInLog()})
+	state := encodeMoved(&movedSession{session: *c.record(), state: c.stateNow(), place: c.placeInLog()})
 	if c.shared > 0 {
 		c.settleGuards()
 	}

@@ -303,7 +303,7 @@ func TestMovedEncoding(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		m := randomMoved(rnd)
-		record := appendMoved(nil, m)
+		record := encodeMoved(m)
 		back, err := parseMoved("c", record)
 		if err != nil {
 			t.Fatal(err)
@@ -325,7 +325,7 @@ func TestMovedEncoding(t *testing.T) {
 func FuzzMoved(f *testing.F) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for range 10 {
-		f.Add(appendMoved(nil, randomMoved(rnd)))
+		f.Add(encodeMoved(randomMoved(rnd)))
 	}
 	f.Add([]byte{})
 	f.Add([]byte{2})
@@ -334,7 +334,7 @@ func FuzzMoved(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseMoved("c", appendMoved(nil, m))
+		again, err := parseMoved("c", encodeMoved(m))
 		if err != nil || !bytes.Equal(gobOf(t, m), gobOf(t, again)) {
 			t.Errorf("%v: got %+v, want %+v", err, again, m)
 		}

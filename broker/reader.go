@@ -63,7 +63,7 @@ func (s *shard) next() uint64 { return max(s.dispatched.Load(), s.ahead.Load()) 
 
 // older reports whether a message came into the log when the session lived in
 // memory: it isn't read there, and may still come from another node.
-func (r *reader) older(at mqtt.At) bool { return r.begun != nil && at.Seq < r.begun[at.Shard] }
+func (r *reader) older(at mqtt.At) bool { return at.Shard < len(r.begun) && at.Seq < r.begun[at.Shard] }
 
 // makeDurable has the session read the log from now on, until it ends. The
 // client is entered; unless it is new and not subscribed to anything, no message

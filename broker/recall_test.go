@@ -79,7 +79,7 @@ func TestDiscardLeft(t *testing.T) {
 func TestRecallInMinority(t *testing.T) {
 	c := newFakeCluster(t, 3, 1)
 	a, b := c.nodes[0], c.nodes[1]
-	away := a.rig.connect("away", durably).subscribe("t", 1)
+	a.rig.connect("away", durably).subscribe("t", 1)
 	stays := a.rig.connect("stays", durably).subscribe("t", 1)
 	other := b.rig.connect("other", durably).subscribe("t", 1)
 	other.close("closed")
@@ -97,7 +97,7 @@ func TestRecallInMinority(t *testing.T) {
 	} else {
 		stays = p
 	}
-	away = b.open("away", durably)
+	away := b.open("away", durably)
 	if away == nil || !away.present {
 		t.Fatal("the majority doesn't take over")
 	}

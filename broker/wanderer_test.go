@@ -101,8 +101,7 @@ func (c *fakeCluster) roam(all []*wanderer, seed uint64) {
 	for _, w := range all {
 		living.Go(func() { w.roam(over) })
 	}
-	var publish func(n *fakeNode, name string)
-	publish = func(n *fakeNode, name string) {
+	publish := func(n *fakeNode, name string) {
 		publishing.Go(func() {
 			b := n.rig.NewBatch()
 			defer b.End()

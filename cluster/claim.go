@@ -1,9 +1,10 @@
 package cluster
 
 import (
-	"github.com/dunlin-mq/dunlin/broker"
 	"iter"
 	"slices"
+
+	"github.com/dunlin-mq/dunlin/broker"
 )
 
 // claim is a client id that this node wants, while it asks for it.

@@ -73,7 +73,7 @@ var modelFilters = []string{"#", "t/+", "t/1", "t/2", "+/1", "$share/g/t/#", "$q
 func (m *likeOne) step(n int) {
 	w := m.clients[m.rnd.IntN(len(m.clients))]
 	filter := modelFilters[m.rnd.IntN(len(modelFilters))]
-	did := ""
+	var did string
 	switch op := m.rnd.IntN(10); {
 	case !w.online || op == 0:
 		did = m.connect(w)
