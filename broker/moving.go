@@ -256,8 +256,9 @@ func (c *Client) settleIn(m *movedSession) {
 	c.keepRecord("")
 }
 
-// Discard ends a session for a client that starts anew on another node, and its
-// connection with 0x8E, if it has one. wait and then are as for Detach.
+// Discard ends a session whose client starts anew on another node, or has a newer
+// one there, and its connection with 0x8E, if it has one. What is kept of a durable
+// session is left to the node that has claimed it. wait and then are as for Detach.
 func (br *Broker) Discard(id string) (wait bool, then func()) {
 	c := br.clients.get(id)
 	if c == nil {
@@ -266,7 +267,15 @@ func (br *Broker) Discard(id string) (wait bool, then func()) {
 	b := br.NewBatch()
 	c.enter(b)
 	c.sess.SetWill(nil)
-	d := c.end(b, endDiscarded)
+	var d *departure
+	if c.reader() != nil && !c.ended {
+		d = c.departure(endDiscarded.Word)
+		c.disconnect(b, d, endDiscarded)
+		c.vanish()
+		d.over = true
+	} else {
+		d = c.end(b, endDiscarded)
+	}
 	c.leave(b)
 	if d == nil {
 		b.End()
