@@ -12,7 +12,10 @@ import (
 )
 
 // In a cluster a record may get lost on its way, with the node that was to
-// order it, and an answer on its way back. So each record has a number: answers
+// order it, and an answer on its way back. While nobody orders records, or
+// somebody else begins to, one may also be refused and the next one kept. So
+// records go in groups: what comes while a group is on its way is the next one,
+// and goes when all of this one is answered. Each record has a number: answers
 // carry it, and so does the record, as an id by which the cluster keeps one
 // that comes twice only once. When the first of the queue has no answer for a
 // while, nothing new is sent and the first alone is tried; once that is kept

@@ -13,6 +13,9 @@ import (
 const (
 	readBytes  = 1 << 20 // of one answer
 	readWithin = 30 * time.Second
+	// copyWithin is how long one of several copies has for its answer: the next
+	// question may meet another one that doesn't hang.
+	copyWithin = 2 * time.Second
 )
 
 type directGet struct {
@@ -22,10 +25,35 @@ type directGet struct {
 	MaxBytes int    `json:"max_bytes,omitempty"`
 }
 
+// patiently asks until an answer comes, for readWithin at most.
+func (s *stream) patiently(ask func(within time.Duration) error) (err error) {
+	within := readWithin
+	if s.e.to().clustered {
+		within = copyWithin
+	}
+	for deadline := time.Now().Add(readWithin); ; {
+		if err = ask(within); !errors.Is(err, nats.ErrTimeout) || !time.Now().Before(deadline) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+	}
+	return nil
+}
+
 // get returns records with numbers of from and above, most of them at most,
 // and the number to go on with: behind the last record of the stream when there
 // is nothing left.
 func (s *stream) get(from uint64, most int) (records []record, next uint64, err error) {
+	err = s.patiently(func(within time.Duration) error {
+		records, next, err = s.getOnce(from, most, within)
+		return err
+	})
+	return records, next, err
+}
+
+func (s *stream) getOnce(from uint64, most int, within time.Duration) (records []record, next uint64, err error) {
 	last := s.last.Load()
 	from = max(from, 1)
 	if from > last {
@@ -40,16 +68,19 @@ func (s *stream) get(from uint64, most int) (records []record, next uint64, err 
 	inbox := nats.NewInbox()
 	sub, err := l.conn.SubscribeSync(inbox)
 	if err != nil {
-		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+		return nil, from, err
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // fails only with its connection, which NextMsg tells of
 	if err := l.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, ask); err != nil {
-		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+		return nil, from, err
 	}
 	for {
-		m, err := sub.NextMsg(readWithin)
+		m, err := sub.NextMsg(within)
+		if len(records) > 0 && errors.Is(err, nats.ErrTimeout) {
+			return records, next, nil
+		}
 		if err != nil {
-			return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+			return nil, from, err
 		}
 		if status := m.Header.Get("Status"); status != "" {
 			switch {
@@ -58,7 +89,7 @@ func (s *stream) get(from uint64, most int) (records []record, next uint64, err 
 			case status == "404": // or this node doesn't have it yet
 				return nil, from, nil
 			case status != "204":
-				return nil, from, fmt.Errorf("engine: read %s: %s", s.name, m.Header.Get("Description"))
+				return nil, from, errors.New(m.Header.Get("Description"))
 			case alone && (len(records) == 0 || m.Header.Get("Nats-Num-Pending") == "0"):
 				next = max(next, last+1)
 			}
@@ -66,7 +97,7 @@ func (s *stream) get(from uint64, most int) (records []record, next uint64, err 
 		}
 		r, err := parseRecord(m)
 		if err != nil {
-			return nil, from, fmt.Errorf("engine: read %s: %w", s.name, err)
+			return nil, from, err
 		}
 		records, next = append(records, r), r.seq+1
 	}
@@ -76,9 +107,13 @@ var errNotFound = errors.New("engine: no such record")
 
 // newest returns the last record of a subject.
 func (s *stream) newest(subject string) (record, error) {
-	m, err := s.e.to().conn.Request("$JS.API.DIRECT.GET."+s.name+"."+subject, nil, readWithin)
+	var m *nats.Msg
+	err := s.patiently(func(within time.Duration) (err error) {
+		m, err = s.e.to().conn.Request("$JS.API.DIRECT.GET."+s.name+"."+subject, nil, within)
+		return err
+	})
 	if err != nil {
-		return record{}, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+		return record{}, err
 	}
 	switch status := m.Header.Get("Status"); status {
 	case "":

@@ -109,7 +109,7 @@ func (w *writer) send(subject string, header nats.Header, data []byte, done func
 		return ErrNoQuorum
 	}
 	p := pending{record: record{subject: subject, data: data}, header: header, done: done}
-	if !w.held && !w.stalled {
+	if !w.held && !w.stalled && (w.sent == 0 || !w.link.clustered) {
 		if err := w.publish(&p, w.base+uint64(len(w.queue))); err != nil {
 			return fmt.Errorf("engine: write to %s: %w", w.s.name, sentence(err))
 		}
@@ -184,6 +184,9 @@ func (w *writer) shift() {
 	}
 	if w.sent == 0 {
 		w.empty.Broadcast()
+		if w.link.clustered && !w.held && !w.stalled {
+			w.catchUp()
+		}
 	}
 }
 
