@@ -82,6 +82,9 @@ func (e *Engine) left(id string) {
 	err := e.stand(func(st *standing) {
 		st.Members = slices.DeleteFunc(st.Members, func(m Member) bool { return m.ID == id })
 	})
+	if l := e.to(); l.clustered {
+		e.peers.judge(l)
+	}
 	if err = errors.Join(err, e.reroute()); err != nil {
 		e.log.Error(err.Error())
 	}

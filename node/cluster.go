@@ -237,9 +237,11 @@ func (c *clustering) Leave(ctx context.Context) error {
 	if len(c.engine.Members()) < 2 {
 		return errors.New("node_not_in_cluster: this node is alone")
 	}
+	id, others := c.engine.Self().ID, c.engine.Members()
 	if err := c.engine.Leave(ctx); err != nil {
 		return err
 	}
+	c.forgotten(ctx, id, others)
 	c.mu.Lock()
 	if c.looking != nil {
 		c.looking()
@@ -248,6 +250,21 @@ func (c *clustering) Leave(ctx context.Context) error {
 	c.mu.Unlock()
 	c.look()
 	return nil
+}
+
+// forgotten waits a moment until all others know that this node has left.
+func (c *clustering) forgotten(ctx context.Context, id string, others []engine.Member) {
+	ctx, cancel := context.WithTimeout(ctx, downAfter)
+	defer cancel()
+	for _, m := range others {
+		if m.ID == id || !m.Alive {
+			continue
+		}
+		for is := true; is && ctx.Err() == nil; time.Sleep(greetStep) {
+			v, err := c.engine.Visit(ctx, m.Door)
+			is = err == nil && slices.ContainsFunc(v.Members, func(o engine.Member) bool { return o.ID == id })
+		}
+	}
 }
 
 // ForceLeave removes a member that is down.
