@@ -33,6 +33,9 @@ func address(t *testing.T) string {
 // node is what a node of a cluster on this machine needs to be started.
 func node(t *testing.T, name string) Options {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("several servers that elect are too much for -short")
+	}
 	o := Options{Dir: memory(t), Node: name, Cluster: &Cluster{Name: "test", Address: address(t), Door: address(t), Cookie: "a cookie"}}
 	if os.Getenv("ENGINE_TEST_LOG") != "" {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", name)
