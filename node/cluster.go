@@ -56,8 +56,9 @@ func (c *clustering) start(j *joint) {
 	c.running.Go(func() { c.clean(ctx) })
 	c.running.Go(func() { c.adopt(ctx, j.broker) })
 	if c.config.clustered() && c.config.Cluster.Discovery.Strategy != "manual" {
-		ctx, c.looking = context.WithCancel(ctx)
-		c.running.Go(func() { c.discover(ctx) })
+		looking, stop := context.WithCancel(ctx)
+		c.looking = stop
+		c.running.Go(func() { c.discover(looking) })
 	}
 }
 

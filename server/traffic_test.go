@@ -67,6 +67,7 @@ func TestTrafficOfRefused(t *testing.T) {
 	l.policy().ConnRouting.Limit, l.policy().ConnRouting.Window, l.policy().ConnRouting.Burst = 1, 1e12, 1
 	k := l.connect(t)
 	k.bring(connectPacket("a"))
+	k.bring(subscribePacket("t")) // so that the first one is in debt for longer than the test lasts
 	for range 4 {
 		k.bring(publishPacket("t", 0, 0))
 	}
