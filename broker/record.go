@@ -165,6 +165,12 @@ func (c *Client) put(key string, value []byte) {
 		done.err = err
 		d.shardOf(c).add(done)
 	}
+	d.whileOurs(c, over, func() { d.records.Put(key, value, over) })
+}
+
+// whileOurs calls write, which writes something of a session, when the gate lets it,
+// or ends it with the reason why it isn't this node's to write.
+func (d *durability) whileOurs(c *Client, over func(error), write func()) {
 	d.gate.pass(func(err error) {
 		switch {
 		case err != nil:
@@ -172,7 +178,7 @@ func (c *Client) put(key string, value []byte) {
 		case c.status.has(isGone):
 			over(errTaken)
 		default:
-			d.records.Put(key, value, over)
+			write()
 		}
 	})
 }

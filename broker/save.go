@@ -44,16 +44,7 @@ func (c *Client) save() {
 	d.busy.Add(1)
 	over := func(err error) { d.shardOf(c).add(&saved{c, mark, err}) }
 	id := c.info.ClientID
-	d.gate.pass(func(err error) {
-		switch {
-		case err != nil:
-			over(err)
-		case c.status.has(isGone):
-			over(errTaken)
-		default:
-			d.states.PutLater(id, record, over)
-		}
-	})
+	d.whileOurs(c, over, func() { d.states.PutLater(id, record, over) })
 }
 
 // closeEntry is for the end of a dispatch: who has got all copies of a message
