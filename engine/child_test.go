@@ -74,7 +74,7 @@ func beNode(options string) {
 			text, err := json.Marshal(members(e))
 			fmt.Println("members", string(text), err)
 		case "explain":
-			for _, line := range append(explain(e), logged.lines...) {
+			for _, line := range append(explain(e), logged.tail()...) {
 				fmt.Println(line)
 			}
 			fmt.Println("explained")

@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,13 +12,13 @@ import (
 )
 
 // logTail keeps the last lines that a node logged, to be shown when its test
-// fails.
+// fails: few, as whoever reads the failure has three nodes to look at.
 type logTail struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-const tailLines = 400
+const tailLines = 10
 
 func newLogTail() (*logTail, *slog.Logger) {
 	l := new(logTail)
@@ -35,32 +35,35 @@ func (l *logTail) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+func (l *logTail) tail() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.lines)
+}
+
 // explain says what a node knows of its cluster: whom it can reach, and in each
 // group of those that vote, who leads and how far this node is.
 func explain(e *Engine) (lines []string) {
-	say := func(what string, v any) {
-		text, err := json.Marshal(v)
-		if err != nil {
-			text = []byte(err.Error())
-		}
-		lines = append(lines, what+" "+string(text))
-	}
-	say("members", e.Members())
-	say("quorate", e.quorate())
-	say("health", fmt.Sprint(e.Health()))
+	say := func(format string, a ...any) { lines = append(lines, fmt.Sprintf(format, a...)) }
+	say("%s, members %v, quorate %v, health %v", e.Self().ID, members(e), e.quorate(), e.Health())
 	l := e.to()
 	if z, err := l.server.Routez(nil); err == nil {
 		for _, r := range z.Routes {
-			say("route", map[string]any{"to": r.RemoteName, "at": r.IP, "idle": r.Idle, "pending": r.Pending, "rtt": r.RTT, "in": r.InMsgs, "out": r.OutMsgs})
+			say("route to %s: idle %s, pending %d, rtt %s", r.RemoteName, r.Idle, r.Pending, r.RTT)
 		}
 	}
 	for _, account := range []string{server.DEFAULT_SYSTEM_ACCOUNT, accountDir} {
-		if z := l.server.Raftz(&server.RaftzOptions{AccountFilter: account}); z != nil {
-			for _, groups := range *z {
-				for name, g := range groups {
-					say("group "+name, g)
-				}
+		z := l.server.Raftz(&server.RaftzOptions{AccountFilter: account})
+		if z == nil {
+			continue
+		}
+		for name, g := range (*z)[account] {
+			var peers []string
+			for id, p := range g.Peers {
+				peers = append(peers, fmt.Sprintf("%s %s known %v seen %s at %d", id, p.Name, p.Known, p.LastSeen, p.LastReplicatedIndex))
 			}
+			say("group %s: %s %s, leader %q, term %d, vote %q, log to %d of term %d, committed %d, applied %d, catching up %v, of %d; %s",
+				name, g.ID, g.State, g.Leader, g.Term, g.Vote, g.PIndex, g.PTerm, g.Committed, g.Applied, g.CatchingUp, g.Size, strings.Join(peers, "; "))
 		}
 	}
 	return lines
