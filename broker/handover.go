@@ -62,7 +62,7 @@ func (br *Broker) SettleGroups(b *Batch) {
 func (g *group) takeFrom(b *Batch, c *Client) {
 	c.enter(b)
 	var held []session.Delivery
-	if c.conn == nil {
+	if c.conn == nil && !c.ended { // what an ended session has left is booked already
 		held = c.surrender(g.has)
 	}
 	c.leave(b)
@@ -85,11 +85,16 @@ func (g *group) redispatch(b *Batch, m *mqtt.Message) {
 // subscriptions and that another member may have; see session.Surrender. The
 // client is entered.
 func (c *Client) surrender(of func(*session.Subscription) bool) (held []session.Delivery) {
-	sent := c.sess.Inflight()
+	sent := c.unacknowledged()
 	c.sess.Surrender(of, func(d session.Delivery) { held = append(held, d) })
-	c.broker.count.redispatched.Add(uint64(sent - c.sess.Inflight()))
+	c.broker.count.redispatched.Add(uint64(sent - c.unacknowledged()))
 	return held
 }
+
+// unacknowledged counts the deliveries in the window that were handed to a
+// connection: not those that are held for a save, which are booked as queued. The
+// client is entered.
+func (c *Client) unacknowledged() int { return c.sess.Inflight() - c.sess.Held() }
 
 // redispatch gives what an ended session held to the other members of the
 // groups.
