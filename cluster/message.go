@@ -55,9 +55,7 @@ func appendMessage(dst []byte, m *mqtt.Message) []byte {
 		dst = binary.AppendUvarint(dst, m.LogSeq)
 	}
 	if bits&messageProps != 0 {
-		at := len(dst)
-		dst = m.Props.AppendForwarded(append(dst, 0, 0, 0, 0))
-		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+		dst = m.Props.AppendForwarded(dst)
 	}
 	return appendBytes(dst, m.Payload)
 }
@@ -82,8 +80,8 @@ var (
 	errNoTopic  = errors.New("a message has no topic")
 	errBadQoS   = errors.New("a message has QoS 3, expected 0 to 2")
 	errBadShard = errors.New("a message's shard of the log is above 65535")
+	errBadSeq   = errors.New("a message's position in the log is 0, where its first is 1")
 	errBadPeer  = errors.New("a message's address has neither 4 nor 16 bytes")
-	errBadProps = errors.New("a message's properties are longer than itself")
 )
 
 // messageDecoder decodes messages one after the other. It remembers the texts of
@@ -105,12 +103,12 @@ func (d *messageDecoder) message(r *reader, m *mqtt.Message) error {
 		m.ExpiresAt = int64(r.uint())
 	}
 	if bits&messageLogged != 0 {
-		m.LogShard, m.LogSeq = r.shard(), r.uint()
+		if m.LogShard, m.LogSeq = r.shard(), r.uint(); m.LogSeq == 0 {
+			r.fail(errBadSeq)
+		}
 	}
 	if bits&messageProps != 0 {
-		if err := r.properties(m); err != nil {
-			return err
-		}
+		m.Props = r.properties()
 	}
 	m.Payload = r.view()
 	switch {
@@ -164,15 +162,12 @@ func (r *reader) peer() (peer netip.AddrPort) {
 	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port))
 }
 
-func (r *reader) properties(m *mqtt.Message) error {
-	size := r.take(4, errTruncated)
-	if size == nil {
-		return r.err
-	}
-	props, err := mqtt.ReadForwarded(r.take(int(binary.BigEndian.Uint32(size)), errBadProps))
+func (r *reader) properties() *mqtt.Properties {
+	props, rest, err := mqtt.CutForwarded(r.left)
 	if err != nil {
-		return fmt.Errorf("a message's properties: %w", err)
+		r.fail(fmt.Errorf("a message's %w", err))
+		return nil
 	}
-	m.Props = props
-	return nil
+	r.left = rest
+	return props
 }

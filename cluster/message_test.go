@@ -15,7 +15,7 @@ func full() *mqtt.Message {
 		Topic: "a/b", Payload: []byte("payload"), From: "client", Username: "user", PeerAddr: netip.MustParseAddr("::1"), PeerPort: 1883,
 		Props: &mqtt.Properties{
 			Present: mqtt.ForwardedProps, PayloadFormat: 1, MessageExpiry: 9, ContentType: "t", ResponseTopic: "r", CorrelationData: []byte{0},
-			UserProperties: []mqtt.UserProperty{{Key: "k", Value: "v"}},
+			UserProperties: []mqtt.UserProperty{{Key: "k", Value: "v"}, {Key: "\xff", Value: "of a hook"}},
 		},
 		Timestamp: 1_700_000_000_000, ExpiresAt: 1_700_000_009_000, QoS: 2, Retain: true, Dup: true, Sys: true, LogShard: 3, LogSeq: 1 << 40,
 	}
@@ -60,8 +60,9 @@ func TestMessageRefused(t *testing.T) {
 	refused(append([]byte{whole[0] | 3}, whole[1:]...), "QoS 3")
 	refused(appendMessage(nil, &mqtt.Message{}), "no topic")
 	refused([]byte("\x00\x01a\x00\x00\x03abcde"), "neither 4 nor 16")
-	refused([]byte("\x40\x01a\x00\x00\x00\x00\xff\xff\xff\xff"), "longer than itself")
-	refused([]byte("\x40\x01a\x00\x00\x00\x00\x00\x00\x00\x01\x7f"), "properties")
+	refused([]byte("\x80\x01a\x00\x00\x00\x00\x00\x00"), "position in the log is 0")
+	refused([]byte("\x40\x01a\x00\x00\x00\x00\xff\xff\xff\xff"), "a message's properties")
+	refused([]byte("\x40\x01a\x00\x00\x00\x00\x02\x40\x00\x00"), "don't belong")
 }
 
 // TestMessageAllocations: encoding costs none, and decoding none for a publisher
@@ -90,7 +91,7 @@ func TestMessageAllocations(t *testing.T) {
 func FuzzMessage(f *testing.F) {
 	f.Add(appendMessage(nil, full()))
 	f.Add(appendMessage(nil, &mqtt.Message{Topic: "t", QoS: 1, Payload: []byte{1}}))
-	f.Add([]byte("\x40\x01a\x00\x00\x00\x00\x00\x00\x00\x01\x7f"))
+	f.Add([]byte("\x40\x01a\x00\x00\x00\x00\x02\x01\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d messageDecoder
 		var m, again mqtt.Message

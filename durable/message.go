@@ -35,7 +35,7 @@ type Origin struct {
 //	user name? · address? · properties? · origin? · to? · payload
 //
 // The expiry is relative to the time. What has a ? is there if its flag is
-// set.
+// set. Properties are as mqtt.Properties.AppendForwarded writes them.
 const (
 	messageVersion = 1
 
@@ -81,7 +81,7 @@ func AppendMessage(dst []byte, m Message) []byte {
 		dst = appendAddr(dst, m.Peer())
 	}
 	if set(msgProps, m.Props.Has(mqtt.ForwardedProps)) {
-		dst = appendProps(dst, m.Props)
+		dst = m.Props.AppendForwarded(dst)
 	}
 	if set(msgOrigin, m.Origin != Origin{}) {
 		dst = binary.BigEndian.AppendUint16(dst, m.Origin.PacketID)

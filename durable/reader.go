@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
 // errShort says that a record ends inside a field.
@@ -101,10 +103,17 @@ func (r *reader) signed() int64 {
 	return int64(n>>1) ^ -int64(n&1)
 }
 
-func (r *reader) text() string { return string(r.take(r.number())) }
+func (r *reader) props() *mqtt.Properties {
+	p, rest, err := mqtt.CutForwarded(r.left)
+	if err != nil {
+		r.fail(err)
+		return nil
+	}
+	r.left = rest
+	return p
+}
 
-// bytes reads bytes that are the caller's, never nil.
-func (r *reader) bytes() []byte { return append([]byte{}, r.take(r.number())...) }
+func (r *reader) text() string { return string(r.take(r.number())) }
 
 // maxZone bounds the zone of an address, which is a network interface, whose
 // names are at most 15 bytes on Linux; so that a length is one byte.

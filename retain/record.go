@@ -15,8 +15,9 @@ import (
 //	flags · length of the topic (2) · topic · timestamp · expiry? ·
 //	publisher · user name? · properties? · payload
 //
-// Times, and the lengths before texts, are varints; what has a ? is there if
-// its flag is set. The empty record stands for no message. A record with
+// Times, and the lengths before texts, are varints; properties are as
+// mqtt.Properties.AppendForwarded writes them. What has a ? is there if its flag
+// is set. The empty record stands for no message. A record with
 // nothing after the topic separates the nodes of the tree.
 type record string
 
@@ -58,7 +59,7 @@ func newRecord(m *mqtt.Message, lifeEnds int64) record {
 	}
 	if m.Props.Has(mqtt.ForwardedProps) {
 		head[0] |= recProps
-		head = appendProps(head, m.Props)
+		head = m.Props.AppendForwarded(head)
 	}
 	var b strings.Builder
 	b.Grow(len(head) + len(m.Payload))
@@ -116,7 +117,7 @@ func (r record) fill(m *mqtt.Message) {
 		m.Username, rest = cutText(rest)
 	}
 	if flags&recProps != 0 {
-		m.Props, rest = cutProps(rest)
+		m.Props, rest, _ = mqtt.CutForwarded(rest) // valid has seen that it can be read
 	}
 	m.Payload = bytesOf(rest)
 }

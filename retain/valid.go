@@ -55,29 +55,9 @@ func (c *checker) skip(n uint64) {
 func (c *checker) text() { c.skip(c.number()) }
 
 func (c *checker) props() {
-	present := mqtt.Prop(c.number())
-	if present&^mqtt.ForwardedProps != 0 {
-		c.ok = false
+	_, rest, err := mqtt.CutForwarded(c.rest)
+	if err != nil {
+		c.ok, rest = false, ""
 	}
-	if present&mqtt.PropPayloadFormat != 0 {
-		c.skip(1)
-	}
-	if present&mqtt.PropMessageExpiry != 0 {
-		c.number()
-	}
-	for _, p := range []mqtt.Prop{mqtt.PropContentType, mqtt.PropResponseTopic, mqtt.PropCorrelationData} {
-		if present&p != 0 {
-			c.text()
-		}
-	}
-	if present&mqtt.PropUserProperty != 0 {
-		n := c.number()
-		if n > uint64(len(c.rest)) { // each takes two bytes at least: fill makes room for so many
-			c.ok = false
-		}
-		for ; c.ok && n > 0; n-- {
-			c.text()
-			c.text()
-		}
-	}
+	c.rest = rest
 }
