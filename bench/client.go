@@ -254,6 +254,13 @@ func (c *client) sendMessage(topic string, payload []byte) {
 	c.send(p)
 }
 
+// sendProbe publishes what is no message of the run.
+func (c *client) sendProbe(topic string, payload []byte) {
+	p := &c.publish
+	p.Topic, p.Payload, p.QoS, p.Retain = topic, payload, 0, false
+	c.send(p)
+}
+
 // ping sends PINGREQ unless something else was sent since the last call.
 func (c *client) ping() {
 	if c.state >= subscribing && c.state <= ready && !c.spoke {

@@ -19,6 +19,8 @@ type fakeBroker struct {
 	lose     int             // every so many deliveries one is not made
 	repeat   int             // every so many deliveries one is made twice
 	forget   bool            // keeps no session
+	swap     int             // every so many deliveries one waits for the client's next
+	deaf     int             // so many messages are lost before it knows who wants them
 	endAfter int             // so many messages the publisher's connection is closed
 
 	listener net.Listener
@@ -44,6 +46,7 @@ type fakeLink struct {
 	away    bool
 	keep    bool           // the session outlives the connection
 	waiting []mqtt.Publish // for who is away
+	held    *mqtt.Publish  // waits for the next
 }
 
 func (b *fakeBroker) start(t *testing.T, l net.Listener) *fakeBroker {
@@ -173,6 +176,10 @@ func (b *fakeBroker) route(p *mqtt.Publish) {
 	if p.Retain {
 		b.retained++
 	}
+	if b.deaf > 0 {
+		b.deaf--
+		return
+	}
 	for _, l := range slices.Concat(slices.Collect(maps.Keys(b.links)), slices.Collect(maps.Values(b.sessions))) {
 		for _, f := range l.filters {
 			if !topic.Match(f.Filter, p.Topic) {
@@ -182,7 +189,17 @@ func (b *fakeBroker) route(p *mqtt.Publish) {
 			if b.lose > 0 && b.delivered%b.lose == 0 {
 				continue
 			}
+			if b.swap > 0 && b.delivered%b.swap == 0 {
+				held := *p
+				held.Payload = slices.Clone(p.Payload)
+				l.held = &held
+				continue
+			}
 			l.deliver(p, f.QoS)
+			if l.held != nil {
+				l.deliver(l.held, f.QoS)
+				l.held = nil
+			}
 			if b.repeat > 0 && b.delivered%b.repeat == 0 {
 				l.deliver(p, f.QoS)
 			}

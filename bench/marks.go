@@ -106,7 +106,7 @@ func (r *run) finish() {
 	us := func(q float64) float64 { return micros(time.Duration(s.latency.quantile(q))) }
 	res.P50, res.P90, res.P99, res.P999, res.Max = us(.5), us(.9), us(.99), us(.999), us(1)
 	res.Sent, res.Delivered, res.Acked, res.Rejected = s.sent, s.delivered, s.acked, sum(s.rejected)
-	res.Duplicates, res.Foreign, res.Slow = s.duplicates, s.foreign, s.slow
+	res.Duplicates, res.Disordered, res.Foreign, res.Slow = s.duplicates, s.disordered, s.foreign, s.slow
 	res.LoadCPUS = secs(loadCPU())
 	res.Pairs = r.pairResults()
 	res.Reasons = map[string]uint64{}

@@ -39,11 +39,16 @@ func (r *run) dialled(now int64) bool {
 	return true
 }
 
-// enrolling makes the sessions and subscribes.
+// enrolling makes the sessions and subscribes; several brokers meet, for which
+// publishers connect as well.
 func enrolling(r *run, now int64) phase {
 	if !r.dialled(now) {
 		return enrolling
 	}
+	return r.meet(enrolled)
+}
+
+func enrolled(r *run, now int64) phase {
 	r.markConnected(now)
 	return r.depart(now, func(now int64) phase {
 		r.dialFrom(now, r.plan.subscribers, len(r.clients))

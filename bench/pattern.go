@@ -46,10 +46,11 @@ type plan struct {
 	// many deliveries it should cause.
 	topic func(c *client, n uint64) (topic string, copies int)
 
-	eager  bool // traffic counts from the start, not only once all are connected
-	stored bool // deliveries wait until all is published
-	single bool // no message goes to more than one subscriber
-	slow   int  // the last subscribers, which stop reading for a while
+	eager   bool // traffic counts from the start, not only once all are connected
+	stored  bool // deliveries wait until all is published
+	single  bool // no message goes to more than one subscriber
+	ordered bool // a publisher's messages have to reach each subscriber in their order
+	slow    int  // the last subscribers, which stop reading for a while
 }
 
 func planConn(o *options) *plan { return &plan{idle: o.count} }
@@ -77,6 +78,7 @@ func planRoundtrip(o *options) *plan {
 		subscribers: o.subscribers, publishers: o.publishers, idle: o.idle, slow: o.slow, filters: 1,
 		idleFilter: func(c *client) string { return fmt.Sprintf("%s-idle/%d", o.topic, c.number) },
 		single:     o.filter == "shared" || o.filter == "mixed" || o.filter == "own" && o.topics >= o.subscribers,
+		ordered:    o.filter != "shared" && o.filter != "mixed" && !o.spread, // one topic for each publisher
 	}
 	if o.filter == "mixed" {
 		all := uint64(o.subscribers * o.filters)

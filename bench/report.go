@@ -44,6 +44,7 @@ type result struct {
 	Rejected      uint64  `json:"rejected"`
 	Lost          int64   `json:"lost"`
 	Duplicates    uint64  `json:"duplicates"`
+	Disordered    uint64  `json:"disordered"` // 0 if nothing says in which order they have to come
 	Foreign       uint64  `json:"foreign"`
 	Slow          uint64  `json:"slow_delivered"`
 	SlowLost      int64   `json:"slow_lost"`
@@ -173,7 +174,7 @@ func (res *result) text(o *options) string {
 			res.Queued, res.BackS, res.FirstMessageS, res.LastMessageS)
 	}
 	if o.bothWays() {
-		line("lost", "%d; duplicates %d, not of this run %d", res.Lost, res.Duplicates, res.Foreign)
+		line("lost", "%d; duplicates %d, out of order %d, not of this run %d", res.Lost, res.Duplicates, res.Disordered, res.Foreign)
 	}
 	if o.slow > 0 {
 		line("slow", "%d received, %d not", res.Slow, res.SlowLost)

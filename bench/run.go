@@ -28,6 +28,7 @@ type run struct {
 	pings    pings
 	marks    marks
 	offline  offline
+	meeting  meeting
 	phase    phase
 	phaseEnd int64
 	leaving  bool // ends of connections are no failures any more
@@ -74,6 +75,9 @@ func newRun(o *options, rep *reporter) (*run, error) {
 	r.dialFrom(r.base, 0, n)
 	if p.stored {
 		r.phase, r.dials.end = enrolling, p.subscribers
+		if o.meets() {
+			r.dials.end = n
+		}
 	}
 	return r, nil
 }
@@ -116,6 +120,10 @@ func connecting(r *run, now int64) phase {
 		return connecting
 	}
 	r.abandon(now >= r.phaseEnd)
+	return r.meet(connected)
+}
+
+func connected(r *run, now int64) phase {
 	r.markConnected(now)
 	r.phaseEnd = now + int64(r.o.hold)
 	return holding
@@ -250,15 +258,23 @@ func (r *run) delivered(c *client, p *mqtt.Publish) {
 	s, stamped := stampOf(p.Payload, r.now)
 	if r.o.bothWays() {
 		switch {
+		case stamped && s.run == r.traffic.probeTag():
+			r.probed(s)
+			return
 		case !stamped || s.run != r.traffic.run || s.sent < r.base:
 			r.stats.foreign++
 			return
 		case c.slow:
 			r.stats.slow++
 			return
-		case !r.traffic.ledger.first(r.flow(c, s), s.sequence):
+		}
+		first, late := r.traffic.ledger.first(r.flow(c, s), s.sequence)
+		if !first {
 			r.stats.duplicates++
 			return
+		}
+		if late && r.plan.ordered {
+			r.stats.disordered++
 		}
 	}
 	r.stats.delivered++

@@ -78,18 +78,19 @@ func gapsOf(o *options) int {
 	return maxGapsStored
 }
 
-// first enters the arrival and reports whether it is the first of its number.
-func (l *ledger) first(flow uint64, number uint32) bool {
+// first enters the arrival and reports whether it is the first of its number,
+// and whether a higher one came before it.
+func (l *ledger) first(flow uint64, number uint32) (first, late bool) {
 	next := l.next[flow]
 	if number < next {
 		missing := gap{flow, number}
 		_, late := l.gaps[missing]
 		delete(l.gaps, missing)
-		return late
+		return late, late
 	}
 	for ; next < number && len(l.gaps) < l.most; next++ {
 		l.gaps[gap{flow, next}] = struct{}{}
 	}
 	l.next[flow] = number + 1
-	return true
+	return true, false
 }

@@ -30,7 +30,7 @@ func TestLedger(t *testing.T) {
 	l := newLedger(maxGaps)
 	enter := func(flow uint64, number uint32, first bool) {
 		t.Helper()
-		if got := l.first(flow, number); got != first {
+		if got, _ := l.first(flow, number); got != first {
 			t.Errorf("flow %d, number %d: first is %v, expected %v", flow, number, got, first)
 		}
 	}
@@ -52,13 +52,14 @@ func TestLedger(t *testing.T) {
 // with repetitions.
 func TestLedgerAgainstSets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	l, seen := newLedger(maxGaps), map[gap]bool{}
+	l, seen, highest := newLedger(maxGaps), map[gap]bool{}, map[uint64]uint32{}
 	for range 20_000 {
 		g := gap{flow: rng.Uint64N(5), number: rng.Uint32N(2000)}
-		if got := l.first(g.flow, g.number); got == seen[g] {
-			t.Fatalf("%+v: first is %v, but seen before: %v", g, got, seen[g])
+		got, late := l.first(g.flow, g.number)
+		if got == seen[g] || late != (got && g.number < highest[g.flow]) {
+			t.Fatalf("%+v: first is %v and late %v, but seen before: %v, the highest was %d", g, got, late, seen[g], highest[g.flow])
 		}
-		seen[g] = true
+		seen[g], highest[g.flow] = true, max(highest[g.flow], g.number)
 	}
 }
 
@@ -68,7 +69,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	if len(l.gaps) != maxGaps {
 		t.Errorf("%d gaps are kept, expected %d", len(l.gaps), maxGaps)
 	}
-	if !l.first(1, 1<<31+1) {
+	if first, late := l.first(1, 1<<31+1); !first || late {
 		t.Error("a new number after a huge gap counts as repeated")
 	}
 }
@@ -80,7 +81,7 @@ func TestLedgerOfSessions(t *testing.T) {
 	const sessions, each = 4, maxGaps / 2
 	for s := range uint32(sessions) {
 		for i := range uint32(each) {
-			if !l.first(1, i*sessions+s) {
+			if first, _ := l.first(1, i*sessions+s); !first {
 				t.Fatalf("number %d of session %d counts as repeated", i, s)
 			}
 		}

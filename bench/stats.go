@@ -20,6 +20,7 @@ type stats struct {
 	dropped    map[string]uint64 // connections that ended unasked, by reason
 	killed     uint64            // connections that --kill-every cut
 	duplicates uint64            // deliveries of a message that had come before
+	disordered uint64            // deliveries after one of a later message of the same publisher and topic
 	foreign    uint64            // deliveries of messages that this run did not send
 	slow       uint64            // deliveries to the slow subscribers
 
