@@ -93,7 +93,7 @@ func New(o Options) *Broker {
 	br.wheel.sooner = make(chan struct{}, 1)
 	br.clients.clients = make(map[string]*Client)
 	br.groups.br, br.groups.all = br, make(map[GroupKey]*group)
-	br.exclusive.holders = make(map[string]*Client)
+	br.exclusive.holders = make(map[string]holder)
 	br.delayed.br = br
 	br.modules = &o.Config.Modules
 	if m := br.modules; m.Rewrite {

@@ -12,6 +12,8 @@ type Cluster struct {
 	Routes Routes
 	Peers  Peers
 	Claims Claims
+	// Exclusives, if not nil, shares out the topics of $exclusive/.
+	Exclusives Exclusives
 	// Zone is the zone of a name, or what holds without one: for sessions that
 	// come from other nodes.
 	Zone func(name string) *Zone
@@ -73,9 +75,11 @@ func (br *Broker) SetCluster(c *Cluster) {
 		}
 	}
 	if c == nil {
+		br.exclusive.join(nil)
 		return
 	}
 	br.cluster.Store(c)
+	br.exclusive.join(c.Exclusives)
 	for _, cl := range br.clients.all() { // who comes from now on tells by itself
 		cl.mu.Lock()
 		cl.routes()

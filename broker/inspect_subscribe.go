@@ -13,7 +13,8 @@ import (
 // rewritten.
 //
 // The subscription is the session's: a connected client gets the retained
-// messages that match, one that is away gets messages from now on.
+// messages that match, one that is away gets messages from now on. In a cluster
+// it waits for other nodes if the filter is below $exclusive/.
 func (br *Broker) SubscribeFor(b *Batch, id string, o mqtt.SubscribeFilter) (code mqtt.ReasonCode, known bool) {
 	f, err := topic.Parse(o.Filter)
 	if err != nil {
@@ -27,7 +28,12 @@ func (br *Broker) SubscribeFor(b *Batch, id string, o mqtt.SubscribeFilter) (cod
 		}
 		g.Bare = c.info.Mountpoint + f.Bare
 		s.Filter = g.String()
+		over, ok := br.awaitExclusive(g, id)
+		if !ok {
+			return mqtt.QuotaExceeded, true
+		}
 		code, isNew := br.Subscribe(b, c.Client, c.conn, g, s, 0)
+		over()
 		if code == mqtt.UnspecifiedError {
 			continue
 		}

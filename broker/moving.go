@@ -88,7 +88,10 @@ func (c *Client) takeOut() []byte {
 	c.status.add(isGone)
 	c.countPersistent(false)
 	for sub := range c.sess.Subscriptions() {
-		if split(sub.Filter).Kind != topic.Plain {
+		if f := split(sub.Filter); f.Kind != topic.Plain {
+			if f.Kind == topic.Exclusive {
+				br.exclusive.release(c, f.Bare, true)
+			}
 			br.unroute(c, sub, c.routes())
 			c.sess.Unsubscribe(sub.Filter)
 		}

@@ -49,7 +49,7 @@ func (c *Client) subscribe(r *route, f topic.Filter) (isNew bool, err error) {
 	old, err := c.sess.Subscribe(&r.Subscription)
 	if err != nil {
 		if f.Kind == topic.Exclusive {
-			br.exclusive.release(c, f.Bare)
+			br.exclusive.release(c, f.Bare, false)
 		}
 		return false, err
 	}
@@ -92,23 +92,36 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 		c.leave(b)
 		return mqtt.UnspecifiedError
 	}
+	sub := c.giveUp(filter)
+	info := c.info
+	c.leave(b)
+	if sub == nil {
+		return mqtt.NoSubscriptionExisted
+	}
+	br.unsubscribed(info, sub)
+	return mqtt.Success
+}
+
+// giveUp ends a subscription; nil: there is none. The client is entered.
+func (c *Client) giveUp(filter string) *session.Subscription {
 	to := c.routes()
 	sub := c.sess.Unsubscribe(filter)
 	if sub == nil {
-		c.leave(b)
-		return mqtt.NoSubscriptionExisted
+		return nil
 	}
-	br.unroute(c, sub, to)
+	c.broker.unroute(c, sub, to)
 	if r := c.reader(); r != nil {
 		delete(r.since, filter)
 		c.keepRecord(filter)
 	}
-	info := c.info
-	c.leave(b)
+	return sub
+}
+
+// unsubscribed tells that a subscription has ended. No client is entered.
+func (br *Broker) unsubscribed(info *hook.ClientInfo, sub *session.Subscription) {
 	if h := &br.Hooks.SessionUnsubscribed; !h.Empty() {
 		h.Run(&hook.SessionSubscription{Client: info, SubscribeFilter: mqtt.SubscribeFilter{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions}})
 	}
-	return mqtt.Success
 }
 
 // unroute takes a subscription out of the index; to is what Client.routes said
@@ -127,7 +140,7 @@ func (br *Broker) unroute(c *Client, sub *session.Subscription, to Routes) {
 		to.Removed(f.Bare, c.inLog(sub.QoS))
 	}
 	if f.Kind == topic.Exclusive {
-		br.exclusive.release(c, f.Bare)
+		br.exclusive.release(c, f.Bare, false)
 	}
 }
 

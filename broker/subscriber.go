@@ -70,4 +70,5 @@ var (
 	endTakenOver = Ending{mqtt.SessionTakenOver, "takeovered"}
 	endDiscarded = Ending{mqtt.SessionTakenOver, "discarded"}
 	endKicked    = Ending{mqtt.AdministrativeAction, "kicked"}
+	endExclusive = Ending{mqtt.QuotaExceeded, "exclusive_lost"}
 )

@@ -2,7 +2,7 @@
 // others which filters this node's clients hold (Routes), takes messages to the
 // nodes that want them (Forwarder), chooses one member of a shared group among
 // the members of all nodes (Groups), and sees to it that a client id has one
-// owner (Claims).
+// owner (Claims), as has an exclusive topic (Exclusives).
 //
 // All of it is soft state that each node owns for itself and repeats to the
 // others: nothing here needs a quorum or a lock over nodes, so both sides of a

@@ -12,8 +12,9 @@ type Network interface {
 
 // The kinds that machines send with. Each has an order of its own.
 const (
-	KindRoutes  = "routes"  // to Routes
-	KindForward = "forward" // to Inbox, by Forwarder
-	KindConfirm = "confirm" // back to Forwarder, by Inbox
-	KindClaims  = "claims"  // to Claims
+	KindRoutes    = "routes"    // to Routes
+	KindForward   = "forward"   // to Inbox, by Forwarder
+	KindConfirm   = "confirm"   // back to Forwarder, by Inbox
+	KindClaims    = "claims"    // to Claims
+	KindExclusive = "exclusive" // to Exclusives
 )

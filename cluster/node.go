@@ -17,10 +17,11 @@ import (
 // and Forget; each of these may be called by any goroutine, but what comes from
 // one node with one kind must be given in its order.
 type Node struct {
-	Routes  *Routes
-	Forward *Forwarder
-	Groups  *Groups
-	Claims  *Claims
+	Routes     *Routes
+	Forward    *Forwarder
+	Groups     *Groups
+	Claims     *Claims
+	Exclusives *Exclusives
 
 	inbox  *Inbox
 	broker *broker.Broker // nil: nobody's, see Serve
@@ -75,6 +76,7 @@ func NewNode(o NodeOptions) *Node {
 		Self: o.Self, Routes: n.Routes, Forwarder: n.Forward, Receiver: o.Receiver(), Strategy: o.Strategy, Wake: n.wake,
 	})
 	n.Claims = NewClaims(ClaimsOptions{Self: o.Self, Start: start, Network: o.Network, Log: o.Log, Sessions: o.Sessions, Wake: n.wake})
+	n.Exclusives = NewExclusives(ExclusivesOptions{Self: o.Self, Network: o.Network, Log: o.Log, Wake: n.wake})
 	n.inbox = NewInbox(InboxOptions{
 		Network: o.Network, Log: o.Log, Epoch: start, Receiver: o.Receiver, Stats: &n.Forward.Stats, Wake: n.wake,
 	})
@@ -117,7 +119,7 @@ func (n *Node) run() {
 		}
 		n.Groups.Redispatch()
 		next := min(probeAt, n.Routes.Tick(now))
-		for _, at := range []int64{n.Claims.Tick(now), n.inbox.Tick(now)} {
+		for _, at := range []int64{n.Claims.Tick(now), n.Exclusives.Tick(now), n.inbox.Tick(now)} {
 			if at != 0 {
 				next = min(next, at)
 			}
@@ -148,6 +150,7 @@ func (n *Node) Up(node string, start uint64) {
 	n.Forward.Up(node)
 	n.Routes.Up(node)
 	n.Claims.Up(node, start, now)
+	n.Exclusives.Up(node)
 	n.wake()
 }
 
@@ -163,6 +166,7 @@ func (n *Node) down(node string) {
 	n.Routes.Down(node, now)
 	n.Groups.Down(node)
 	n.Claims.Down(node, now)
+	n.Exclusives.Down(node)
 	n.wake()
 }
 
@@ -237,6 +241,8 @@ func (n *Node) Receive(from, kind string, data []byte) {
 		err = n.Forward.Receive(from, data)
 	case KindClaims:
 		err = n.Claims.Receive(from, data, n.now())
+	case KindExclusive:
+		err = n.Exclusives.Receive(from, data)
 	}
 	if err != nil {
 		n.log.Warn("a message from another node can't be read", "node", from, "kind", kind, "err", err)
@@ -254,4 +260,5 @@ func (n *Node) Close() {
 	}
 	close(n.stop)
 	n.done.Wait()
+	n.Exclusives.Close()
 }

@@ -26,8 +26,9 @@ func Serve(br *broker.Broker, o ServeOptions) *Node {
 		Self: o.Self, Start: o.Start, Network: o.Network, Log: o.Log, Room: o.Room, Now: broker.Now,
 		Receiver: NewReceiver(br), Sessions: s, Strategy: br.Strategy, broker: br,
 	})
+	n.Exclusives.lost = func(name, client string) { s.later(func() { s.lose(n, name, client) }) }
 	n.done.Go(func() { s.tell(n.stop) })
-	br.SetCluster(&broker.Cluster{Routes: n.Routes, Peers: n.Peers(), Claims: claims{n}, Zone: o.Zone})
+	br.SetCluster(&broker.Cluster{Routes: n.Routes, Peers: n.Peers(), Claims: claims{n}, Exclusives: exclusives{n}, Zone: o.Zone})
 	return n
 }
 
@@ -41,6 +42,19 @@ func (c claims) Claim(id string, clean bool, done func(outbid bool)) broker.Clai
 func (c claims) Opened(id string) { c.Claims.Opened(id, c.now()) }
 
 func (c claims) Ended(id string) { c.Claims.Ended(id) }
+
+// exclusives are a Node's for the broker.
+type exclusives struct{ *Node }
+
+func (x exclusives) Ask(name, client string, done func(ok bool)) (over func()) {
+	return x.Exclusives.Ask(name, client, x.now(), done)
+}
+
+func (x exclusives) Held(name, client string) { x.Exclusives.Held(name, client, x.now()) }
+
+func (x exclusives) Released(name, client string, away bool) {
+	x.Exclusives.Released(name, client, away, x.now())
+}
 
 // sessions are a broker's for Claims.
 type sessions struct {
@@ -80,15 +94,27 @@ func (s *sessions) Take(id string, clean bool) (state []byte, wait bool) {
 		state, wait, then = s.broker.Detach(id)
 	}
 	if then != nil {
-		s.mu.Lock()
-		s.tales = append(s.tales, then)
-		s.mu.Unlock()
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		s.later(then)
 	}
 	return state, wait
+}
+
+// later has tell call a function.
+func (s *sessions) later(then func()) {
+	s.mu.Lock()
+	s.tales = append(s.tales, then)
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// lose takes an exclusive topic away from a client, unless it has got it again.
+func (s *sessions) lose(n *Node, name, client string) {
+	if !n.Exclusives.Has(name, client) && s.broker.LoseExclusive(name, client) {
+		n.log.Warn("an exclusive topic has been taken away, as a client of another node has had it for longer", "topic", name, "client", client)
+	}
 }
 
 func (s *sessions) Adopt(id string, state []byte) error { return s.broker.Adopt(id, state) }

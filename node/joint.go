@@ -37,7 +37,7 @@ const room = 32 << 20
 func newJoint(e *engine.Engine, br *broker.Broker, zone func(name string) *broker.Zone, m *metrics.Registry, log *slog.Logger) (*joint, error) {
 	j := &joint{engine: e, broker: br, zone: zone, log: log, known: make(map[string]engine.Member), counted: make(map[string]uint64)}
 	e.OnRenewal(br.LogRenewed)
-	for _, kind := range []string{cluster.KindRoutes, cluster.KindForward, cluster.KindConfirm, cluster.KindClaims} {
+	for _, kind := range []string{cluster.KindRoutes, cluster.KindForward, cluster.KindConfirm, cluster.KindClaims, cluster.KindExclusive} {
 		err := e.Handle(kind, func(from string, data []byte) []byte {
 			if n := j.node.Load(); n != nil {
 				n.Receive(from, kind, data)
@@ -164,6 +164,9 @@ func jointCounters() []jointCounter {
 		{"cluster.claims.outbid", "connections that ended as the client had connected to another node at the same time", func(n *node) *metrics.Counter { return &n.Claims.Stats.Outbid }},
 		{"cluster.claims.moved", "sessions that were taken over from another node", func(n *node) *metrics.Counter { return &n.Claims.Stats.Moved }},
 		{"cluster.claims.failed", "sessions that could not be taken over from another node", func(n *node) *metrics.Counter { return &n.Claims.Stats.Failed }},
+		{"cluster.exclusive.asked", "exclusive topics that other nodes were asked for", func(n *node) *metrics.Counter { return &n.Exclusives.Stats.Asked }},
+		{"cluster.exclusive.skipped", "exclusive topics granted without the answer of some node", func(n *node) *metrics.Counter { return &n.Exclusives.Stats.Skipped }},
+		{"cluster.exclusive.lost", "exclusive topics taken away when nodes met again, as a client of another node has had them for longer", func(n *node) *metrics.Counter { return &n.Exclusives.Stats.Lost }},
 		{"cluster.claims.forgotten", "client ids claimed while a node was away that are not settled with it, as there were too many", func(n *node) *metrics.Counter { return &n.Claims.Stats.Forgotten }},
 	}
 }

@@ -108,20 +108,30 @@ func (c *conn) subscribeAll(p *pass, k *mqtt.Subscribe, codes []mqtt.ReasonCode)
 		id = k.Props.SubscriptionIDs[0]
 	}
 	ack := &mqtt.Suback{PacketID: k.PacketID, Codes: e.Refused}
-	fresh := make([]bool, len(e.Filters))
-	for i := range e.Filters {
+	if asked := c.exclusives(e.Filters, ack.Codes); len(asked) > 0 {
+		c.askExclusive(asked, ack.Codes, func(p *pass) { c.enter(p, e.Filters, id, ack) })
+		return
+	}
+	c.enter(p, e.Filters, id, ack)
+}
+
+// enter subscribes to the filters that nobody has refused, and answers.
+func (c *conn) enter(p *pass, filters []mqtt.SubscribeFilter, id uint32, ack *mqtt.Suback) {
+	s := c.listener.server
+	fresh := make([]bool, len(filters))
+	for i := range filters {
 		if !ack.Codes[i].Failed() {
-			ack.Codes[i], fresh[i] = c.subscribe(p, &e.Filters[i], id)
+			ack.Codes[i], fresh[i] = c.subscribe(p, &filters[i], id)
 		}
-		c.traceSubscription("subscription", e.Filters[i].Filter, ack.Codes[i])
+		c.traceSubscription("subscription", filters[i].Filter, ack.Codes[i])
 	}
 	c.whenKept(p, func(p *pass, err error) {
 		if err != nil {
-			c.unsubscribeAll(p, e.Filters, ack.Codes, fresh)
+			c.unsubscribeAll(p, filters, ack.Codes, fresh)
 		}
 		s.count.subscribed(ack.Codes)
 		c.send(p, ack)
-		for i, f := range e.Filters {
+		for i, f := range filters {
 			if !ack.Codes[i].Failed() {
 				s.broker.Replay(p.batch, c.client, c, f.Filter, fresh[i])
 			}

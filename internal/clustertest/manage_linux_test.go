@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,6 +136,72 @@ func TestManageAnyNode(t *testing.T) {
 		t.Error(err)
 	}
 	shows(t, a, "/listeners", row{Node: a.Name})
+}
+
+// wantsAlone has a client subscribe to $exclusive/t, and returns the code of the
+// SUBACK.
+func wantsAlone(c net.Conn) (mqtt.ReasonCode, error) {
+	k := &mqtt.Subscribe{PacketID: 1, Filters: []mqtt.SubscribeFilter{{Filter: "$exclusive/t"}}}
+	answer := make([]byte, 5)
+	if _, err := c.Write(mqtt.Append(nil, k, mqtt.V311)); err != nil {
+		return 0, err
+	}
+	if err := c.SetReadDeadline(time.Now().Add(gathering)); err != nil {
+		return 0, err
+	}
+	if _, err := io.ReadFull(c, answer); err != nil || answer[0] != 0x90 {
+		return 0, fmt.Errorf("in the place of a SUBACK came % x: %w", answer, err)
+	}
+	return mqtt.ReasonCode(answer[4]), nil
+}
+
+// TestExclusiveAnywhere has clients of two nodes subscribe to the same exclusive
+// topic at the same moment, again and again: one of them gets it.
+func TestExclusiveAnywhere(t *testing.T) {
+	nodes := newCluster(t, nil, 2, "zone.external.allow_anonymous=true", "mqtt.exclusive_subscription=on")
+	for round := range 20 {
+		var all [4]net.Conn
+		for i := range all {
+			all[i] = connected(t, nodes[i%2], fmt.Sprintf("c%d-%d", round, i), "user")
+		}
+		var codes [len(all)]mqtt.ReasonCode
+		var errs [len(all)]error
+		var asking sync.WaitGroup
+		for i, c := range all {
+			asking.Go(func() { codes[i], errs[i] = wantsAlone(c) })
+		}
+		asking.Wait()
+		granted := 0
+		for _, code := range codes {
+			if code == mqtt.Success {
+				granted++
+			} else if code != 0x80 { // as 3.1.1 has it
+				granted = -len(all)
+			}
+		}
+		if err := errors.Join(errs[:]...); granted != 1 || err != nil {
+			t.Fatalf("round %d: the codes are %v: %v", round, codes, err)
+		}
+		for i, c := range all {
+			if err := nodes[i%2].Call("DELETE", fmt.Sprintf("/clients/c%d-%d", round, i), "", nil); err != nil {
+				t.Fatal(err)
+			}
+			ends(t, c)
+		}
+	}
+	if code, err := wantsAlone(connected(t, nodes[0], "x", "user")); code != mqtt.Success || err != nil {
+		t.Fatal(code, err)
+	}
+	nodes[0].Kill()
+	for deadline := time.Now().Add(gathering); ; time.Sleep(50 * time.Millisecond) { // until it is noticed
+		code, err := wantsAlone(connected(t, nodes[1], "y", "user"))
+		if code == mqtt.Success && err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the topic of a dead node's client is not free:", code, err)
+		}
+	}
 }
 
 // BenchmarkPages is the time of a page of 15,000 clients on three nodes, over the
