@@ -20,7 +20,9 @@ import (
 // that comes twice only once. When the first of the queue has no answer for a
 // while, nothing new is sent and the first alone is tried; once that is kept
 // all that follow are sent again in their order. A new leader can't be elected
-// within stallAfter, so that it never gets a later record of ours first.
+// within stallAfter, so that it never gets a later record of ours first. What is
+// given up may still be in the buffers of a connection that comes to life again:
+// see doubt.
 const (
 	stallAfter = 700 * time.Millisecond // shorter than electAfter
 	tryAgain   = 250 * time.Millisecond
@@ -47,6 +49,9 @@ func (w *writer) mark(m *nats.Msg, number uint64) {
 // answeredNumber notes the answer to a record; mu is held.
 func (w *writer) answeredNumber(m *nats.Msg, seq uint64, err error) {
 	number, bad := strconv.ParseUint(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:], 36, 64)
+	if bad == nil && number < w.base && !passing(err) {
+		w.settled(number)
+	}
 	if bad != nil || number < w.base || number-w.base >= uint64(w.sent) {
 		return
 	}
@@ -94,14 +99,20 @@ func (w *writer) catchUp() {
 func (w *writer) again() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue) == 0 || w.held {
+	if w.held || w.closed && len(w.queue) == 0 || len(w.queue)+len(w.doubts) == 0 {
 		return
 	}
 	w.timer.Reset(tryAgain)
+	quorate := w.s.e.quorate()
+	if quorate {
+		w.settle()
+	}
 	age := time.Since(w.moved)
 	switch {
-	case age > answerWithin, age > stallAfter && !w.s.e.quorate():
+	case len(w.queue) == 0:
+	case age > answerWithin, age > stallAfter && !quorate:
 		go w.failAll(ErrNoQuorum)
+	case len(w.doubts) > 0:
 	case age > stallAfter || w.stalled:
 		w.stalled = true
 		if err := w.publish(&w.queue[0], w.base); err != nil {
@@ -132,16 +143,21 @@ func (w *writer) release() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.link, w.sub = w.s.e.to(), nil
-	w.sent, w.stalled, w.held = 0, false, false
+	if !w.link.clustered {
+		w.doubts = nil
+	}
+	w.sent, w.stalled, w.held = 0, len(w.doubts) > 0, false
 	if err := w.listen(); err != nil {
 		return err
 	}
-	if w.closed || len(w.queue) == 0 {
+	if w.closed || len(w.queue)+len(w.doubts) == 0 {
 		return nil
 	}
 	w.moved = time.Now()
 	w.moving()
 	w.timer.Reset(tryAgain)
-	w.catchUp()
+	if !w.stalled {
+		w.catchUp()
+	}
 	return nil
 }

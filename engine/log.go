@@ -171,8 +171,9 @@ func (l *Log) Tail(shard int, after uint64, f func(Entry)) (stop func(), err err
 			s.e.log.Error(fmt.Sprintf("engine: log %s, shard %d, entry %d: %v", l.name, shard, r.seq, err))
 			return
 		}
-		e.At = At{shard, r.seq}
-		f(e)
+		if e.At = (At{shard, r.seq}); e.Topic != "" {
+			f(e)
+		}
 	}, nil), nil
 }
 
@@ -245,7 +246,12 @@ func (l *Log) ask(s *stream, entries []Entry, from uint64, filters []string, mos
 	return entries, next, nil
 }
 
+// matchesAny reports whether an entry of a topic is wanted. One without a topic
+// says nothing (see doubt).
 func matchesAny[T string | []byte](filters []string, name T) bool {
+	if len(name) == 0 {
+		return false
+	}
 	for _, f := range filters {
 		if topic.Match(f, string(name)) {
 			return true

@@ -195,7 +195,7 @@ func (m *Map) each(next uint64, wait func(error) bool, f func(record) error) (_ 
 		// looks through all subjects anew for each answer.
 		records, to, err := m.s.read(next, eachMost)
 		for _, r := range records {
-			if strings.HasPrefix(r.subject, m.prefix) {
+			if m.has(r.subject) {
 				if err := f(r); err != nil {
 					return to, false, err
 				}
@@ -208,6 +208,12 @@ func (m *Map) each(next uint64, wait func(error) bool, f func(record) error) (_ 
 		}
 	}
 	return next, true, nil
+}
+
+// has reports whether the subject of a record is that of a key of the map.
+func (m *Map) has(subject string) bool {
+	token, is := strings.CutPrefix(subject, m.prefix)
+	return is && token != voidToken
 }
 
 func (m *Map) parse(r record) (Change, error) {

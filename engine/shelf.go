@@ -367,6 +367,9 @@ func (s *shelf) pick(b *block, entries []Entry, from uint64, filters []string, m
 		if err != nil {
 			return entries, from, err
 		}
+		if e.Topic == "" { // see doubt
+			continue
+		}
 		if entries = append(entries, e); len(entries) == full {
 			return entries, e.Seq + 1, nil
 		}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"maps"
-	"strings"
 	"sync"
 	"time"
 )
@@ -117,7 +116,7 @@ func (m *Map) compare(b *before, wait func(error) bool, f func(Change)) (next ui
 
 // tell tells a watch of a record, if it is one of this map.
 func (m *Map) tell(r record, f func(Change)) {
-	if !strings.HasPrefix(r.subject, m.prefix) {
+	if !m.has(r.subject) {
 		return
 	}
 	if c, err := m.parse(r); err != nil {

@@ -37,6 +37,7 @@ type writer struct {
 	moved   time.Time // when the queue last got shorter, or began
 	stalled bool      // only the first of the queue is tried
 	held    bool      // nothing is sent, as the engine changes its shape
+	doubts  []doubt   // what was given up and may still come; nothing else is sent before that is settled
 	timer   *time.Timer
 	closed  bool
 	empty   *sync.Cond
@@ -48,6 +49,7 @@ type pending struct {
 	record   record
 	header   nats.Header
 	done     func(seq uint64, err error)
+	tried    bool // it may be on its way
 	answered bool // with record.seq or err
 	err      error
 }
@@ -125,11 +127,16 @@ func (w *writer) send(subject string, header nats.Header, data []byte, done func
 
 // publish puts a record with its number on the way.
 func (w *writer) publish(p *pending, number uint64) error {
-	m := nats.Msg{Subject: p.record.subject, Reply: w.inbox, Header: p.header, Data: p.record.data}
+	p.tried = true
+	return w.link.conn.PublishMsg(w.message(p, number))
+}
+
+func (w *writer) message(p *pending, number uint64) *nats.Msg {
+	m := &nats.Msg{Subject: p.record.subject, Reply: w.inbox, Header: p.header, Data: p.record.data}
 	if w.link.clustered {
-		w.mark(&m, number)
+		w.mark(m, number)
 	}
-	return w.link.conn.PublishMsg(&m)
+	return m
 }
 
 // moving notes that the queue got shorter, or began; mu is held.
@@ -148,13 +155,11 @@ func (w *writer) moving() {
 func (w *writer) answered(inbox string, m *nats.Msg) {
 	seq, err := parseAnswer(m)
 	w.mu.Lock()
-	if inbox != w.inbox || w.sent == 0 {
-		w.mu.Unlock()
-		return
-	}
-	if w.link.clustered {
+	switch {
+	case inbox != w.inbox:
+	case w.link.clustered:
 		w.answeredNumber(m, seq, err)
-	} else {
+	case w.sent > 0:
 		w.queue[0].end(seq, err)
 	}
 	w.shift()
@@ -205,16 +210,19 @@ func (w *writer) overdue() {
 // failAll gives everything that waits an error, in order.
 func (w *writer) failAll(why error) {
 	w.mu.Lock()
-	for _, p := range w.queue {
+	for i, p := range w.queue {
 		if !p.answered {
+			w.doubt(&p, w.base+uint64(i))
 			p.end(0, why)
 		}
 		w.ends.add(p)
 	}
 	failed := len(w.queue)
 	w.base += uint64(failed)
-	w.queue, w.sent, w.bytes, w.stalled = nil, 0, 0, false
-	w.timer.Stop()
+	w.queue, w.sent, w.bytes, w.stalled = nil, 0, 0, len(w.doubts) > 0
+	if w.timer.Stop(); w.stalled {
+		w.timer.Reset(tryAgain)
+	}
 	if failed > 0 && !w.closed {
 		if err := w.listen(); err != nil {
 			w.s.e.log.Error("engine: listen for answers: " + err.Error())
