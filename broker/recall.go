@@ -98,8 +98,8 @@ func (d *durability) orphaned(s *durable.Session) (*durable.Session, error) {
 	return d.find(s.ClientID)
 }
 
-// find reads the record of a session, with all subscriptions, from a copy of the
-// map, which may be another node's. nil: there is none, or it is damaged, which is
+// find reads the record of a session, with all subscriptions, as it was kept when
+// settled was called last, or later. nil: there is none, or it is damaged, which is
 // said.
 func (d *durability) find(id string) (*durable.Session, error) {
 	record, ok, err := d.sessions.Get(durable.SessionKey(id))

@@ -17,7 +17,8 @@ import (
 // A node reads its own copy of the maps and of the log, which may be behind what
 // a member that has just died was told to be kept. So before a node goes on with
 // what another has left, it writes a mark, and waits until that has come to its
-// own copy: all that was kept before lies in front of it.
+// own copy: all that was kept before lies in front of it, and engine.Map reads
+// nothing older from then on.
 
 const (
 	settleWithin = 10 * time.Second // for a mark to come back

@@ -126,7 +126,7 @@ func Start(o Options) (*Engine, error) {
 		return nil, err
 	}
 	holdClock()
-	err := e.newClustered(o.Cluster)
+	err := errors.Join(storedKnown(), e.newClustered(o.Cluster))
 	if err == nil {
 		err = e.enterFirst()
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // start starts an engine in dir, and stops it with the test.
-func start(t *testing.T, o Options) *Engine {
+func start(t testing.TB, o Options) *Engine {
 	t.Helper()
 	e, err := Start(o)
 	if err != nil {
@@ -27,7 +27,7 @@ func start(t *testing.T, o Options) *Engine {
 	return e
 }
 
-func started(t *testing.T) *Engine { return start(t, Options{Dir: t.TempDir()}) }
+func started(t testing.TB) *Engine { return start(t, Options{Dir: t.TempDir()}) }
 
 // says demands an error with all of the words.
 func says(t *testing.T, err error, words ...string) {
@@ -41,7 +41,7 @@ func says(t *testing.T, err error, words ...string) {
 }
 
 // eventually waits until a fact holds.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -87,7 +87,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-func openMap(t *testing.T, e *Engine, name string) *Map {
+func openMap(t testing.TB, e *Engine, name string) *Map {
 	t.Helper()
 	m, err := e.Map(name)
 	if err != nil {
@@ -96,7 +96,7 @@ func openMap(t *testing.T, e *Engine, name string) *Map {
 	return m
 }
 
-func openLog(t *testing.T, e *Engine, name string, o LogOptions) *Log {
+func openLog(t testing.TB, e *Engine, name string, o LogOptions) *Log {
 	t.Helper()
 	l, err := e.Log(name, o)
 	if err != nil {
@@ -109,7 +109,7 @@ func appended(l *Log, topic, record string) error {
 	return wait(func(done func(error)) { l.Append(topic, []byte(record), func(_ At, err error) { done(err) }) })
 }
 
-func put(t *testing.T, m *Map, key, value string) {
+func put(t testing.TB, m *Map, key, value string) {
 	t.Helper()
 	if err := m.Put(key, []byte(value)); err != nil {
 		t.Fatal(err)

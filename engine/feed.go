@@ -170,7 +170,7 @@ func (fl *follower) take() (records []record, live bool) {
 		return records, true
 	}
 	f.mu.Unlock()
-	records, next, err := f.s.read(fl.next, feedMost)
+	records, next, err := f.s.get(fl.next, feedMost)
 	fl.note(err)
 	if len(records) == 0 && err == nil {
 		next = max(next, f.s.first.Load())

@@ -225,7 +225,7 @@ func (l *Log) Read(ctx context.Context, shard int, from uint64, filters []string
 
 // ask reads a portion through the server.
 func (l *Log) ask(s *stream, entries []Entry, from uint64, filters []string, most int) ([]Entry, uint64, error) {
-	records, next, err := s.read(from, feedMost)
+	records, next, err := s.get(from, feedMost)
 	if err != nil {
 		return entries, from, err
 	}

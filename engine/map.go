@@ -154,7 +154,10 @@ func (m *Map) change(kind byte, key string, value []byte, header nats.Header, do
 	m.s.writer.write(m.prefix+token, header, appendKeyed(kind, key, long, value), func(seq uint64, err error) { m.told.ended(seq, err, done) })
 }
 
-// Get returns the value of a key. It belongs to the caller.
+// Get returns the value of a key, which belongs to the caller: what was kept last
+// before the call as far as this node knows, or later. It knows what it has been
+// told itself to be kept, and what was kept on any node before that; of others it
+// hears a moment later. So behind a Put, nothing is missing that anybody was told.
 func (m *Map) Get(key string) (value []byte, ok bool, err error) {
 	if key == "" {
 		return nil, false, errNoKey
@@ -175,39 +178,35 @@ func (m *Map) Get(key string) (value []byte, ok bool, err error) {
 // is then Each's. The value belongs to f. A record that is put meanwhile may
 // come twice, with its new value last.
 func (m *Map) Each(f func(key string, value []byte) error) error {
-	_, _, err := m.each(1, func(error) bool { return false }, func(r record) error {
+	failed := false
+	_, all, err := m.each(1, patience(readWithin), func(r record) error {
 		c, err := m.parse(r)
-		if err != nil || c.Deleted {
-			return err
+		if err == nil && !c.Deleted {
+			err = f(c.Key, c.Value)
 		}
-		return f(c.Key, c.Value)
+		failed = err != nil
+		return err
 	})
-	return err
+	switch {
+	case failed || all:
+		return err
+	case err == nil:
+		err = errBehind
+	}
+	return fmt.Errorf("engine: read map %s: %w", m.name, sentence(err))
 }
 
-// each goes through all records from a number on, marks of deleted ones too. It
-// returns where to go on, and whether these were all. What can't be read, or is
-// not on this node yet when the error is nil, is tried again as long as wait
-// says so.
+// each goes through all records from a number on, marks of deleted ones too, as
+// walk says.
 func (m *Map) each(next uint64, wait func(error) bool, f func(record) error) (_ uint64, all bool, err error) {
-	for next <= m.s.last.Load() {
-		// All of the stream, also what is of other maps: with a filter the server
-		// looks through all subjects anew for each answer.
-		records, to, err := m.s.read(next, eachMost)
-		for _, r := range records {
-			if m.has(r.subject) {
-				if err := f(r); err != nil {
-					return to, false, err
-				}
-			}
+	// All of the stream, also what is of other maps: with a filter the server
+	// looks through all subjects anew for each answer.
+	return m.s.walk(next, wait, func(r record) error {
+		if !m.has(r.subject) {
+			return nil
 		}
-		if to > next {
-			next = to
-		} else if !wait(err) {
-			return next, false, err
-		}
-	}
-	return next, true, nil
+		return f(r)
+	})
 }
 
 // has reports whether the subject of a record is that of a key of the map.

@@ -204,9 +204,10 @@ func (p *peers) start(l *link) error {
 		}
 	}
 	for subject, take := range map[string]nats.MsgHandler{
-		"P.alive":                   p.heard,
-		"P.hint.*":                  p.hinted,
-		"P.out." + p.e.cluster.id(): func(*nats.Msg) { go p.e.whetherExpelled() },
+		"P.alive":                     p.heard,
+		"P.hint.*":                    p.hinted,
+		copySubject(p.e.cluster.id()): p.asked,
+		"P.out." + p.e.cluster.id():   func(*nats.Msg) { go p.e.whetherExpelled() },
 	} {
 		if _, err := l.conn.Subscribe(subject, take); err != nil {
 			return fmt.Errorf("engine: %w", sentence(err))

@@ -4,131 +4,188 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
 const (
-	readBytes  = 1 << 20 // of one answer
+	readBytes  = 1 << 20 // of one answer, about
 	readWithin = 30 * time.Second
-	// copyWithin is how long one of several copies has for its answer: the next
-	// question may meet another one that doesn't hang.
-	copyWithin = 2 * time.Second
+	// ownWithin is how long this node's copy may be behind before others are asked.
+	ownWithin = 100 * time.Millisecond
+	// otherWithin is how long one of them has for its answer: the next one may not
+	// hang.
+	otherWithin = 2 * time.Second
 )
 
-type directGet struct {
-	Seq      uint64 `json:"seq,omitempty"`
-	NextFor  string `json:"next_by_subj,omitempty"`
-	Batch    int    `json:"batch,omitempty"`
-	MaxBytes int    `json:"max_bytes,omitempty"`
-}
+var (
+	errNotFound = errors.New("engine: no such record")
+	errBehind   = errors.New("no copy that can be reached has all that was kept")
+)
 
-// patiently asks until an answer comes, for readWithin at most.
-func (s *stream) patiently(ask func(within time.Duration) error) (err error) {
-	within := readWithin
-	if s.e.to().clustered {
-		within = copyWithin
-	}
-	for deadline := time.Now().Add(readWithin); ; {
-		if err = ask(within); !errors.Is(err, nats.ErrTimeout) || !time.Now().Before(deadline) {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
-	}
-	return nil
-}
-
-// get returns records with numbers of from and above, most of them at most,
-// and the number to go on with: behind the last record of the stream when there
-// is nothing left.
-func (s *stream) get(from uint64, most int) (records []record, next uint64, err error) {
-	err = s.patiently(func(within time.Duration) error {
-		records, next, err = s.getOnce(from, most, within)
-		return err
-	})
-	return records, next, err
-}
-
-func (s *stream) getOnce(from uint64, most int, within time.Duration) (records []record, next uint64, err error) {
-	last := s.last.Load()
-	from = max(from, 1)
-	if from > last {
-		return nil, from, nil
-	}
-	ask, err := json.Marshal(directGet{Seq: from, NextFor: ">", Batch: most, MaxBytes: readBytes})
-	if err != nil {
-		return nil, from, err
-	}
+// ask has a question answered by a copy that has come as far as it says: this
+// node's own, or another's when it has none, or one that is behind for a while.
+// The answer is Behind when there is none at the moment.
+func (s *stream) ask(q question) (a answer, err error) {
+	q.Stream = s.name
 	l := s.e.to()
-	alone := !l.clustered
-	inbox := nats.NewInbox()
-	sub, err := l.conn.SubscribeSync(inbox)
+	own, has := l.replica(s.name)
+	if has {
+		if a, err = own.answer(&q); err == nil && !a.Behind {
+			s.behind.Store(0)
+			return a, nil
+		}
+	}
+	if !l.clustered {
+		return answer{Behind: true}, err
+	}
+	now := time.Now().UnixNano()
+	if s.behind.CompareAndSwap(0, now) && has || has && now-s.behind.Load() < int64(ownWithin) {
+		return answer{Behind: true}, err
+	}
+	return s.askOthers(l, &q)
+}
+
+// askOthers asks those first that have answered before.
+func (s *stream) askOthers(l *link, q *question) (answer, error) {
+	text, err := json.Marshal(q)
 	if err != nil {
-		return nil, from, err
+		return answer{}, err
 	}
-	defer sub.Unsubscribe() //nolint:errcheck // fails only with its connection, which NextMsg tells of
-	if err := l.conn.PublishRequest("$JS.API.DIRECT.GET."+s.name, inbox, ask); err != nil {
-		return nil, from, err
-	}
-	for {
-		m, err := sub.NextMsg(within)
-		if len(records) > 0 && errors.Is(err, nats.ErrTimeout) {
-			return records, next, nil
-		}
-		if err != nil {
-			return nil, from, err
-		}
-		if status := m.Header.Get("Status"); status != "" {
-			switch {
-			case status == "404" && alone: // nothing more
-				return nil, max(from, last+1), nil
-			case status == "404": // or this node doesn't have it yet
-				return nil, from, nil
-			case status != "204":
-				return nil, from, errors.New(m.Header.Get("Description"))
-			case alone && (len(records) == 0 || m.Header.Get("Nats-Num-Pending") == "0"):
-				next = max(next, last+1)
+	self, last := s.e.cluster.id(), s.answered.Load()
+	var errs []error
+	for _, first := range []bool{true, false} {
+		for _, m := range s.e.Members() {
+			if m.ID == self || !m.Alive || first != (last != nil && *last == m.ID) {
+				continue
 			}
-			return records, next, nil
+			reply, err := l.conn.Request(copySubject(m.ID), text, otherWithin)
+			var a answer
+			if err == nil {
+				err = json.Unmarshal(reply.Data, &a)
+			}
+			switch {
+			case err != nil:
+				errs = append(errs, fmt.Errorf("the copy of %s: %w", m.Node, sentence(err)))
+			case !a.Behind:
+				s.answered.Store(&m.ID)
+				return a, nil
+			}
 		}
-		r, err := parseRecord(m)
-		if err != nil {
-			return nil, from, err
+	}
+	return answer{Behind: true}, errors.Join(errs...)
+}
+
+// copySubject is where a member is asked for what its copies have.
+func copySubject(id string) string { return "P.copy." + id }
+
+// asked answers another member.
+func (p *peers) asked(m *nats.Msg) {
+	a := answer{Behind: true}
+	var q question
+	err := json.Unmarshal(m.Data, &q)
+	if err == nil {
+		if own, has := p.e.to().replica(q.Stream); has {
+			a, err = own.answer(&q)
 		}
-		records, next = append(records, r), r.seq+1
+	}
+	if err != nil {
+		p.e.log.Warn("engine: answer another node's question: " + sentence(err).Error())
+		a = answer{Behind: true}
+	}
+	text, err := json.Marshal(a)
+	if err == nil {
+		err = m.Respond(text)
+	}
+	if err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		p.e.log.Warn("engine: answer another node's question: " + sentence(err).Error())
 	}
 }
 
-var errNotFound = errors.New("engine: no such record")
+// wireRecord is a record as it is sent to another member.
+type wireRecord struct {
+	N uint64
+	S string
+	D []byte
+}
 
-// newest returns the last record of a subject.
+// MarshalJSON makes record a json.Marshaler.
+func (r record) MarshalJSON() ([]byte, error) {
+	return json.Marshal(wireRecord{r.seq, r.subject, r.data})
+}
+
+// UnmarshalJSON makes record a json.Unmarshaler.
+func (r *record) UnmarshalJSON(text []byte) error {
+	var w wireRecord
+	err := json.Unmarshal(text, &w)
+	*r = record{w.N, w.S, w.D}
+	return err
+}
+
+// get returns records with numbers of from and above, most of them at most, and
+// the number to go on with: what is behind that isn't here yet.
+func (s *stream) get(from uint64, most int) (records []record, next uint64, err error) {
+	from = max(from, 1)
+	a, err := s.read(question{From: from, Most: most, Least: from})
+	if err != nil {
+		return nil, from, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+	}
+	return a.Records, max(a.Next, from), nil
+}
+
+// walk calls f for all records from a number on, until the end, which has come
+// when a copy has no more that has all that this node knows of. It returns where
+// to go on, and whether these were all. While that isn't known, wait is asked
+// whether to go on trying.
+func (s *stream) walk(next uint64, wait func(error) bool, f func(record) error) (_ uint64, all bool, err error) {
+	next = max(next, 1)
+	for least := s.last.Load(); ; {
+		a, err := s.read(question{From: next, Most: eachMost, Least: least, Sure: true})
+		for _, r := range a.Records {
+			if err := f(r); err != nil {
+				return r.seq, false, err
+			}
+		}
+		next, least = max(next, a.Next), max(least, a.Last) // the next copy that is asked has what this one has
+		if err == nil && a.End {
+			return next, true, nil
+		}
+		if (err != nil || a.Behind) && !wait(err) {
+			return next, false, err
+		}
+	}
+}
+
+// patience is a wait that lasts so long. It begins with short pauses, as what was
+// kept a moment ago comes to this node in less than a millisecond.
+func patience(within time.Duration) (wait func(error) bool) {
+	end, pause := time.Now().Add(within), followPause/64
+	return func(error) bool {
+		time.Sleep(pause)
+		pause = min(2*pause, followPause)
+		return time.Now().Before(end)
+	}
+}
+
+// newest returns the last record of a subject, as it was kept before the call as
+// far as this node knows, or later.
 func (s *stream) newest(subject string) (record, error) {
-	var m *nats.Msg
-	err := s.patiently(func(within time.Duration) (err error) {
-		m, err = s.e.to().conn.Request("$JS.API.DIRECT.GET."+s.name+"."+subject, nil, within)
-		return err
-	})
-	if err != nil {
-		return record{}, err
+	q := question{Subject: subject, Least: s.last.Load(), Sure: true}
+	wait := patience(readWithin)
+	for {
+		a, err := s.read(q)
+		switch {
+		case err == nil && len(a.Records) > 0:
+			return a.Records[0], nil
+		case err == nil && a.End:
+			return record{}, errNotFound
+		case wait(err):
+		case err == nil:
+			err = errBehind
+			fallthrough
+		default:
+			return record{}, fmt.Errorf("engine: read %s: %w", s.name, sentence(err))
+		}
 	}
-	switch status := m.Header.Get("Status"); status {
-	case "":
-		return parseRecord(m)
-	case "404":
-		return record{}, errNotFound
-	default:
-		return record{}, fmt.Errorf("engine: read %s: %s", s.name, m.Header.Get("Description"))
-	}
-}
-
-func parseRecord(m *nats.Msg) (record, error) {
-	seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
-	if err != nil {
-		return record{}, fmt.Errorf("a record without a number: %w", err)
-	}
-	return record{seq, m.Header.Get("Nats-Subject"), m.Data}, nil
 }

@@ -22,11 +22,14 @@ type stream struct {
 	last    atomic.Uint64 // number of the last record that was acknowledged
 	first   atomic.Uint64 // number of the first record that is still there
 	feed    feed
-	read    func(from uint64, most int) (records []record, next uint64, err error) // get
+	read    func(question) (answer, error) // ask
 	shelf   *shelf
 	hinting atomic.Bool // the other members are about to be told of new records
-	isLog   bool
-	grown   atomic.Pointer[func()] // is told of records from elsewhere; nil: nobody is
+
+	behind   atomic.Int64           // since when this node's copy is, nanoseconds; 0: it is not
+	answered atomic.Pointer[string] // the member that has answered last for its copy
+	isLog    bool
+	grown    atomic.Pointer[func()] // is told of records from elsewhere; nil: nobody is
 
 	toldMu sync.Mutex
 	told   map[string]*told // by the prefix of a map's subjects
@@ -63,7 +66,7 @@ func (e *Engine) stream(want *nats.StreamConfig) (*stream, error) {
 	s = &stream{e: e, name: want.Name, want: want, isLog: want.MaxMsgsPerSubject <= 0}
 	s.last.Store(info.State.LastSeq)
 	s.first.Store(max(info.State.FirstSeq, 1))
-	s.feed.s, s.read = s, s.get
+	s.feed.s, s.read = s, s.ask
 	s.feed.followers = make(map[*follower]bool)
 	s.shelf = newShelf(s.dir(), s.name)
 	s.shelf.onDamage = s.damaged

@@ -46,26 +46,24 @@ func (e *Engine) countSmall(usage map[string]*keep.Usage) error {
 	if err != nil {
 		return err
 	}
-	for next := uint64(1); next <= shared.s.last.Load(); {
-		var records []record
-		if records, next, err = shared.s.read(next, feedMost); err != nil {
-			return err
+	_, all, err := shared.s.walk(1, patience(readWithin), func(r record) error {
+		name, token, _ := strings.Cut(strings.TrimPrefix(r.subject, "M."), ".")
+		c, err := parseKeyed(token, r.data)
+		if err != nil {
+			return fmt.Errorf("engine: map %s, record %d: %w", name, r.seq, err)
 		}
-		for _, r := range records {
-			name, token, _ := strings.Cut(strings.TrimPrefix(r.subject, "M."), ".")
-			c, err := parseKeyed(token, r.data)
-			if err != nil {
-				return fmt.Errorf("engine: map %s, record %d: %w", name, r.seq, err)
-			}
-			if c.Deleted {
-				continue
-			}
-			if usage[name] == nil {
-				usage[name] = &keep.Usage{Name: name}
-			}
-			usage[name].Records++
-			usage[name].Bytes += int64(len(c.Key) + len(c.Value))
+		if c.Deleted {
+			return nil
 		}
+		if usage[name] == nil {
+			usage[name] = &keep.Usage{Name: name}
+		}
+		usage[name].Records++
+		usage[name].Bytes += int64(len(c.Key) + len(c.Value))
+		return nil
+	})
+	if err == nil && !all {
+		err = fmt.Errorf("engine: read the small maps: %w", errBehind)
 	}
-	return nil
+	return err
 }

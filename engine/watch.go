@@ -15,12 +15,9 @@ const copiedWithin = 30 * time.Second
 // stop. The records that are there come before Watch returns; it fails when they
 // can't be read. What can't be read later is tried again until it can.
 func (m *Map) Watch(f func(Change)) (stop func(), err error) {
-	began, deadline := m.s.last.Load(), time.Now().Add(copiedWithin)
-	patience := func(err error) bool {
-		time.Sleep(followPause)
-		return err == nil && time.Now().Before(deadline)
-	}
-	next, _, err := m.each(1, patience, func(r record) error {
+	began, patient := m.s.last.Load(), patience(copiedWithin)
+	wait := func(err error) bool { return err == nil && patient(err) }
+	next, _, err := m.each(1, wait, func(r record) error {
 		c, err := m.parse(r)
 		if err == nil && (!c.Deleted || r.seq > began) { // a key that was told may have gone meanwhile
 			f(c)

@@ -18,12 +18,12 @@ type fault struct {
 // newFault is for a stream that nobody follows yet.
 func newFault(s *stream) *fault {
 	f := new(fault)
-	s.read = func(from uint64, most int) ([]record, uint64, error) {
+	s.read = func(q question) (answer, error) {
 		if f.on.Load() {
 			f.refused.Add(1)
-			return nil, from, errors.New("no luck")
+			return answer{}, errors.New("no luck")
 		}
-		return s.get(from, most)
+		return s.ask(q)
 	}
 	return f
 }
