@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/internal/build"
 	"github.com/dunlin-mq/dunlin/internal/peers"
 )
 
@@ -55,9 +56,9 @@ func TestMonitoring(t *testing.T) {
 func startWatched(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	bin := filepath.Join(dir, "dunlin")
-	if out, err := exec.Command("go", "build", "-o", bin, "./cmd/dunlin").CombinedOutput(); err != nil {
-		t.Fatalf("go build ./cmd/dunlin: %v\n%s", err, out)
+	bin, err := build.Program(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	conf := filepath.Join(dir, "dunlin.conf")
 	text := "node.data_dir = " + dir + "\nlistener.tcp.external = 127.0.0.1:0\nmanagement.listener.http = 127.0.0.1:0\ndashboard.listener.http = off\n" +

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/internal/build"
 )
 
 // The pages for users are executed as they stand. A page is one shell session in a network namespace of its own, so the
@@ -41,8 +43,8 @@ const (
 func TestDocs(t *testing.T) {
 	requireTools(t, docsTools...)
 	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", bin, "./cmd/dunlin").CombinedOutput(); err != nil {
-		t.Fatalf("go build ./cmd/dunlin: %v\n%s", err, out)
+	if _, err := build.Program(bin); err != nil {
+		t.Fatal(err)
 	}
 	for _, name := range docPages(t) {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/auth"
 	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/internal/race"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
 )
@@ -93,7 +94,7 @@ func TestAllocations(t *testing.T) {
 		for name, r := range map[string]*rig{"no log": newRig(t), "a log": idle} {
 			publish := r.publisher(r.audience(clients, filter, sub), "bench/topic/1", pub)
 			publish()
-			if got := testing.AllocsPerRun(1000, publish); got != want {
+			if got := testing.AllocsPerRun(1000, publish); got != want && !race.Enabled { // it takes so long then that timers of all brokers here count
 				t.Errorf("%s, QoS %d to %d subscribers of %s at QoS %d: %v allocations, want %v", name, pub, clients, filter, sub, got, want)
 			}
 			r.balances()

@@ -93,9 +93,12 @@ func TestUndeleted(t *testing.T) {
 		log.failing(nil)
 		time.Sleep(3 * saveAgain * time.Millisecond)
 		r.quiet()
-		if len(r.durable.remains.all) != 0 {
-			t.Errorf("%d sessions are still to be deleted", len(r.durable.remains.all))
+		rs := &r.durable.remains
+		rs.mu.Lock()
+		if len(rs.all) != 0 {
+			t.Errorf("%d sessions are still to be deleted", len(rs.all))
 		}
+		rs.mu.Unlock()
 		again, _ := r.crashed()
 		if again.Client("gone") != nil || again.Client("kept") == nil {
 			t.Errorf("%d sessions are back, want kept and back", again.Sessions())

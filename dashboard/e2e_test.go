@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/internal/build"
 )
 
 // TestInBrowser runs the scenarios of e2e, each over a broker of its own with
@@ -17,9 +19,9 @@ func TestInBrowser(t *testing.T) {
 	chromium := needProgram(t, "chromium")
 	needProgram(t, "node")
 	modules := needModules(t)
-	program := filepath.Join(t.TempDir(), "dunlin")
-	if out, err := exec.Command("go", "build", "-o", program, "../cmd/dunlin").CombinedOutput(); err != nil {
-		t.Fatalf("go build ../cmd/dunlin: %v\n%s", err, out)
+	program, err := build.Program(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	files, err := filepath.Glob("e2e/*.mjs")
 	if err != nil {

@@ -1,36 +1,18 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 )
 
 // operatorLog is what an operator sees: a log at the level info.
-type operatorLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *operatorLog) Write(line []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(line)
-}
-
-func (o *operatorLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(o, nil)) }
-
-func (o *operatorLog) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
+type operatorLog struct{ testlog.Log }
 
 // foreign are words of the embedded server.
 var foreign = regexp.MustCompile(`(?i:jetstream|raft|nats|\bwal\b|filestore|\broute|consumer)|\$G|MAPS|LOG_`)
@@ -48,7 +30,7 @@ func TestServerLog(t *testing.T) {
 		t.Helper()
 		var o operatorLog
 		disk := 0
-		l := &serverLog{log: o.logger(), onDisk: func() { disk++ }}
+		l := &serverLog{log: o.Logger(), onDisk: func() { disk++ }}
 		l.Warnf(format, v...)
 		l.Errorf(format, v...) // is not said once more
 		o.clean(t)
@@ -92,7 +74,7 @@ func TestOperatorsLog(t *testing.T) {
 	t.Parallel()
 	var o operatorLog
 	oa, ob := node(t, "a"), node(t, "b")
-	oa.Log, ob.Log = o.logger(), o.logger()
+	oa.Log, ob.Log = o.Logger(), o.Logger()
 	all := together(t, oa, ob)
 	l := openLog(t, all[0], "l", LogOptions{Shards: 1})
 	kept(t, l, "t", 0, 10)

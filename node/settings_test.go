@@ -1,49 +1,30 @@
 package node
 
 import (
-	"bytes"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/api"
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 )
-
-// safeBuffer is a log that is read while it is written.
-type safeBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *safeBuffer) text() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.String()
-}
 
 // changing is a node that runs, with its log.
 type changing struct {
 	*Node
 	t    *testing.T
-	log  *safeBuffer
+	log  *testlog.Log
 	data string
 }
 
 func startChanging(t *testing.T, env ...string) *changing {
 	t.Helper()
 	c := configured(t, env...)
-	log := new(safeBuffer)
+	log := new(testlog.Log)
 	n, err := Start(c, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -120,8 +101,8 @@ func TestChangeSettings(t *testing.T) {
 	for _, want := range []string{
 		"by=ann key=zone.external.max_inflight value=64 was=32", "by=ann key=zone.external.allow_anonymous value=false was=true",
 	} {
-		if !strings.Contains(n.log.text(), want) {
-			t.Errorf("the log has no %q:\n%s", want, n.log.text())
+		if !strings.Contains(n.log.String(), want) {
+			t.Errorf("the log has no %q:\n%s", want, n.log.String())
 		}
 	}
 

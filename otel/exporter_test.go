@@ -1,7 +1,6 @@
 package otel
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -27,6 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -37,25 +37,8 @@ type rig struct {
 	*Exporter
 	registry metrics.Registry
 	points   hook.Points
-	log      lockedBuffer
+	log      testlog.Log
 	end      func() // Stop, once
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
 }
 
 // newRig starts an exporter of what kinds names, as often as is allowed.

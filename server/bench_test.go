@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/internal/race"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -78,7 +79,7 @@ func TestPacketsAllocate(t *testing.T) {
 			k.out.Reset()
 		}
 		send()
-		if n := testing.AllocsPerRun(1000, send); n != 0 && !raceEnabled {
+		if n := testing.AllocsPerRun(1000, send); n != 0 && !race.Enabled {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
@@ -95,7 +96,7 @@ func TestPacketsAllocate(t *testing.T) {
 func TestPublishAllocates(t *testing.T) {
 	judged(func(name string, publish func(testing.TB) func()) {
 		f := publish(t)
-		if n := testing.AllocsPerRun(1000, f); n != 0 && !raceEnabled {
+		if n := testing.AllocsPerRun(1000, f); n != 0 && !race.Enabled {
 			t.Errorf("%s: %v allocations for each PUBLISH", name, n)
 		}
 	})

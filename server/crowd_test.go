@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/internal/race"
 )
 
 // TestWaitingCostsNobody has thousands of clients wait for a backend that hangs
@@ -49,7 +51,7 @@ func TestWaitingCostsNobody(t *testing.T) {
 	if beside > 5*alone+time.Millisecond {
 		t.Errorf("a message takes %v beside %d clients that wait, and %v without them", beside, crowd, alone)
 	}
-	if !raceEnabled && cpu > 200*time.Millisecond {
+	if !race.Enabled && cpu > 200*time.Millisecond {
 		t.Errorf("waiting takes %v of processor time a second", cpu)
 	}
 	o.speak()

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/dunlin-mq/dunlin/internal/race"
 )
 
 const (
@@ -35,7 +37,7 @@ func TestIdleTLSMemory(t *testing.T) {
 		io.Copy(io.Discard, os.Stdin) // until the other process ends
 		return
 	}
-	if testing.Short() || raceEnabled {
+	if testing.Short() || race.Enabled {
 		t.Skip("takes a while, and the race detector needs memory of its own")
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestIdleTLSMemory$")

@@ -1,13 +1,14 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 )
 
 // TestMosquittoTLS has Mosquitto's clients come over TLS, with the generated
@@ -68,7 +69,7 @@ func TestOpenSSL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var out testLog
+		var out testlog.Log
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -81,12 +82,12 @@ func TestOpenSSL(t *testing.T) {
 			case <-ended:
 				return true
 			default:
-				return bytes.Contains(out.Bytes(), connack)
+				return strings.Contains(out.String(), string(connack))
 			}
 		})
 		cmd.Process.Kill()
 		<-ended
-		return out.String(), let && bytes.Contains(out.Bytes(), connack)
+		return out.String(), let && strings.Contains(out.String(), string(connack))
 	}
 	f := func(options string, ok bool, want string, args ...string) {
 		t.Helper()

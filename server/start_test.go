@@ -16,6 +16,7 @@ import (
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/hook"
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/retain"
@@ -27,7 +28,7 @@ type testServer struct {
 	*Server
 	t     testing.TB
 	hooks *hook.Points
-	log   *testLog
+	log   *testlog.Log
 
 	registry *metrics.Registry
 	zone     broker.Zone
@@ -43,7 +44,7 @@ func newTestServer(t testing.TB, listeners string, set ...func(*broker.Options))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ts := &testServer{t: t, hooks: new(hook.Points), log: new(testLog), dir: t.TempDir()}
+	ts := &testServer{t: t, hooks: new(hook.Points), log: new(testlog.Log), dir: t.TempDir()}
 	var cfg broker.Config
 	var keep retain.Config
 	var rules auth.Config
@@ -158,26 +159,6 @@ func eventually(f func() bool) bool {
 	}
 	return false
 }
-
-// testLog keeps what was logged, or printed.
-type testLog struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *testLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *testLog) Bytes() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return bytes.Clone(l.buf.Bytes())
-}
-
-func (l *testLog) String() string { return string(l.Bytes()) }
 
 // need skips a test whose peer is missing, or fails it where peers are required.
 func need(t testing.TB, commands ...string) {

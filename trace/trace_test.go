@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 )
 
 var home = netip.MustParseAddrPort("192.0.2.7:4000")
@@ -56,30 +58,13 @@ type kit struct {
 	*Tracer
 	t        *testing.T
 	dir      string
-	log      *lockedBuffer
+	log      *testlog.Log
 	keep     *keeper
 	switches []bool
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func newKit(t *testing.T) *kit {
-	k := &kit{t: t, dir: filepath.Join(t.TempDir(), "trace"), log: new(lockedBuffer), keep: &keeper{all: make(map[string][]byte)}}
+	k := &kit{t: t, dir: filepath.Join(t.TempDir(), "trace"), log: new(testlog.Log), keep: &keeper{all: make(map[string][]byte)}}
 	k.open()
 	return k
 }

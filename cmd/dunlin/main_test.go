@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dunlin-mq/dunlin/internal/build"
 	"github.com/dunlin-mq/dunlin/internal/peers"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -33,19 +34,7 @@ func TestMain(m *testing.M) {
 			os.Unsetenv(name)
 		}
 	}
-	dir, err := os.MkdirTemp("", "dunlin-cmd")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	program = filepath.Join(dir, "dunlin")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(build.Main(m, func(path string) { program = path }))
 }
 
 // execute runs the command to its end with nothing but env in its environment.

@@ -1,7 +1,6 @@
 package etcd
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/discovery"
 	"github.com/dunlin-mq/dunlin/internal/peers"
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,29 +28,12 @@ const enough = 20 * time.Second
 type node struct {
 	*Nodes
 	t   *testing.T
-	log *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	log *testlog.Log
 }
 
 func connect(t *testing.T, name string, s *peers.Server, change func(*discovery.Etcd, *discovery.Self)) *node {
 	t.Helper()
-	log := new(lockedBuffer)
+	log := new(testlog.Log)
 	var c discovery.Etcd
 	c.SetDefaults()
 	c.Server = []string{"http://" + s.Addr()}

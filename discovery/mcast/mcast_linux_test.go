@@ -1,7 +1,6 @@
 package mcast
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/dunlin-mq/dunlin/config"
 	"github.com/dunlin-mq/dunlin/discovery"
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -136,30 +136,13 @@ func (m *machine) run(f func()) {
 type node struct {
 	*Nodes
 	on  *machine
-	log *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	log *testlog.Log
 }
 
 // start makes a registered node with the defaults, changed.
 func (m *machine) start(name string, change func(*discovery.Mcast, *discovery.Self)) *node {
 	m.t.Helper()
-	log := new(lockedBuffer)
+	log := new(testlog.Log)
 	var c discovery.Mcast
 	c.SetDefaults()
 	self := discovery.Self{Name: name, Cluster: "emqxcl", Cookie: string(cookie), Log: slog.New(slog.NewTextHandler(log, nil))}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -16,24 +15,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/internal/build"
 )
 
 // program is the built command; TestMain makes it.
 var program string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "dunlin-clienttest")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	program = filepath.Join(dir, "dunlin")
-	build := exec.Command("go", "build", "-o", program, "./cmd/dunlin")
-	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build ./cmd/dunlin: %v\n%s", err, out)
-		os.Exit(1)
-	}
 	// Most of these tests wait for clocks and other processes: twice as many
 	// as there are processors would leave these idle.
 	flag.Parse()
@@ -41,11 +30,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	os.Exit(build.Main(m, func(path string) { program = path }))
 }
 
 // patience is how long a test waits for what must happen. It is far above what

@@ -1,7 +1,6 @@
 package mqtttest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/internal/build"
+	"github.com/dunlin-mq/dunlin/internal/testlog"
 )
 
 // Broker starts brokers for scenarios.
@@ -33,16 +35,9 @@ type Dunlin struct {
 	err  error
 }
 
-// Build compiles cmd/dunlin into dir, once; root is the module's folder.
-func (d *Dunlin) Build(root, dir string) error {
-	d.once.Do(func() {
-		d.bin = filepath.Join(dir, "dunlin")
-		cmd := exec.Command("go", "build", "-o", d.bin, "./cmd/dunlin")
-		cmd.Dir = root
-		if out, err := cmd.CombinedOutput(); err != nil {
-			d.err = fmt.Errorf("go build ./cmd/dunlin: %w\n%s", err, out)
-		}
-	})
+// Build compiles the command into dir, once.
+func (d *Dunlin) Build(dir string) error {
+	d.once.Do(func() { d.bin, d.err = build.Program(dir) })
 	return d.err
 }
 
@@ -133,7 +128,7 @@ func foreign(env []string) []string {
 
 // start runs the process, waits until it is ready, for which ready may look at what it has printed, and fills in Stop.
 func start(t testing.TB, node *Node, cmd *exec.Cmd, ready func(output string) bool) error {
-	var output lockedBuffer
+	var output testlog.Log
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
 		return err
@@ -165,7 +160,7 @@ func start(t testing.TB, node *Node, cmd *exec.Cmd, ready func(output string) bo
 	return awaitReady(ready, exited, &output)
 }
 
-func awaitReady(ready func(output string) bool, exited <-chan struct{}, output *lockedBuffer) error {
+func awaitReady(ready func(output string) bool, exited <-chan struct{}, output *testlog.Log) error {
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		select {
 		case <-exited:
@@ -206,24 +201,6 @@ func freeNode(ws bool) (Node, error) {
 	defer web.Close()
 	node.WS = web.Addr().String()
 	return node, nil
-}
-
-// lockedBuffer takes a process's output while a test may read it.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // Farm shares brokers between scenarios: one per set of settings, but a fresh one for a scenario that wants to be alone.

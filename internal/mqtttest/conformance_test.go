@@ -60,7 +60,7 @@ func brokerUnderTest(t *testing.T) Broker {
 	switch *against {
 	case "dunlin":
 		d := &Dunlin{}
-		if err := d.Build("../..", t.TempDir()); err != nil {
+		if err := d.Build(t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
 		return d
