@@ -499,3 +499,21 @@ func TestGuards(t *testing.T) {
 	}
 	r.balances()
 }
+
+// TestGuardsForget: messages that are settled aren't kept in memory behind one
+// that takes long.
+func TestGuardsForget(t *testing.T) {
+	var gs guards
+	add := func() *mqtt.Message {
+		m := (&mqtt.Message{}).Own()
+		gs.add(m, 1, func(bool) {})
+		return m
+	}
+	slow := add()
+	for range 10 * spareGuards {
+		gs.settle(add())
+	}
+	if len(gs.all) != 1 || gs.all[slow] == nil || len(gs.order) > 2*spareGuards || gs.order[0].m != slow {
+		t.Errorf("%d are guarded, %d remembered", len(gs.all), len(gs.order))
+	}
+}

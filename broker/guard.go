@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -29,6 +30,9 @@ type guardSince struct {
 // be away for days.
 const guardTime = 60_000
 
+// spareGuards is how many that are settled may stay in the order at least.
+const spareGuards = 256
+
 // add has done called when the client that gets m, a kept message, has
 // acknowledged it or will not get it any more.
 func (gs *guards) add(m *mqtt.Message, now int64, done func(kept bool)) {
@@ -46,6 +50,9 @@ func (gs *guards) add(m *mqtt.Message, now int64, done func(kept bool)) {
 		}
 		gs.order[0] = guardSince{}
 		gs.order = gs.order[1:]
+	}
+	if len(gs.order) > 2*len(gs.all)+spareGuards { // those settled behind one that takes long would keep their messages in memory
+		gs.order = slices.DeleteFunc(gs.order, func(g guardSince) bool { return gs.all[g.m] == nil })
 	}
 	gs.n.Store(int32(len(gs.all)))
 	gs.mu.Unlock()

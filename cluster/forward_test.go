@@ -331,6 +331,26 @@ func TestForwardBounds(t *testing.T) {
 	}
 }
 
+// TestForwardForgets: who is no member any more is told nothing, though what
+// became of its messages has not been seen.
+func TestForwardForgets(t *testing.T) {
+	s := newSim(1)
+	a, b := startMessaging(t, s, "a"), startMessaging(t, s, "b")
+	b.join("t", "g", "member", true)
+	s.run(3000)
+	s.cut[[2]string{"b", "a"}] = true
+	a.publish("t", 1, 10)
+	s.run(1000)
+	if from := b.inbox.senders["a"]; from == nil || len(from.results) != 1 {
+		t.Fatalf("b has %+v of a", from)
+	}
+	s.stop("a")
+	b.inbox.Forget("a")
+	if next := b.inbox.Tick(s.now); next != 0 {
+		t.Errorf("b has something to say at %d, it is %d", next, s.now)
+	}
+}
+
 // TestForwardRefuse: what is no batch or no confirmation changes nothing.
 func TestForwardRefuse(t *testing.T) {
 	s := newSim(4)

@@ -83,6 +83,13 @@ func NewInbox(o InboxOptions) *Inbox {
 	return &Inbox{net: o.Network, log: o.Log, epoch: o.Epoch, open: o.Receiver, stats: o.Stats, wake: o.Wake, senders: make(map[string]*inbound)}
 }
 
+// Forget tells that a node is no member any more: nothing is repeated to it.
+func (in *Inbox) Forget(node string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.senders, node)
+}
+
 // Receive takes a message of KindForward. What comes from one node must be
 // given in its order, one at a time. The error says what is wrong with it.
 func (in *Inbox) Receive(from string, data []byte, now int64) error {

@@ -177,6 +177,7 @@ func (n *Node) Forget(node string) {
 	n.down(node)
 	n.Routes.Forget(node)
 	n.Claims.Forget(node, n.now())
+	n.inbox.Forget(node)
 	n.mu.Lock()
 	p := n.pumps[node]
 	delete(n.pumps, node)
