@@ -61,10 +61,9 @@ type durability struct {
 	sessions Map
 	records  *durable.Keeper // of sessions
 	delayed  DelayedKeeper
-	origins  map[messageOrigin]bool // of these, while sessions are restored
-	remains  remains                // of these
-	failedAt atomic.Int64           // when a record could not be written, Unix milliseconds; 0: the last one was
-	busy     atomic.Int64           // appends, saves and changes of records that are under way
+	remains  remains      // of these
+	failedAt atomic.Int64 // when a record could not be written, Unix milliseconds; 0: the last one was
+	busy     atomic.Int64 // appends, saves and changes of records that are under way
 	shards   []*shard
 	feeder   feeder
 

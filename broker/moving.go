@@ -185,7 +185,7 @@ func (br *Broker) Adopt(id string, state []byte) error {
 		return errors.New("this node is no member of a cluster any more")
 	}
 	s := &m.session
-	c := &Client{broker: br, info: infoOf(s), zone: cl.Zone(s.Zone), connectedAt: s.ConnectedAt, keepAlive: s.KeepAlive, receiveMax: s.ReceiveMaximum, cleanStart: s.CleanStart}
+	c := &Client{broker: br, info: infoOf(s, listenerOf(s)), zone: cl.Zone(s.Zone), connectedAt: s.ConnectedAt, keepAlive: s.KeepAlive, receiveMax: s.ReceiveMaximum, cleanStart: s.CleanStart}
 	c.self.Subscriber = c
 	if m.place == nil || br.durable == nil {
 		m.state.Durable, m.place = nil, nil
@@ -219,15 +219,10 @@ func (c *Client) restoreReader(m *movedSession) error {
 		r.places[i].next = max(c.sess.Read(i), 1)
 	}
 	for _, sub := range m.session.Subscriptions {
-		if len(sub.Since) == len(r.places) {
-			if r.since == nil {
-				r.since = make(map[string][]uint64)
-			}
-			r.since[sub.Filter] = sub.Since
-		}
+		r.beginAt(sub.Filter, sub.Since)
 	}
 	c.extra().reader = r
-	return c.resolve(d)
+	return d.resolve(c)
 }
 
 // settleIn makes an adopted client one of this node's. It is entered and in the

@@ -130,12 +130,21 @@ func (r *reader) subscribed(d *durability, filter string, isNew bool) {
 
 // begin notes that a subscription begins with what is dispatched next.
 func (r *reader) begin(d *durability, filter string) {
-	if r.since == nil {
-		r.since = make(map[string][]uint64)
-	}
 	since := make([]uint64, len(d.shards))
 	for i, s := range d.shards {
 		since[i] = s.next()
+	}
+	r.beginAt(filter, since)
+}
+
+// beginAt notes where a subscription begins, by shard. The log may have had
+// another number of them then, which says nothing now.
+func (r *reader) beginAt(filter string, since []uint64) {
+	if len(since) != len(r.places) {
+		return
+	}
+	if r.since == nil {
+		r.since = make(map[string][]uint64)
 	}
 	r.since[filter] = since
 }

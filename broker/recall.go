@@ -131,7 +131,7 @@ func (d *durability) find(id string) (*durable.Session, error) {
 func (d *durability) takeOver(s *durable.Session) error {
 	b := d.br.NewBatch()
 	defer b.End()
-	c, err := d.br.restore(b, s)
+	c, err := d.newRestorer(b).one(s)
 	if err != nil {
 		if d.br.clients.get(s.ClientID) != nil { // somebody was faster
 			return nil
@@ -148,6 +148,6 @@ func (d *durability) takeOver(s *durable.Session) error {
 
 // discard ends a session that is in the maps, as its client starts anew.
 func (d *durability) discard(s *durable.Session) {
-	d.br.fireSession(&d.br.Hooks.SessionDiscarded, d.br.count.sessionDiscarded, infoOf(s), "session discarded", endDiscarded.Word)
+	d.br.fireSession(&d.br.Hooks.SessionDiscarded, d.br.count.sessionDiscarded, infoOf(s, listenerOf(s)), "session discarded", endDiscarded.Word)
 	d.remains.begin(&remnant{id: s.ClientID, chunks: s.Chunks, layout: s.Layout, known: true})
 }

@@ -124,17 +124,23 @@ func (d *durability) mayTry(now int64) bool {
 // forgetSince forgets where subscriptions begin that the saved state is past.
 func (r *reader) forgetSince(c *Client) {
 	for filter, since := range r.since {
-		past := true
-		for i := range since {
-			past = past && c.sess.Read(i) >= since[i] // SetRead comes with a save only
-		}
-		if past {
+		if c.past(since) {
 			delete(r.since, filter)
 		}
 	}
 	if len(r.since) == 0 {
 		r.since = nil
 	}
+}
+
+// past reports whether the saved state is past positions, one for each shard.
+func (c *Client) past(since []uint64) bool {
+	for i := range since {
+		if c.sess.Read(i) < since[i] { // SetRead comes with a save only
+			return false
+		}
+	}
+	return true
 }
 
 // saved is the end of a save.

@@ -3,6 +3,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Loading is told what Load finds. Its functions run one at a time.
@@ -24,6 +25,7 @@ type Loading struct {
 // are in memory until then.
 func Load(each func(func(key string, value []byte) error) error, to Loading) error {
 	heads := map[string]*Session{}
+	var parser sessionParser
 	type chunk struct {
 		Key
 		subs []Subscription
@@ -39,7 +41,7 @@ func Load(each func(func(key string, value []byte) error) error, to Loading) err
 			return nil
 		}
 		if k.Chunk < 0 {
-			s, err := ParseSession(k.ClientID, value)
+			s, err := parser.parse(strings.Clone(k.ClientID), value) // the key may be a part of something larger
 			switch {
 			case err != nil:
 				to.Damaged(key, err)

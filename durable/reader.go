@@ -115,6 +115,14 @@ func (r *reader) props() *mqtt.Properties {
 
 func (r *reader) text() string { return string(r.take(r.number())) }
 
+// textLike is text, and the same string as like if it is equal.
+func (r *reader) textLike(like string) string {
+	if b := r.take(r.number()); string(b) != like {
+		return string(b)
+	}
+	return like
+}
+
 // maxZone bounds the zone of an address, which is a network interface, whose
 // names are at most 15 bytes on Linux; so that a length is one byte.
 const maxZone = 100

@@ -123,14 +123,26 @@ func (s *Session) texts() [7]*string {
 // ParseSession reads the record of a client's session; the result has nothing
 // of the record's memory.
 func ParseSession(clientID string, record []byte) (*Session, error) {
+	return new(sessionParser).parse(clientID, record)
+}
+
+// sessionParser parses many records: sessions that follow each other share the
+// texts that are the same, as most are of a fleet.
+type sessionParser struct{ last Session }
+
+func (p *sessionParser) parse(clientID string, record []byte) (*Session, error) {
 	s := &Session{ClientID: clientID}
-	if err := parse("session", record, sessionVersion, s.read); err != nil {
+	if err := parse("session", record, sessionVersion, func(r *reader) { s.read(r, &p.last) }); err != nil {
 		return nil, err
+	}
+	p.last = Session{Node: s.Node}
+	for i, text := range s.texts() {
+		*p.last.texts()[i] = *text
 	}
 	return s, nil
 }
 
-func (s *Session) read(r *reader) {
+func (s *Session) read(r *reader, last *Session) {
 	flags := r.byte()
 	if flags&^sesFlags != 0 {
 		r.fail(fmt.Errorf("its flags %#x are not known", flags))
@@ -140,9 +152,10 @@ func (s *Session) read(r *reader) {
 	s.Version = mqtt.Version(r.byte())
 	s.Created, s.OfflineAt = r.signed(), r.signed()
 	s.ExpiryInterval = uint32(r.below(1<<32, "the expiry interval"))
-	s.Node, s.Epoch = r.text(), r.number()
-	for _, text := range s.texts() {
-		*text = r.text()
+	s.Node, s.Epoch = r.textLike(last.Node), r.number()
+	known := last.texts()
+	for i, text := range s.texts() {
+		*text = r.textLike(*known[i])
 	}
 	s.Peer = r.addr()
 	s.ConnectedAt, s.Expires = r.signed(), r.signed()

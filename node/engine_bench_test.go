@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/auth"
+	"github.com/dunlin-mq/dunlin/host"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -25,6 +26,8 @@ func BenchmarkStart(b *testing.B) {
 		{"bans", 100_000, keepBans},
 		{"accounts", 100_000, keepAccounts},
 		{"retained", 1_000_000, keepRetained},
+		{"durable sessions", 100_000, keepSessions},
+		{"durable sessions", 1_000_000, keepSessions},
 	} {
 		b.Run(fmt.Sprint(n.n, " ", n.what), func(b *testing.B) {
 			c := bare(b)
@@ -38,10 +41,11 @@ func BenchmarkStart(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				runtime.GC()
-				before := heapInUse()
+				before, cpu := heapInUse(), cpuSeconds()
 				b.StartTimer()
 				node = startBench(b, c)
 				b.StopTimer()
+				b.ReportMetric(cpuSeconds()-cpu, "cpu-s")
 				runtime.GC()
 				b.ReportMetric(float64(heapInUse()-before)/1e6, "MB-heap")
 				node.Stop()
@@ -55,6 +59,16 @@ func heapInUse() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// cpuSeconds is what this process has taken of the processors; 0 where nobody
+// says so. Unlike the time on a busy machine it is the work of a start.
+func cpuSeconds() float64 {
+	p, err := host.ReadProcess()
+	if err != nil {
+		return 0
+	}
+	return p.CPU
 }
 
 // bare is a configuration that listens nowhere.
