@@ -32,7 +32,7 @@ func (s *Server) openLogins(passwords *auth.Passwords) error {
 	}
 	hasher := login.NewHasher(hash, passwords)
 	if s.apps, err = login.OpenApps(s.o.Apps, hasher, s.o.Config.NewSecret, s.o.Log); err == nil {
-		s.users, err = login.OpenUsers(s.o.Users, hasher, login.SessionOptions{Expiry: s.o.Dashboard.SessionExpiry}, s.o.Log)
+		s.users, err = login.OpenUsers(s.o.Users, hasher, login.SessionOptions{Expiry: s.o.Dashboard.SessionExpiry, Kept: s.o.UserSessions}, s.o.Log)
 	}
 	if err != nil {
 		return fmt.Errorf("the logins of the management API can't be read: %w", err)

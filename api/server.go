@@ -31,9 +31,11 @@ type Options struct {
 	Version   string
 	DataDir   string // where the command line's socket is; empty: there is none
 	Log       *slog.Logger
-	Apps      keep.Map        // the logins of programs; nil: gone with the process
-	Users     keep.Map        // those of the dashboard; nil: gone with the process
-	Passwords *auth.Passwords // those of the process; nil: some of its own
+	Apps      keep.Map // the logins of programs; nil: gone with the process
+	Users     keep.Map // those of the dashboard; nil: gone with the process
+	// UserSessions are their logins, which hold on all nodes; nil: on this one.
+	UserSessions keep.LaterMap
+	Passwords    *auth.Passwords // those of the process; nil: some of its own
 
 	Accounts  Accounts
 	Rules     Rules

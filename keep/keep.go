@@ -57,6 +57,12 @@ type Later interface {
 	DeleteLater(key string, done func(error))
 }
 
+// LaterMap is a Map for both.
+type LaterMap interface {
+	Map
+	Later
+}
+
 // Conditional is for who removes what may just be made anew on another node.
 type Conditional interface {
 	// DeleteIf is Delete if is reports true of the value, which no other takes

@@ -49,7 +49,7 @@ func (n *Node) startAPI() error {
 	var server *api.Server
 	server, err = api.New(api.Options{
 		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Peers: managers{n.kept.engine}, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
-		Apps: n.kept.apps, Users: n.kept.users, Passwords: n.passwords,
+		Apps: n.kept.apps, Users: n.kept.users, UserSessions: n.kept.userSessions, Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Backup: n.exported(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Degraded: n.degraded, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Traces: n.trace, Zone: n.zone, Broker: n.Broker, MQTT: n.Server, Evacuation: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },

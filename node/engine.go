@@ -25,6 +25,7 @@ type kept struct {
 	id     string // of this node, whatever its name is
 
 	bans, accounts, rules, scram, apps, users *engine.Map
+	userSessions                              *engine.Map // logins to the dashboard
 	retained, delayed                         *engine.Map
 
 	alarms, traces ownRecords
@@ -57,7 +58,7 @@ func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err e
 // open opens the maps. Their names are those that an earlier version had.
 func (k *kept) open() error {
 	var alarms, traces *engine.Map
-	small := map[string]**engine.Map{"apps": &k.apps, "dashboard_users": &k.users, "scram": &k.scram, "alarms": &alarms, "traces": &traces}
+	small := map[string]**engine.Map{"apps": &k.apps, "dashboard_users": &k.users, "dashboard_sessions": &k.userSessions, "scram": &k.scram, "alarms": &alarms, "traces": &traces}
 	for name, m := range small {
 		var err error
 		if *m, err = k.engine.Map(name); err != nil {

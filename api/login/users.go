@@ -52,8 +52,9 @@ type Users struct {
 // OpenUsers reads the users that are kept, and follows them. kept and log may be
 // nil.
 func OpenUsers(kept keep.Map, hasher *Hasher, s SessionOptions, log *slog.Logger) (*Users, error) {
-	u := &Users{hasher: hasher, sessions: newSessions(s)}
-	return u, u.open(kept, log, "user of the dashboard", func(user *User, name string) { user.Name = name })
+	u := &Users{hasher: hasher}
+	err := u.records.open(kept, log, "user of the dashboard", func(user *User, name string) { user.Name = name })
+	return u, errors.Join(err, u.sessions.open(s, log))
 }
 
 // All returns the users by their names.
