@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, request } from 'node:http'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -17,7 +18,7 @@ const { chromium } = require('playwright-core')
 const mqtt = require('mqtt')
 
 /** How long anything may take: far more than it does, as the machine may be busy. */
-const patience = 20_000
+const patience = 60_000
 const password = 'a-password-of-tests'
 const noise = /Failed to load resource: the server responded with a status of 401/ // who am I, before the login
 
@@ -91,6 +92,10 @@ async function startBroker(settings, firstLogin) {
   const address = (kind) => new RegExp(`^ {2}${kind} +(127\\.0\\.0\\.1:\\d+)`, 'm').exec(output)?.[1]
   const first = firstLogin ? / user (\S+), password (\S+)/.exec(output) : null
   return {
+    kill: () => {
+      child.kill('SIGKILL')
+      return gone
+    },
     url: `http://${address('http +dashboard')}`,
     tcp: `mqtt://${address('tcp +external')}`,
     ws: `ws://${address('ws +external')}/mqtt`,
@@ -99,6 +104,29 @@ async function startBroker(settings, firstLogin) {
     password: first?.[2] ?? password,
     output: () => output,
   }
+}
+
+/** Starts a proxy that sends each request to another one of the urls in turn. */
+async function balance(urls) {
+  const counts = urls.map(() => 0)
+  let turn = 0
+  const server = createServer((from, answer) => {
+    const i = turn++ % urls.length
+    const { hostname, port } = new URL(urls[i])
+    const to = request({ hostname, port, method: from.method, path: from.url, headers: from.headers }, (got) => {
+      if (got.statusCode < 400) counts[i]++
+      answer.writeHead(got.statusCode, got.headers)
+      got.pipe(answer)
+    })
+    to.on('error', () => answer.destroy())
+    from.pipe(to)
+  })
+  await new Promise((done) => server.listen(0, '127.0.0.1', done))
+  atEnd(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${server.address().port}`, counts }
 }
 
 async function openBrowser(url, problems) {
@@ -121,6 +149,10 @@ function tools(page, broker) {
   return {
     page,
     broker,
+    balance,
+
+    /** Starts another broker; it ends with the scenario. */
+    start: (settings) => startBroker(settings, false),
 
     /** Logs in, as the administrator unless said otherwise, and waits for the overview. */
     async login(user = broker.user, secret = broker.password) {
@@ -138,16 +170,16 @@ function tools(page, broker) {
     },
 
     /** Connects a real client; it is closed at the end. */
-    async client(clientId, options = {}) {
-      const c = await mqtt.connectAsync(broker.tcp, { clientId, protocolVersion: 5, reconnectPeriod: 0, connectTimeout: patience, ...options })
+    async client(clientId, options = {}, at = broker) {
+      const c = await mqtt.connectAsync(at.tcp, { clientId, protocolVersion: 5, reconnectPeriod: 0, connectTimeout: patience, ...options })
       atEnd(() => c.endAsync(true))
       return c
     },
 
     /** Calls the REST API as the administrator, to prepare and to check. */
-    async api(method, route, body) {
-      const login = Buffer.from(`${broker.user}:${broker.password}`).toString('base64')
-      const response = await fetch(`${broker.url}/api/v4${route}`, {
+    async api(method, route, body, at = broker) {
+      const login = Buffer.from(`${at.user}:${at.password}`).toString('base64')
+      const response = await fetch(`${at.url}/api/v4${route}`, {
         method,
         headers: { Authorization: `Basic ${login}` },
         ...(body !== undefined && { body: JSON.stringify(body) }),
