@@ -242,22 +242,25 @@ func TestClaimsMove(t *testing.T) {
 	}
 }
 
-// TestClaimsAtOnce: of two connections at the same moment, one remains.
+// TestClaimsAtOnce: of connections at the same moment one remains, with all that
+// the session was.
 func TestClaimsAtOnce(t *testing.T) {
-	for seed := range uint64(50) {
+	for seed := range uint64(400) {
 		w := newWorld(seed)
-		ids := []string{"n1", "n2", "n3"}
+		w.size = []int{0, 2 * maxInline, 3 * maxPiece}[seed%3]
+		ids := []string{"n1", "n2", "n3", "n4"}
 		for _, id := range ids {
 			w.start(t, id)
 		}
 		w.sim.run(3000)
 		w.nodes["n3"].connect("x", false)
 		w.sim.run(100)
-		for _, id := range ids[:2+seed%2] {
-			w.nodes[id].connect("x", false)
-			w.sim.run(w.sim.rng.Int64N(3))
+		apart := []int64{1, 2, 3, 8}[w.sim.rng.IntN(4)]
+		for range 2 + w.sim.rng.IntN(4) {
+			w.nodes[ids[w.sim.rng.IntN(4)]].connect("x", false)
+			w.sim.run(w.sim.rng.Int64N(apart))
 		}
-		w.sim.run(5000)
+		w.sim.run(20_000)
 		w.settled(t, fmt.Sprint("seed ", seed))
 		owners := w.owners("x")
 		if len(owners) != 1 {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,8 @@ import (
 // mesh is a network of goroutines: one for each sender, receiver and kind, in
 // which a message takes a millisecond.
 type mesh struct {
+	uneven time.Duration // a message takes up to so much more
+
 	mu    sync.Mutex
 	nodes map[string]*Node
 	wires map[wire]chan []byte
@@ -49,7 +52,7 @@ func (e meshEnd) Send(node, kind string, data []byte) error {
 
 func (m *mesh) carry(w wire, messages chan []byte) {
 	for data := range messages {
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond + rand.N(m.uneven+1))
 		m.mu.Lock()
 		to := m.nodes[w.to]
 		m.mu.Unlock()

@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/broker"
 	"github.com/dunlin-mq/dunlin/hook"
@@ -166,6 +168,43 @@ func TestSeveralAtOnce(t *testing.T) {
 		}
 		if living != 1 {
 			t.Errorf("%d connections are left, want 1", living)
+		}
+		s.balance()
+	})
+}
+
+// TestSeveralScramble: whenever and wherever some connections of a client come,
+// the one that is left has the session of all before, not an older copy of it.
+func TestSeveralScramble(t *testing.T) {
+	inSeveral(t, "a b c d", func(s *several) {
+		s.net.uneven = 2 * time.Millisecond
+		for n := range 250 {
+			id := fmt.Sprint("x", n)
+			left := s.nodes["d"].connect(id, expiry(100))
+			var wants []string
+			for round := range 4 {
+				filter := fmt.Sprint("round/", round)
+				wants = append(wants, filter)
+				all := []*talker{left.subscribe(filter, 1)}
+				for range 2 + rand.IntN(3) {
+					all = append(all, s.nodes[string("abcd"[rand.IntN(4)])].begin(id, expiry(100)))
+					time.Sleep(rand.N(4 * time.Millisecond))
+				}
+				s.rest()
+				all = slices.DeleteFunc(all, func(k *talker) bool { return k.ending() != "" })
+				if len(all) != 1 || all[0].client == nil {
+					t.Fatalf("%s, round %d: %d connections are left, want 1", id, round, len(all))
+				}
+				left = all[0]
+				var has []string
+				for sub := range left.client.Subscriptions() {
+					has = append(has, sub.Filter)
+				}
+				if slices.Sort(has); !slices.Equal(has, wants) {
+					t.Fatalf("%s, round %d: its session on %s has %q, want %q", id, round, left.name, has, wants)
+				}
+			}
+			left.close()
 		}
 		s.balance()
 	})
