@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ import (
 // mesh is a network of goroutines: one for each sender, receiver and kind, in
 // which a message takes a millisecond.
 type mesh struct {
-	uneven time.Duration // a message takes up to so much more
+	uneven atomic.Int64 // a message takes up to so much more, a time.Duration
 
 	mu    sync.Mutex
 	nodes map[string]*Node
@@ -52,7 +53,7 @@ func (e meshEnd) Send(node, kind string, data []byte) error {
 
 func (m *mesh) carry(w wire, messages chan []byte) {
 	for data := range messages {
-		time.Sleep(time.Millisecond + rand.N(m.uneven+1))
+		time.Sleep(time.Millisecond + time.Duration(rand.Int64N(m.uneven.Load()+1)))
 		m.mu.Lock()
 		to := m.nodes[w.to]
 		m.mu.Unlock()

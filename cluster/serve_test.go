@@ -177,7 +177,7 @@ func TestSeveralAtOnce(t *testing.T) {
 // the one that is left has the session of all before, not an older copy of it.
 func TestSeveralScramble(t *testing.T) {
 	inSeveral(t, "a b c d", func(s *several) {
-		s.net.uneven = 2 * time.Millisecond
+		s.net.uneven.Store(int64(2 * time.Millisecond))
 		for n := range 250 {
 			id := fmt.Sprint("x", n)
 			left := s.nodes["d"].connect(id, expiry(100))
@@ -189,6 +189,9 @@ func TestSeveralScramble(t *testing.T) {
 				for range 2 + rand.IntN(3) {
 					all = append(all, s.nodes[string("abcd"[rand.IntN(4)])].begin(id, expiry(100)))
 					time.Sleep(rand.N(4 * time.Millisecond))
+				}
+				for _, k := range all {
+					k.opening.Wait()
 				}
 				s.rest()
 				all = slices.DeleteFunc(all, func(k *talker) bool { return k.ending() != "" })
