@@ -44,8 +44,26 @@ const (
 type sessions struct {
 	expiry time.Duration
 	kept   keep.LaterMap // nil: only this node knows them
-	mu     sync.Mutex
-	byID   map[digest]*session
+	// writing is held around a change and what is written of it, so that a use of
+	// a session can't come behind its end; mu is not held then, as the map tells of
+	// a change with locks of its own. It is taken first.
+	writing sync.Mutex
+	writes  []func() // that follow from what was changed; under writing
+	mu      sync.Mutex
+	byID    map[digest]*session
+}
+
+// alter changes sessions with the lock held, and writes what follows.
+func (s *sessions) alter(f func()) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	f()
+	s.mu.Unlock()
+	for _, write := range s.writes {
+		write()
+	}
+	s.writes = s.writes[:0]
 }
 
 type digest [sha256.Size]byte
@@ -110,7 +128,7 @@ func (s *sessions) apply(c keep.Change) error {
 }
 
 // tell has the other nodes know of a session as it is now; kept, if not nil, is
-// called when they do, or can't. The lock is held.
+// called when they do, or can't. It is for within a change.
 func (s *sessions) tell(id digest, one *session, kept func()) {
 	one.told = one.Used
 	if s.kept == nil {
@@ -120,20 +138,22 @@ func (s *sessions) tell(id digest, one *session, kept func()) {
 	if err != nil {
 		panic(err) // it has nothing that JSON refuses
 	}
-	s.kept.PutLater(id.key(), value, func(error) { // without it this node knows, and tells again
-		if kept != nil {
-			kept()
-		}
+	s.writes = append(s.writes, func() {
+		s.kept.PutLater(id.key(), value, func(error) { // without it this node knows, and tells again
+			if kept != nil {
+				kept()
+			}
+		})
 	})
 }
 
 func (id *digest) key() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
-// drop forgets a session, on all nodes. The lock is held.
+// drop forgets a session, on all nodes. It is for within a change.
 func (s *sessions) drop(id digest) {
 	delete(s.byID, id)
 	if s.kept != nil {
-		s.kept.DeleteLater(id.key(), nil)
+		s.writes = append(s.writes, func() { s.kept.DeleteLater(id.key(), nil) })
 	}
 }
 
@@ -146,13 +166,12 @@ func (u *Users) Begin(user User, now time.Time) (id string, expires time.Time) {
 	key := sha256.Sum256([]byte(id))
 	one := &session{sessionRecord: sessionRecord{user.Name, user.proof(), now}}
 	known := make(chan struct{})
-	u.sessions.mu.Lock()
-	u.makeRoom(user.Name, now)
-	u.byID[key] = one
-	u.tell(key, one, func() { close(known) })
-	waits := u.sessions.kept != nil
-	u.sessions.mu.Unlock()
-	if waits {
+	u.sessions.alter(func() {
+		u.makeRoom(user.Name, now)
+		u.byID[key] = one
+		u.tell(key, one, func() { close(known) })
+	})
+	if u.sessions.kept != nil {
 		timer := time.NewTimer(keptWithin)
 		defer timer.Stop()
 		select {
@@ -164,7 +183,7 @@ func (u *Users) Begin(user User, now time.Time) (id string, expires time.Time) {
 }
 
 // makeRoom forgets what has ended on all nodes, and one of the user's if there are
-// too many. The lock is held.
+// too many. It is for within a change.
 func (s *sessions) makeRoom(name string, now time.Time) {
 	var oldest digest
 	count := 0
@@ -186,9 +205,12 @@ func (s *sessions) makeRoom(name string, now time.Time) {
 // Session returns the user of a session that has not ended, as he is now, and
 // lets it last from now on.
 func (u *Users) Session(id string, now time.Time) (user User, expires time.Time, ok bool) {
-	key := digest(sha256.Sum256([]byte(id)))
-	u.sessions.mu.Lock()
-	defer u.sessions.mu.Unlock()
+	u.sessions.alter(func() { user, expires, ok = u.use(sha256.Sum256([]byte(id)), now) })
+	return user, expires, ok
+}
+
+// use is Session within a change.
+func (u *Users) use(key digest, now time.Time) (user User, expires time.Time, ok bool) {
 	s, there := u.byID[key]
 	if !there || !s.Used.Add(u.expiry).After(now) {
 		return User{}, time.Time{}, false
@@ -209,9 +231,9 @@ func (u *Users) Session(id string, now time.Time) (user User, expires time.Time,
 // End ends a session, on all nodes; one that isn't there has ended already.
 func (u *Users) End(id string) {
 	key := digest(sha256.Sum256([]byte(id)))
-	u.sessions.mu.Lock()
-	defer u.sessions.mu.Unlock()
-	if u.byID[key] != nil {
-		u.drop(key)
-	}
+	u.sessions.alter(func() {
+		if u.byID[key] != nil {
+			u.drop(key)
+		}
+	})
 }
