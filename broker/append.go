@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -37,6 +38,7 @@ type receipt struct {
 	over func(mqtt.ReasonCode) // nil: nobody else does
 	join *await                // it acknowledges, when other parts have ended too; nil: nobody else has to
 	flow uint64                // see session.Session.Await; 0: none
+	num  uint64                // of a message without one, that somebody asks for if it is in doubt
 	soon bool                  // where it is kept it doesn't stay for long: that it was is saved at once
 }
 
@@ -61,8 +63,9 @@ type appended struct {
 	d *durability
 	m *mqtt.Message // kept; at its place when it has one
 	receipt
-	size int64 // that it counts for in durability.pending
-	err  error // why it wasn't kept
+	size  int64   // that it counts for in durability.pending
+	first mqtt.At // it isn't in the log before here
+	err   error   // why it wasn't kept
 }
 
 // append gives m to the log; it goes to nobody before the log has it.
@@ -74,7 +77,10 @@ func (d *durability) append(b *Batch, m *mqtt.Message, r receipt) {
 	if r.Conn != nil && r.join == nil {
 		r.Conn.Promise(m.QoS, r.ID, len(m.Payload))
 	}
-	if full := d.pending.Add(a.size) > maxPending; r.Conn != nil && m.QoS == 2 && r.Client.append(b, a, a.m.Topic, full) {
+	if r.Conn != nil && m.QoS == 2 {
+		a.num, a.first = d.numbers.Add(1), d.end(m.Topic)
+	}
+	if full := d.pending.Add(a.size) > maxPending; r.Conn != nil && m.QoS == 2 && r.Client.append(b, a, a.first, full) {
 		return // until its identifier is saved
 	} else if full {
 		a.unsaved(errPending)
@@ -96,18 +102,34 @@ func (a *appended) write() {
 
 // origin tells the message from every other one of its client; zero: nobody asks.
 func (r *receipt) origin() (o durable.Origin) {
-	if r.flow != 0 {
-		o = durable.Origin{PacketID: r.ID, Flow: r.flow}
+	if n := cmp.Or(r.flow, r.num); n != 0 {
+		o = durable.Origin{PacketID: r.ID, Flow: n}
 	}
 	return o
 }
 
-// done hands the message to the goroutine of its shard.
+// done hands the message to the goroutine of its shard, or to those in doubt.
 func (a *appended) done(at engine.At, err error) {
+	if err != nil && a.num != 0 && !a.d.anyway && errors.Is(err, engine.ErrDoubt) && a.d.doubts.add(a) {
+		return
+	}
+	a.ended(mqtt.At{Shard: at.Shard, Seq: at.Seq}, err)
+}
+
+// ended is done when it is known how it ended.
+func (a *appended) ended(at mqtt.At, err error) {
 	if a.err = err; err == nil {
-		a.m = a.m.Placed(mqtt.At{Shard: at.Shard, Seq: at.Seq})
+		a.m = a.m.Placed(at)
 	}
 	a.d.shards[at.Shard].add(a)
+}
+
+// end is behind the last position of the shard that a topic belongs to, as far as
+// this node knows: what is appended now comes to stand there or behind it.
+func (d *durability) end(topic string) mqtt.At {
+	shard := d.log.Shard(topic)
+	_, last := d.log.Bounds(shard)
+	return mqtt.At{Shard: shard, Seq: last + 1}
 }
 
 // dispatch routes the message, or tells that it isn't kept.
@@ -218,20 +240,17 @@ func (br *Broker) unkept(b *Batch, m *mqtt.Message, err error) mqtt.ReasonCode {
 	return mqtt.QuotaExceeded
 }
 
-// append notes that a QoS 2 message of the client, which goes to a topic, is on
-// its way to the log, or to another place where it is kept. It reports whether the
+// append notes that a QoS 2 message of the client, which isn't in the log before
+// a position, is on its way to the log, or to another place where it is kept. It reports whether the
 // message has to wait: a durable session's identifier has to be saved before, or
 // after a crash nobody could tell the message from its repetition. full: it can't
 // be kept anyway.
-func (c *Client) append(b *Batch, a identified, topic string, full bool) (wait bool) {
+func (c *Client) append(b *Batch, a identified, from mqtt.At, full bool) (wait bool) {
 	c.enter(b)
 	defer c.leave(b)
 	x, r := c.extra(), a.from()
 	if x.reader != nil && !c.ended && !full {
-		log := c.broker.durable.log
-		shard := log.Shard(topic)
-		_, last := log.Bounds(shard)
-		r.flow = c.sess.Await(r.ID, mqtt.At{Shard: shard, Seq: last + 1})
+		r.flow = c.sess.Await(r.ID, from)
 	}
 	if r.flow != 0 {
 		if x.awaiting == nil {

@@ -38,7 +38,14 @@ func (br *Broker) await(m *mqtt.Message, r *receipt) *await {
 // need not.
 func (w *await) saveFirst(b *Batch, p *postponed) bool {
 	w.soon = true
-	return w.Conn != nil && w.qos == 2 && w.Client.append(b, p, p.m.Topic, false)
+	if w.Conn == nil || w.qos != 2 {
+		return false
+	}
+	var from mqtt.At
+	if d := w.br.durable; d != nil {
+		from = d.end(p.m.Topic)
+	}
+	return w.Client.append(b, p, from, false)
 }
 
 // routed ends the one part: code is what the pipeline says, and flow, if it isn't

@@ -2,8 +2,11 @@ package broker
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/durable"
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -26,6 +29,81 @@ func doubtOf(client string, f session.Flow) doubt {
 	return doubt{messageOrigin{client, durable.Origin{PacketID: f.ID, Flow: f.Num}}, f.From}
 }
 
+// doubts are QoS 2 messages that were given to the log, which had no answer: too
+// few nodes were there to keep them, or their server hung. Nobody is told anything
+// of them until the log keeps something again, which has to lie behind them, so that
+// it is clear which of them it has. Those go on as if they had just been appended;
+// the others are refused. A client that repeats one meanwhile waits as well.
+//
+// They count in durability.pending, which bounds them.
+type doubts struct {
+	d       *durability
+	mu      sync.Mutex
+	all     []*appended
+	running bool
+}
+
+const doubtAgain = 250 * time.Millisecond // until the log is tried again
+
+var errNotInLog = errors.New("the log had no answer for it, and has not taken it")
+
+// add has a message wait. False: it is too late for that.
+func (q *doubts) add(a *appended) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.running = q.running || q.d.begin(q.run); !q.running {
+		return false
+	}
+	q.all = append(q.all, a)
+	q.d.busy.Add(-1) // until it is known
+	return true
+}
+
+// run is the goroutine that is there while a message is in doubt.
+func (q *doubts) run() {
+	d := q.d
+	for wait := time.Duration(0); ; wait = doubtAgain {
+		select {
+		case <-time.After(wait):
+		case <-d.ctx.Done():
+			return
+		}
+		q.mu.Lock()
+		all := slices.Clone(q.all)
+		q.mu.Unlock()
+		kept, err := d.whichAreKept(wantedOf(all), true)
+		if err != nil {
+			d.br.logs.notSettled.warn(d.br.log, Now(), "it is not known whether the log has taken messages, their clients have to wait", "messages", len(all), "err", err)
+			continue
+		}
+		for _, a := range all {
+			d.busy.Add(1)
+			if at, is := kept[a.name()]; is {
+				a.ended(at, nil)
+			} else {
+				a.ended(a.first, errNotInLog)
+			}
+		}
+		q.mu.Lock()
+		q.all = slices.Clone(q.all[len(all):])
+		q.running = len(q.all) > 0
+		over := !q.running
+		q.mu.Unlock()
+		if over {
+			return
+		}
+	}
+}
+
+func (a *appended) name() messageOrigin { return messageOrigin{a.m.From, a.origin()} }
+
+func wantedOf(all []*appended) (doubts []doubt) {
+	for _, a := range all {
+		doubts = append(doubts, doubt{a.name(), a.first})
+	}
+	return doubts
+}
+
 // resolve finds out which of the clients' QoS 2 messages that were on their way
 // to the log, or to the delayed messages, have come there: those get a PUBREC when the client repeats them,
 // and the others are new ones then.
@@ -36,13 +114,13 @@ func (d *durability) resolve(all ...*Client) error {
 			doubts = append(doubts, doubtOf(c.info.ClientID, f))
 		}
 	}
-	kept, err := d.whichAreKept(doubts)
+	kept, err := d.whichAreKept(doubts, d.several())
 	if err != nil {
 		return err
 	}
 	for _, c := range all {
 		for _, f := range c.sess.Doubtful() {
-			if kept[doubtOf(c.info.ClientID, f).messageOrigin] {
+			if _, is := kept[doubtOf(c.info.ClientID, f).messageOrigin]; is {
 				c.sess.Appended(f.ID, f.Num)
 			} else {
 				c.sess.Missing(f.ID, f.Num)
@@ -52,10 +130,12 @@ func (d *durability) resolve(all ...*Client) error {
 	return nil
 }
 
-// whichAreKept looks for messages in the log, and among the delayed ones. What
-// nobody has then, nobody will have.
-func (d *durability) whichAreKept(doubts []doubt) (map[messageOrigin]bool, error) {
-	wanted, kept := make(map[messageOrigin]bool, len(doubts)), make(map[messageOrigin]bool)
+// whichAreKept looks for messages in the log, and among the delayed ones; in the
+// log they have a place. mark: there were others that wrote to the log, or it had
+// no answer; then it has to keep a mark first, so that what it doesn't have in
+// front of that it will never have.
+func (d *durability) whichAreKept(doubts []doubt, mark bool) (map[messageOrigin]mqtt.At, error) {
+	wanted, kept := make(map[messageOrigin]bool, len(doubts)), make(map[messageOrigin]mqtt.At)
 	from := make(map[int]uint64)
 	for _, q := range doubts {
 		wanted[q.messageOrigin] = true
@@ -64,7 +144,7 @@ func (d *durability) whichAreKept(doubts []doubt) (map[messageOrigin]bool, error
 		}
 	}
 	for shard, first := range from {
-		if err := d.lookFor(wanted, kept, shard, first); err != nil {
+		if err := d.lookFor(wanted, kept, shard, first, mark); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +153,7 @@ func (d *durability) whichAreKept(doubts []doubt) (map[messageOrigin]bool, error
 	}
 	err := d.delayed.Each(func(_ string, value []byte) error {
 		if m, err := parseKeptDelayed(value); err == nil && wanted[messageOrigin{m.From, m.Origin}] {
-			kept[messageOrigin{m.From, m.Origin}] = true
+			kept[messageOrigin{m.From, m.Origin}] = mqtt.At{}
 		} // else it is left out when the others are brought in, which says so
 		return nil
 	})
@@ -84,17 +164,21 @@ func (d *durability) whichAreKept(doubts []doubt) (map[messageOrigin]bool, error
 }
 
 // lookFor notes which of the wanted messages a shard of the log has.
-func (d *durability) lookFor(wanted, kept map[messageOrigin]bool, shard int, from uint64) error {
-	last, err := d.settledLog(shard)
+func (d *durability) lookFor(wanted map[messageOrigin]bool, kept map[messageOrigin]mqtt.At, shard int, from uint64, mark bool) error {
+	_, last := d.log.Bounds(shard)
+	var err error
+	if mark {
+		last, err = d.markLog(shard)
+	}
 	for err == nil && from <= last {
 		entries, next, err := d.log.Read(d.ctx, shard, from, nil, chunkMost)
 		if err != nil {
 			return err
 		}
 		for _, e := range entries {
-			m, err := durable.ParseMessage(mqtt.At{Shard: e.Shard, Seq: e.Seq}, e.Topic, e.Record)
+			m, err := durable.ParseMessage(mqtt.At{Shard: shard, Seq: e.Seq}, e.Topic, e.Record)
 			if err == nil && wanted[messageOrigin{m.From, m.Origin}] {
-				kept[messageOrigin{m.From, m.Origin}] = true
+				kept[messageOrigin{m.From, m.Origin}] = m.At()
 			}
 		}
 		if next <= from {

@@ -66,6 +66,8 @@ type durability struct {
 	busy     atomic.Int64 // appends, saves and changes of records that are under way
 	shards   []*shard
 	feeder   feeder
+	doubts   doubts
+	numbers  atomic.Uint64 // of QoS 2 messages that are appended
 
 	members   func() (self string, all []Member)
 	looking   sync.Mutex // held while nodes changes
@@ -104,7 +106,8 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	d.gate.wake = make(chan struct{}, 1)
 	d.gate.open.Store(true)
 	d.look()
-	d.feeder.d, d.remains.d = d, d
+	d.feeder.d, d.remains.d, d.doubts.d = d, d, d
+	d.numbers.Store(uint64(Now()) << 20) // where no earlier one of any process is
 	d.feeder.ready = make(chan struct{}, 1)
 	for n := range log.Shards() {
 		s := &shard{number: n, d: d, wake: make(chan struct{}, 1)}

@@ -130,13 +130,10 @@ func (d *durability) until(here func() (bool, error)) error {
 	}
 }
 
-// settledLog is settled for a shard of the log; it returns the last position that
-// there was.
-func (d *durability) settledLog(shard int) (last uint64, err error) {
-	if !d.several() {
-		_, last = d.log.Bounds(shard)
-		return last, nil
-	}
+// markLog writes a mark into a shard of the log, waits until that has come to this
+// node, and returns its position: what was given to the log before lies in front
+// of it, or will never be there.
+func (d *durability) markLog(shard int) (last uint64, err error) {
 	m := &mqtt.Message{Topic: d.topicOf(shard), Timestamp: Now()}
 	type result struct {
 		at  engine.At

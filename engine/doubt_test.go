@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -80,7 +81,7 @@ func giveUp(t *testing.T, w *writer, r record) (comes func()) {
 	w.queue, w.sent, w.bytes = append(w.queue, p), w.sent+1, w.bytes+len(r.data)
 	w.mu.Unlock()
 	w.failAll(ErrNoQuorum)
-	if err := <-given; err != ErrNoQuorum {
+	if err := <-given; !errors.Is(err, ErrNoQuorum) || !errors.Is(err, ErrDoubt) {
 		t.Fatal("given up with", err)
 	}
 	return func() {

@@ -36,7 +36,17 @@ var (
 	ErrFull     = errors.New("engine: the disk is full or can't be written to")
 	ErrNoQuorum = errors.New("engine: too few nodes of the cluster can be reached to keep anything")
 	ErrClosed   = errors.New("engine: it is closed")
+	// ErrDoubt is beside the others, as errors.Is finds it: the record had gone out,
+	// and may be kept or not. What this engine writes to the same map, or to the same
+	// shard, later and is told to be kept lies behind it, if it is there at all.
+	ErrDoubt = errors.New("engine: it is not known whether the record was kept")
 )
+
+// inDoubt is why a record may be kept or not.
+type inDoubt struct{ error }
+
+func (e inDoubt) Unwrap() error        { return e.error }
+func (e inDoubt) Is(target error) bool { return target == ErrDoubt }
 
 // The values of Options.Durability.
 const (

@@ -213,7 +213,9 @@ func (w *writer) failAll(why error) {
 	for i, p := range w.queue {
 		if !p.answered {
 			w.doubt(&p, w.base+uint64(i))
-			p.end(0, why)
+			if p.end(0, why); p.tried {
+				p.err = inDoubt{why}
+			}
 		}
 		w.ends.add(p)
 	}
@@ -290,8 +292,8 @@ func (e *ends) loop(settle func() error) {
 		e.mu.Unlock()
 		err := settle()
 		for _, p := range all {
-			if p.err == nil {
-				p.err = err
+			if p.err == nil && err != nil {
+				p.err = inDoubt{err} // it is there, but not on the disk
 			}
 			e.s.ended(p)
 		}
