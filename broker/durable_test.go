@@ -40,7 +40,7 @@ func (r *rig) atRest() bool {
 	for c := range r.Clients() {
 		c.mu.Lock()
 		rd := c.reader()
-		busy := rd != nil && (rd.reading || c.sess.Unsaved() && !c.ended)
+		busy := rd != nil && (rd.reading || rd.saving || c.sess.Unsaved() && !c.ended) // a save may have begun since
 		c.mu.Unlock()
 		if busy {
 			return false

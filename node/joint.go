@@ -25,8 +25,9 @@ type joint struct {
 	self  string // the id that node has
 	known map[string]engine.Member
 
-	mu      sync.Mutex // guards what follows
-	counted map[string]uint64
+	mu      sync.Mutex        // guards what follows
+	counted map[string]uint64 // by the nodes that there were
+	ending  *cluster.Node     // one that isn't among them yet; nil: none
 }
 
 // room bounds what is on its way to one node: with some to spare below what the
@@ -114,13 +115,17 @@ func (j *joint) open(self engine.Member) *cluster.Node {
 
 // close makes the broker one by itself.
 func (j *joint) close() {
+	j.mu.Lock()
 	n := j.node.Swap(nil)
+	j.ending = n
+	j.mu.Unlock()
 	if n == nil {
 		return
 	}
 	n.Close()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.ending = nil
 	for _, c := range jointCounters() {
 		j.counted[c.name] += c.of(n).Value()
 	}
@@ -138,8 +143,10 @@ func (j *joint) count(c jointCounter) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	sum := j.counted[c.name]
-	if n := j.node.Load(); n != nil {
-		sum += c.of(n).Value()
+	for _, n := range []*cluster.Node{j.node.Load(), j.ending} {
+		if n != nil {
+			sum += c.of(n).Value()
+		}
 	}
 	return sum
 }

@@ -126,6 +126,9 @@ func foreign(env []string) []string {
 	})
 }
 
+// patience is how long a broker may take to start or to stop, on a machine that has other things to do.
+const patience = time.Minute
+
 // start runs the process, waits until it is ready, for which ready may look at what it has printed, and fills in Stop.
 func start(t testing.TB, node *Node, cmd *exec.Cmd, ready func(output string) bool) error {
 	var output testlog.Log
@@ -144,8 +147,8 @@ func start(t testing.TB, node *Node, cmd *exec.Cmd, ready func(output string) bo
 			cmd.Process.Signal(syscall.SIGTERM) // fails only when it is gone already
 			select {
 			case <-exited:
-			case <-time.After(5 * time.Second):
-				t.Errorf("the broker did not stop within 5 s of SIGTERM")
+			case <-time.After(patience):
+				t.Errorf("the broker did not stop within %v of SIGTERM", patience)
 				cmd.Process.Kill()
 				<-exited
 			}
@@ -161,7 +164,7 @@ func start(t testing.TB, node *Node, cmd *exec.Cmd, ready func(output string) bo
 }
 
 func awaitReady(ready func(output string) bool, exited <-chan struct{}, output *testlog.Log) error {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		select {
 		case <-exited:
 			return fmt.Errorf("the broker ended at start:\n%s", output.String())
@@ -171,7 +174,7 @@ func awaitReady(ready func(output string) bool, exited <-chan struct{}, output *
 			return nil
 		}
 	}
-	return fmt.Errorf("the broker is not ready after 10 s:\n%s", output.String())
+	return fmt.Errorf("the broker is not ready after %v:\n%s", patience, output.String())
 }
 
 func answers(addr string) bool {
