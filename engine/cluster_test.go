@@ -30,13 +30,17 @@ func address(t testing.TB) string {
 	return l.Addr().String()
 }
 
+// cookie is one for all nodes of a test, and no others: the port of a node that
+// has ended may be another's now, with nodes of other tests still looking for it.
+func cookie(t testing.TB) string { return fmt.Sprintf("%s %d %p", t.Name(), os.Getpid(), t) }
+
 // node is what a node of a cluster on this machine needs to be started.
 func node(t testing.TB, name string) Options {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("several servers that elect are too much for -short")
 	}
-	o := Options{Dir: memory(t), Node: name, Cluster: &Cluster{Name: "test", Address: address(t), Door: address(t), Cookie: "a cookie"}}
+	o := Options{Dir: memory(t), Node: name, Cluster: &Cluster{Name: "test", Address: address(t), Door: address(t), Cookie: cookie(t)}}
 	if os.Getenv("ENGINE_TEST_LOG") != "" {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", name)
 	}

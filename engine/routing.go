@@ -4,9 +4,14 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
+
+// listenWithin is how long the port for other nodes may still be taken: by the
+// server that this one follows, or a process that is about to begin.
+const listenWithin = 5 * time.Second
 
 // canListen says whether the port for other nodes is free, before there is a
 // server: one that is ended in the moment of its start panics.
@@ -14,10 +19,13 @@ func canListen(host string, port int) error {
 	if port <= 0 {
 		return nil
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-	if err == nil {
-		err = l.Close()
-	}
+	err := try(listenWithin, func() error {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err != nil {
+			return err
+		}
+		return l.Close()
+	})
 	if err != nil {
 		return fmt.Errorf("engine: this node can't listen on its address in the cluster: %w", err)
 	}

@@ -32,12 +32,20 @@ func (e *Engine) standIn(id string) (*standIn, error) {
 	}
 	s := &standIn{dir: dir}
 	o := e.options(dir)
-	e.asMember(o, id, "127.0.0.1", server.RANDOM_PORT)
+	e.aside(o, id)
 	o.Routes = append(o.Routes, e.cluster.route(e.cluster.o.Address))
 	if s.server, err = e.serve(o); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// aside has a server be a member beside this one. Members tell each other where
+// others are: they are not told of a port that none of them can reach, and that
+// is somebody else's when the server has ended.
+func (e *Engine) aside(o *server.Options, id string) {
+	e.asMember(o, id, "127.0.0.1", server.RANDOM_PORT)
+	o.Cluster.Advertise = e.cluster.o.Address
 }
 
 func (s *standIn) close() error {
@@ -57,7 +65,7 @@ func (e *Engine) help(alone bool) error {
 	switch {
 	case alone && c.helper == nil:
 		o := e.options("")
-		e.asMember(o, "helper-"+c.id(), "127.0.0.1", server.RANDOM_PORT)
+		e.aside(o, "helper-"+c.id())
 		o.JetStream = false
 		o.Routes = append(o.Routes, c.route(c.o.Address))
 		s, err := e.serve(o)

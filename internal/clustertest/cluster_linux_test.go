@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"crypto/rand"
 	"errors"
 	"strings"
 	"sync"
@@ -22,10 +23,12 @@ func newClusterOf(t testing.TB, program string, network *Network, count int, set
 		n := NewNode(t, program, network, append([]string{unlimited}, settings...)...)
 		nodes, names = append(nodes, n), append(names, n.Name)
 	}
+	// The port of a node that has ended may be one of another test's.
+	cookie := "node.cookie=only-for-this-test-" + rand.Text()
 	errs := make([]error, count)
 	var all sync.WaitGroup
 	for i, n := range nodes {
-		n.Configure("cluster.discovery=static", "cluster.static.seeds="+strings.Join(names, ","), "node.cookie=only-for-tests-of-clusters")
+		n.Configure("cluster.discovery=static", "cluster.static.seeds="+strings.Join(names, ","), cookie)
 		all.Go(func() { errs[i] = n.Launch() })
 	}
 	all.Wait()
