@@ -202,13 +202,13 @@ func nodeNames(v any) (list []string, err error) {
 		for _, one := range v {
 			name, is := one.(string)
 			if !is {
-				return nil, fail(codeValue, "bad nodes: expected names")
+				return nil, fail(codeValue, "expected the names of nodes")
 			}
 			list = append(list, name)
 		}
 		return list, nil
 	}
-	return nil, fail(codeValue, "bad nodes: expected names")
+	return nil, fail(codeValue, "expected the names of nodes")
 }
 
 // decimal reads a number as JSON or a query has it.

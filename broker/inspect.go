@@ -30,6 +30,19 @@ func (br *Broker) ByID() iter.Seq2[string, *Client] {
 	}
 }
 
+// Ephemeral are the ids of clients that are away and whose session lives in memory
+// only, in no order, as they were at the call.
+func (br *Broker) Ephemeral() iter.Seq[string] {
+	all := br.ByID()
+	return func(yield func(string) bool) {
+		for id, c := range all {
+			if !c.status.has(isOnline|isDurable) && !yield(id) {
+				return
+			}
+		}
+	}
+}
+
 // Sessions is how many clients there are, connected or not.
 func (br *Broker) Sessions() int { return br.clients.len() }
 

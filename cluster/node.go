@@ -25,6 +25,7 @@ type Node struct {
 
 	inbox  *Inbox
 	broker *broker.Broker // nil: nobody's, see Serve
+	later  func(func())   // has a function called without locks; see Serve
 	batch  *broker.Batch  // of the goroutine that does what is due
 	log    *slog.Logger
 	now    func() int64

@@ -27,9 +27,23 @@ func Serve(br *broker.Broker, o ServeOptions) *Node {
 		Receiver: NewReceiver(br), Sessions: s, Strategy: br.Strategy, broker: br,
 	})
 	n.Exclusives.lost = func(name, client string) { s.later(func() { s.lose(n, name, client) }) }
+	n.later = s.later
 	n.done.Go(func() { s.tell(n.stop) })
 	br.SetCluster(&broker.Cluster{Routes: n.Routes, Peers: n.Peers(), Claims: claims{n}, Exclusives: exclusives{n}, Zone: o.Zone})
 	return n
+}
+
+// Fetch brings the sessions of clients here that other nodes have, as if they had
+// connected here. It returns at once; a client that connects anywhere meanwhile
+// has its session there.
+func (n *Node) Fetch(clients []string) {
+	for _, id := range clients {
+		n.Claims.Claim(id, false, n.now(), func(outbid bool) {
+			if !outbid {
+				n.later(func() { n.Claims.Opened(id, n.now()) })
+			}
+		})
+	}
 }
 
 // claims are a Node's for the broker.

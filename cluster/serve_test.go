@@ -261,6 +261,47 @@ func TestSeveralSplit(t *testing.T) {
 	})
 }
 
+// TestSeveralFetch: a node brings sessions to itself, with what they have, and
+// nothing changes for clients that have connected meanwhile.
+func TestSeveralFetch(t *testing.T) {
+	inSeveral(t, "a b c", func(s *several) {
+		a, b, c := s.nodes["a"], s.nodes["b"], s.nodes["c"]
+		p := c.connect("p")
+		var ids []string
+		for i := range 50 {
+			ids = append(ids, fmt.Sprint("x", i))
+			a.connect(ids[i], expiry(100)).subscribe("t", 1).close()
+		}
+		s.rest()
+		p.publish("t", "1", 1)
+		s.rest()
+		busy := c.begin("x7", expiry(100))
+		b.node.Fetch(append(ids, "nobody", "p"))
+		busy.opening.Wait()
+		s.rest()
+		if n := a.Sessions(); n != 0 {
+			t.Errorf("%d sessions are left", n)
+		}
+		if busy.ending() == "" {
+			busy.wants("t=1")
+		}
+		if b.Client("nobody") != nil {
+			t.Error("there is a session of a client that nobody knows")
+		}
+		for _, id := range ids[:7] {
+			if b.Client(id) == nil {
+				t.Fatalf("the session of %s has not come", id)
+			}
+			k := c.connect(id, expiry(100))
+			if !k.present {
+				t.Errorf("the session of %s is not present", id)
+			}
+			k.wants("t=1")
+		}
+		s.balance()
+	})
+}
+
 // TestSeveralRoam moves one client round and round while messages come for it.
 func TestSeveralRoam(t *testing.T) {
 	inSeveral(t, "a b c", func(s *several) {

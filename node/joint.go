@@ -49,6 +49,10 @@ func newJoint(e *engine.Engine, br *broker.Broker, zone func(name string) *broke
 			return nil, err
 		}
 	}
+	err := e.Handle(fetchKind, func(_ string, data []byte) []byte { return j.fetched(data) })
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range jointCounters() {
 		m.CounterFunc(c.name, c.help, func() uint64 { return j.count(c) })
 	}

@@ -101,7 +101,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	n.Access.OnBan(n.Broker.DisconnectBanned)
 	n.Server, err = server.New(server.Options{
 		Broker: n.Broker, Hooks: n.Hooks, Metrics: n.Metrics, Log: log,
-		Listeners: c.Listeners(), Zone: n.zoneOf(c), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients, Trace: n.trace,
+		Listeners: c.Listeners(), Zone: n.zoneOf(c), DataDir: c.Node.DataDir, MaxClients: c.Node.MaxClients, Trace: n.trace, Others: others{n},
 	})
 	if err == nil {
 		err = n.restore()

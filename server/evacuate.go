@@ -32,6 +32,11 @@ type Evacuation struct {
 	// Goal is how many clients may stay. Above 0, the node only hands some over: it
 	// ends by itself, after Takeover, and lets clients in again.
 	Goal int
+	// SessionRate is how many sessions that live in memory, and have no client, go
+	// to other nodes in a second when Takeover is over; 0: they stay. They go to the
+	// nodes of MigrateTo, or to all that run. Not with a Goal.
+	SessionRate int
+	MigrateTo   []string
 }
 
 // maxServers bounds, in bytes, what a client is told of Servers.
@@ -51,6 +56,8 @@ func (e *Evacuation) Validate() error {
 		return errors.New("the rate of connections to be ended must be at least 1 a second")
 	case e.Goal < 0:
 		return errors.New("the number of clients to stay must not be negative")
+	case e.SessionRate < 0:
+		return errors.New("the rate of sessions to be moved must not be negative")
 	case e.Wait < 0 || e.Takeover < 0:
 		return errors.New("the times to wait must not be negative")
 	}
@@ -66,12 +73,13 @@ const (
 	WaitingForChecks                 // of load balancers
 	EvictingConnections
 	WaitingForTakeover
+	EvictingSessions
 	Evacuated // nobody is here, and nobody is let in
 )
 
 // String is the state by EMQ X's name.
 func (s EvacuationState) String() string {
-	return [...]string{"disabled", "waiting_health_check", "evicting_conns", "waiting_takeover", "prohibiting"}[s]
+	return [...]string{"disabled", "waiting_health_check", "evicting_conns", "waiting_takeover", "evicting_sessions", "prohibiting"}[s]
 }
 
 // EvacuationStatus is how far an evacuation has come.
@@ -171,6 +179,7 @@ func (s *Server) evacuate(e *evacuation) {
 	left := ration{rate: float64(e.Rate), at: time.Now()}
 	var leaving []*conn
 	var empty time.Time
+	var moving migration
 	for e.pause(evictPause) {
 		now := time.Now()
 		leaving = slices.DeleteFunc(leaving, func(c *conn) bool { return c.listener.hasLost(c) })
@@ -183,12 +192,17 @@ func (s *Server) evacuate(e *evacuation) {
 			empty = now
 			e.state.Store(int32(WaitingForTakeover))
 			s.log.Warn("clients have been sent to other nodes", "connected", s.broker.Connected(), "sessions", s.broker.Sessions())
+		case state == EvictingSessions:
+			if s.migrate(e, &moving, now) {
+				e.state.Store(int32(Evacuated))
+			}
 		case state != WaitingForTakeover || now.Sub(empty) < e.Takeover && s.broker.Sessions() > 0:
 		case e.Goal > 0:
 			s.evacuation.CompareAndSwap(e, nil)
 			return
 		default:
-			e.state.Store(int32(Evacuated))
+			moving.left = ration{rate: float64(e.SessionRate), at: now}
+			e.state.Store(int32(EvictingSessions))
 		}
 	}
 }

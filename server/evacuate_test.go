@@ -253,4 +253,5 @@ func TestEvacuationIsValid(t *testing.T) {
 	f("negative", func(e *Evacuation) { e.Goal = -1 })
 	f("negative", func(e *Evacuation) { e.Wait = -1 })
 	f("negative", func(e *Evacuation) { e.Takeover = -1 })
+	f("negative", func(e *Evacuation) { e.SessionRate = -1 })
 }

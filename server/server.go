@@ -36,6 +36,9 @@ type Options struct {
 	// Trace hears of packets and of what is decided about connections; nil:
 	// nobody does.
 	Trace *trace.Tracer
+	// Others are asked to take sessions over when this node is emptied; nil: there
+	// are none.
+	Others Others
 }
 
 // Server is all listeners of a node with their connections.

@@ -42,7 +42,7 @@ func rebalanceVerbs(where *place) *cobra.Command {
 			switch {
 			case b.evacuation && !b.given(e.set):
 				return e.start(r, args)
-			case b.evacuation, e.set.Changed("server-reference"), e.set.Changed("redirect-to"), e.moved, e.node != "":
+			case b.evacuation, e.set.Changed("server-reference"), e.set.Changed("redirect-to"), e.set.Changed("sess-evict-rate"), e.set.Changed("migrate-to"), e.moved, e.node != "":
 				return errUsage
 			}
 			return b.start(r, &e)
@@ -124,7 +124,9 @@ type evacuateFlags struct {
 	node                                string // empty: the one that is asked
 	servers, redirectTo                 []string
 	moved                               bool
+	migrateTo                           []string
 	rate, waitHealthCheck, waitTakeover int
+	sessionRate                         int
 	set                                 *pflag.FlagSet
 }
 
@@ -139,13 +141,15 @@ func (e *evacuateFlags) declare(f *pflag.FlagSet) {
 	f.StringArrayVar(&e.redirectTo, "redirect-to", nil, "another name of --server-reference")
 	f.BoolVar(&e.moved, "moved", false, "clients of MQTT 5 shall remember that: Server moved in place of Use another server")
 	f.IntVar(&e.rate, "conn-evict-rate", 500, "connections to end in a second")
+	f.IntVar(&e.sessionRate, "sess-evict-rate", 500, "sessions in memory without a client to move in a second; 0: they stay")
+	f.StringArrayVar(&e.migrateTo, "migrate-to", nil, "the nodes that take them; may be given several times, or hold several (default: all that run)")
 	f.IntVar(&e.waitHealthCheck, "wait-health-check", 60, "seconds for load balancers to notice that the node isn't available")
 	f.IntVar(&e.waitTakeover, "wait-takeover", 60, "seconds for clients to take their sessions over, after the last connection")
 }
 
 // given reports whether one is that only start has a use for.
 func (e *evacuateFlags) given() (is bool) {
-	for _, name := range []string{"server-reference", "redirect-to", "moved", "conn-evict-rate", "wait-health-check", "wait-takeover"} {
+	for _, name := range []string{"server-reference", "redirect-to", "moved", "conn-evict-rate", "sess-evict-rate", "migrate-to", "wait-health-check", "wait-takeover"} {
 		is = is || e.set.Changed(name)
 	}
 	return is
@@ -154,7 +158,7 @@ func (e *evacuateFlags) given() (is bool) {
 func (e *evacuateFlags) start(r *remote, _ []string) error {
 	return e.ask(r, "start", map[string]any{
 		"redirect_to": strings.Join(append(e.servers, e.redirectTo...), " "), "moved": e.moved, "conn_evict_rate": e.rate,
-		"wait_health_check": e.waitHealthCheck, "wait_takeover": e.waitTakeover,
+		"sess_evict_rate": e.sessionRate, "migrate_to": strings.Join(e.migrateTo, " "), "wait_health_check": e.waitHealthCheck, "wait_takeover": e.waitTakeover,
 	}, "started")
 }
 
@@ -229,9 +233,11 @@ type evacuationsOfAll struct {
 // evacuation is one that goes on.
 type evacuation struct {
 	Status, State   string
-	Rate            int    `json:"connection_eviction_rate"`
-	Goal            int    `json:"connection_goal"`
-	ServerReference string `json:"server_reference"`
+	Rate            int      `json:"connection_eviction_rate"`
+	Goal            int      `json:"connection_goal"`
+	SessionRate     int      `json:"session_eviction_rate"`
+	Recipients      []string `json:"session_recipients"`
+	ServerReference string   `json:"server_reference"`
 	Stats           map[string]json.Number
 }
 
@@ -244,7 +250,14 @@ func (e *evacuation) kind() string {
 }
 
 func (e *evacuation) print(r *remote) {
-	r.printf("Rebalance state: %s\nConnection eviction rate: %d connections/second\nConnection goal: %d\n", e.State, e.Rate, e.Goal)
+	r.printf("Rebalance state: %s\nConnection eviction rate: %d connections/second\n", e.State, e.Rate)
+	if e.Goal == 0 {
+		r.printf("Session eviction rate: %d sessions/second\n", e.SessionRate)
+	}
+	r.printf("Connection goal: %d\n", e.Goal)
+	if len(e.Recipients) > 0 {
+		r.printf("Session recipient nodes: %s\n", strings.Join(e.Recipients, ", "))
+	}
 	if e.ServerReference != "" {
 		r.printf("Server reference: %s\n", e.ServerReference)
 	}

@@ -2,9 +2,13 @@ package clustertest
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
 // evacuate begins to send the node's clients to others.
@@ -94,4 +98,72 @@ func TestEvacuateByAnother(t *testing.T) {
 			t.Errorf("%s says %+v, %v", n.Name, all, err)
 		}
 	}
+}
+
+// TestEvacuateMemory: sessions that live in memory and have no client go to other
+// nodes before theirs stops, with what waits in them.
+func TestEvacuateMemory(t *testing.T) {
+	t.Parallel()
+	nodes := newCluster(t, nil, 3, "zone.external.session_durability=memory", "zone.external.allow_anonymous=true")
+	from, to := nodes[0], nodes[1]
+	const sessions = 100
+	for i := range sessions {
+		c := connected(t, from, fmt.Sprint("old", i), "user")
+		if err := c.Close(); err != nil { // a clean session
+			t.Fatal(err)
+		}
+		c, present := resumed(t, from, fmt.Sprint("m", i))
+		if present {
+			t.Fatal("there is a session already")
+		}
+		if _, err := c.Write(mqtt.Append(nil, &mqtt.Subscribe{PacketID: 1, Filters: []mqtt.SubscribeFilter{{Filter: "t", SubscribeOptions: mqtt.SubscribeOptions{QoS: 1}}}}, mqtt.V311)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := from.Call("POST", "/mqtt/publish", `{"topic":"t","qos":1,"payload":"waits","clientid":"p"}`, nil); err != nil {
+		t.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"wait_health_check":0,"wait_takeover":0,"sess_evict_rate":200,"migrate_to":%q}`, to.Name)
+	if err := nodes[2].Call("POST", "/load_rebalance/"+from.Name+"/evacuation/start", body, nil); err != nil {
+		t.Fatal(err)
+	}
+	evacuated(t, from)
+	for i := range sessions {
+		shows(t, nodes[2], fmt.Sprint("/clients/m", i), row{Node: to.Name, ClientID: fmt.Sprint("m", i)})
+	}
+	from.Kill()
+	for i := range sessions {
+		c, present := resumed(t, to, fmt.Sprint("m", i))
+		publish := make([]byte, 12)
+		if _, err := io.ReadFull(c, publish); !present || err != nil || !strings.HasSuffix(string(publish), "waits") {
+			t.Fatalf("m%d: present %v, %q %v", i, present, publish, err)
+		}
+	}
+}
+
+// resumed connects a client that goes on with its session.
+func resumed(t *testing.T, n *Node, id string) (c net.Conn, present bool) {
+	t.Helper()
+	c, err := n.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	answer := make([]byte, 4)
+	if _, err := c.Write(mqtt.Append(nil, &mqtt.Connect{Version: mqtt.V311, ClientID: id}, mqtt.V311)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(gathering)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, answer); err != nil || answer[0] != 0x20 || answer[3] != 0 {
+		t.Fatalf("%s: % x %v", id, answer, err)
+	}
+	return c, answer[2] == 1
 }
