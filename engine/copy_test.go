@@ -69,6 +69,7 @@ func TestCopies(t *testing.T) {
 	}
 	testWithout(t, with[0], without[0])
 	testBehind(t, with)
+	testCounts(t, append(with, without...))
 	testRandom(t, append(with, without...))
 }
 

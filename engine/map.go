@@ -84,34 +84,16 @@ func (m *Map) Delete(key string) error {
 // DeleteIf is Delete for a key of whose value is reports true. Who changes it
 // meanwhile, on any node, has the last word.
 func (m *Map) DeleteIf(key string, is func(value []byte) bool) error {
-	if key == "" {
-		return errNoKey
-	}
-	token, _ := keyToken(key)
-	r, err := m.s.newest(m.prefix + token)
-	if errors.Is(err, errNotFound) {
-		return nil
-	}
-	if err != nil {
+	value, revision, ok, err := m.GetAt(key)
+	if err != nil || !ok || !is(value) {
 		return err
 	}
-	if c, err := m.parse(r); err != nil || c.Deleted || !is(c.Value) {
-		return err
-	}
-	header := nats.Header{"Nats-TTL": {markKept}, nats.ExpectedLastSubjSeqHdr: {strconv.FormatUint(r.seq, 10)}}
-	err = wait(func(done func(error)) { m.change(isDeleted, key, nil, header, done) })
-	if refused := new(serverError); errors.As(err, &refused) && (refused.ErrCode == wrongSequence || refused.ErrCode == wrongSequenceSoon) {
+	err = wait(func(done func(error)) { m.DeleteAt(key, revision, func(_ uint64, err error) { done(err) }) })
+	if errors.Is(err, ErrChanged) {
 		return nil
 	}
 	return err
 }
-
-// The server's numbers for a record that is no longer the last of its key, or
-// won't be when another one that is on its way is kept.
-const (
-	wrongSequence     = 10071
-	wrongSequenceSoon = 10164
-)
 
 func wait(start func(done func(error))) error {
 	result := make(chan error, 1)
@@ -146,12 +128,19 @@ func (m *Map) change(kind byte, key string, value []byte, header nats.Header, do
 	if done == nil {
 		done = func(error) {}
 	}
+	m.write(kind, key, value, header, func(_ uint64, err error) { done(err) })
+}
+
+// write writes a record of a key; done gets its number.
+func (m *Map) write(kind byte, key string, value []byte, header nats.Header, done func(uint64, error)) {
 	if key == "" {
-		done(errNoKey)
+		done(0, errNoKey)
 		return
 	}
 	token, long := keyToken(key)
-	m.s.writer.write(m.prefix+token, header, appendKeyed(kind, key, long, value), func(seq uint64, err error) { m.told.ended(seq, err, done) })
+	m.s.writer.write(m.prefix+token, header, appendKeyed(kind, key, long, value), func(seq uint64, err error) {
+		m.told.ended(seq, err, func(err error) { done(seq, err) })
+	})
 }
 
 // Get returns the value of a key, which belongs to the caller: what was kept last
@@ -159,19 +148,8 @@ func (m *Map) change(kind byte, key string, value []byte, header nats.Header, do
 // told itself to be kept, and what was kept on any node before that; of others it
 // hears a moment later. So behind a Put, nothing is missing that anybody was told.
 func (m *Map) Get(key string) (value []byte, ok bool, err error) {
-	if key == "" {
-		return nil, false, errNoKey
-	}
-	token, _ := keyToken(key)
-	r, err := m.s.newest(m.prefix + token)
-	if errors.Is(err, errNotFound) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	c, err := m.parse(r)
-	return c.Value, err == nil && !c.Deleted, err
+	value, _, ok, err = m.GetAt(key)
+	return value, ok, err
 }
 
 // Each calls f for every record, in any order, until f returns an error, which
