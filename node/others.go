@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/dunlin-mq/dunlin/engine"
 )
 
 // fetchKind is the kind of the messages in which a node that is emptied has others
@@ -34,19 +37,18 @@ func (o others) Fetch(node string, clients []string) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range o.kept.engine.Members() {
-		if m.Node != node || !m.Alive {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), fetchWait)
-		defer cancel()
-		answer, err := o.kept.engine.Request(ctx, m.ID, fetchKind, list)
-		if err == nil && len(answer) > 0 {
-			err = fmt.Errorf("%s", answer)
-		}
-		return err
+	all := o.kept.engine.Members()
+	i := slices.IndexFunc(all, func(m engine.Member) bool { return m.Node == node && m.Alive })
+	if i < 0 {
+		return fmt.Errorf("node %s doesn't run", node)
 	}
-	return fmt.Errorf("node %s doesn't run", node)
+	ctx, cancel := context.WithTimeout(context.Background(), fetchWait)
+	defer cancel()
+	answer, err := o.kept.engine.Request(ctx, all[i].ID, fetchKind, list)
+	if err == nil && len(answer) > 0 {
+		err = fmt.Errorf("%s", answer)
+	}
+	return err
 }
 
 // fetched answers another node's Fetch, with why it isn't done.
