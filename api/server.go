@@ -252,18 +252,31 @@ func (s *Server) Listeners() (all []Listener) {
 
 // Greeting is what the operator has to be told once, at the start: the logins
 // that were made up, which nobody can look up later. It is empty when there is
-// nothing to tell.
+// nothing to tell, as when the node has joined a cluster since, whose logins count.
 func (s *Server) Greeting() string {
 	text := ""
-	if l := s.listenerFor(management); l != nil && s.firstApp.secret != "" {
+	if l := s.listenerFor(management); l != nil && s.firstApp.secret != "" && s.apps.Check(context.Background(), s.firstApp.name, s.firstApp.secret) {
 		text += fmt.Sprintf("The first login of the management API, shown only this once:\n  curl -u %s:%s %s://%s/api/v4/brokers\n",
 			s.firstApp.name, s.firstApp.secret, l.Protocol, l.Addr())
 	}
-	if l := s.listenerFor(dashboard); l != nil && s.firstUser.secret != "" {
+	if l := s.listenerFor(dashboard); l != nil && s.stillFirst() {
 		text += fmt.Sprintf("The first login of the dashboard, shown only this once; its password has to be changed:\n  %s://%s  user %s, password %s\n",
 			l.Protocol, l.Addr(), s.firstUser.name, s.firstUser.secret)
 	}
 	return text
+}
+
+// FirstLogins reports whether some were made up.
+func (s *Server) FirstLogins() bool { return s.firstApp.secret != "" || s.firstUser.secret != "" }
+
+// stillFirst reports whether a first user of the dashboard was made who can log
+// in still.
+func (s *Server) stillFirst() bool {
+	if s.firstUser.secret == "" {
+		return false
+	}
+	_, ok := s.users.Check(context.Background(), s.firstUser.name, s.firstUser.secret)
+	return ok
 }
 
 // listenerFor is the first that is open, or nil.

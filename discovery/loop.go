@@ -46,6 +46,9 @@ type Loop struct {
 	// Found is nil, or called with what each round has found, before Join: the
 	// cluster may connect again to members it has lost.
 	Found func(nodes []string)
+	// Decided is nil, or called once: when this node has become a member of a
+	// cluster, or stays alone for the time being.
+	Decided func()
 
 	Log *slog.Logger
 }
@@ -64,6 +67,7 @@ const (
 	stagger  = 3 * time.Second  // the longest wait at random where there is no lock
 	patience = 10 * time.Second // for a lock, an answer, a registration
 	atOnce   = 16               // nodes that are probed at the same time
+	decisive = 2                // rounds after which it is decided whom to join first
 )
 
 // Run looks for the cluster until ctx ends, then takes the registration back
@@ -71,10 +75,14 @@ const (
 func (l *Loop) Run(ctx context.Context) {
 	began := time.Now()
 	s := &search{Loop: l, said: make(saidOnce)}
-	for {
+	for rounds := 1; ; rounds++ {
 		settled, err := s.round(ctx)
 		if ctx.Err() != nil {
 			break
+		}
+		if decide := l.Decided; decide != nil && (rounds == decisive || len(l.Members()) > 1) {
+			l.Decided = nil
+			decide()
 		}
 		switch changed := s.said.change("error", text(err)); {
 		case changed && err != nil:

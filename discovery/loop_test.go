@@ -434,6 +434,31 @@ func TestFound(t *testing.T) {
 	})
 }
 
+// TestDecided: who starts a node hears once that it has joined, or that it stays
+// alone.
+func TestDecided(t *testing.T) {
+	simulate(t, func(w *world) {
+		add := func(name string) *int {
+			n, times := w.add(name), 0
+			n.loop.Decided = func() {
+				if times++; len(n.joins) == 0 && name != "a@h" {
+					t.Errorf("%s is told before it has joined", name)
+				}
+			}
+			n.start()
+			return &times
+		}
+		a := add("a@h")
+		time.Sleep(time.Second)
+		b := add("b@h")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if *a != 1 || *b != 1 {
+			t.Errorf("told %d and %d times", *a, *b)
+		}
+	})
+}
+
 // TestStatic: a list needs neither lock nor registration, and is not the
 // callers' to change.
 func TestStatic(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type clustering struct {
 	log    *slog.Logger
 
 	changed chan struct{} // the members may have
+	decided chan struct{} // closed when discovery has, or there is none
 	end     context.CancelFunc
 	running sync.WaitGroup
 
@@ -41,7 +43,7 @@ type clustering struct {
 func newClustering(c *Config, e *engine.Engine, log *slog.Logger) *clustering {
 	return &clustering{
 		config: c, engine: e, log: log,
-		changed: make(chan struct{}, 1), members: make(map[string]engine.Member), gone: make(map[string]time.Time),
+		changed: make(chan struct{}, 1), decided: make(chan struct{}), members: make(map[string]engine.Member), gone: make(map[string]time.Time),
 	}
 }
 
@@ -59,6 +61,24 @@ func (c *clustering) start(j *joint) {
 		looking, stop := context.WithCancel(ctx)
 		c.looking = stop
 		c.running.Go(func() { c.discover(looking) })
+	} else {
+		close(c.decided)
+	}
+}
+
+// decideTime is how long discovery takes until it has joined, or stays alone, as
+// long as others answer.
+const decideTime = 12 * time.Second
+
+// AwaitDiscovery waits a moment until it is known whether this node joins a cluster,
+// if logins were made up for it: they end with that.
+func (n *Node) AwaitDiscovery() {
+	if !n.API.FirstLogins() {
+		return
+	}
+	select {
+	case <-n.cluster.decided:
+	case <-time.After(decideTime):
 	}
 }
 
@@ -195,6 +215,9 @@ func (c *clustering) Join(ctx context.Context, node string) error {
 	if v.Self.Node != node {
 		return fmt.Errorf("node_down: who is at %s is called %s", door, v.Self.Node)
 	}
+	if isIn(v.Members, c.engine.Self().ID) {
+		return errIsIn
+	}
 	if err := c.alone(ctx, v); err != nil {
 		return err
 	}
@@ -268,19 +291,24 @@ func (c *clustering) forgotten(ctx context.Context, id string, others []engine.M
 	}
 }
 
-// ForceLeave removes a member that is down.
-func (c *clustering) ForceLeave(ctx context.Context, node string) error {
+// ForceLeave removes a member that is down, or several, with commas between
+// them: without a majority all that are down have to be named.
+func (c *clustering) ForceLeave(ctx context.Context, nodes string) error {
 	all := c.engine.Members()
-	i := slices.IndexFunc(all, func(m engine.Member) bool { return m.Node == node && !m.Alive })
-	switch {
-	case node == c.config.Node.Name && i < 0:
-		return errors.New("a node leaves its own cluster without force")
-	case i < 0 && slices.ContainsFunc(all, func(m engine.Member) bool { return m.Node == node }):
-		return fmt.Errorf("%s is running: it can leave by itself", node)
-	case i < 0:
-		return fmt.Errorf("node_not_in_cluster: no member is called %s", node)
+	var ids []string
+	for node := range strings.SplitSeq(nodes, ",") {
+		i := slices.IndexFunc(all, func(m engine.Member) bool { return m.Node == node && !m.Alive })
+		switch {
+		case node == c.config.Node.Name && i < 0:
+			return errors.New("a node leaves its own cluster without force")
+		case i < 0 && slices.ContainsFunc(all, func(m engine.Member) bool { return m.Node == node }):
+			return fmt.Errorf("%s is running: it can leave by itself", node)
+		case i < 0:
+			return fmt.Errorf("node_not_in_cluster: no member is called %s", node)
+		}
+		ids = append(ids, all[i].ID)
 	}
-	if err := c.engine.ForceLeave(ctx, all[i].ID); err != nil {
+	if err := c.engine.ForceLeave(ctx, ids...); err != nil {
 		return err
 	}
 	c.look()
@@ -345,7 +373,7 @@ func (c *clustering) discover(ctx context.Context) {
 			}
 			return names
 		},
-		Probe: c.probe, Join: c.Join,
+		Probe: c.probe, Join: c.Join, Decided: func() { close(c.decided) },
 	}
 	loop.Run(ctx)
 	if closer, is := d.(io.Closer); is {
@@ -362,7 +390,16 @@ func (c *clustering) probe(ctx context.Context, node string) (p discovery.Peer, 
 		return p, err
 	}
 	v, err := c.engine.Visit(ctx, door)
+	if err == nil && isIn(v.Members, c.engine.Self().ID) {
+		err = errIsIn // and this node hears of that in a moment
+	}
 	return discovery.Peer{Name: v.Self.Node, Since: v.Self.Since, Members: len(v.Members)}, err
+}
+
+var errIsIn = errors.New("already_in_cluster: it has this node as a member already")
+
+func isIn(members []engine.Member, id string) bool {
+	return slices.ContainsFunc(members, func(m engine.Member) bool { return m.ID == id })
 }
 
 // How often autoclean looks: a part of the time it waits, within limits.

@@ -45,6 +45,7 @@ func (v voice) greet(n *node.Node, report *config.Report, file string) {
 			fmt.Fprintf(w, "  %-5s %-10s %v  in a browser: %[1]s://%[3]v\n", l.Protocol, l.For, l.Addr)
 		}
 	}
+	n.AwaitDiscovery()
 	fmt.Fprint(w, n.API.Greeting())
 	if loopback {
 		fmt.Fprintln(w, "Only this machine can connect; everything else is refused. To open it to others:")
@@ -71,6 +72,7 @@ func (v voice) greetAsEMQX(n *node.Node) {
 	for _, l := range n.Server.Listeners() {
 		fmt.Fprintf(v.out, "Start mqtt:%s:%s listener on %v successfully.\n", l.Protocol, l.Name, l.Addr)
 	}
+	n.AwaitDiscovery()
 	fmt.Fprint(v.out, n.API.Greeting())
 	for _, warning := range n.Warnings() {
 		fmt.Fprintln(v.out, "WARNING:", warning)
