@@ -24,15 +24,15 @@ type Restored struct {
 // Restore brings the durable sessions of the last run back, as those of clients
 // that are away: with their subscriptions, their expiry and their wills. It is
 // called once, before anybody connects or publishes, and returns when all are
-// there. Sessions of other nodes are left to them. Records that can't be read
-// are told to the log and left as they are. The error says why nothing could be
-// read.
+// there. Sessions of other nodes are left to them; it waits for some of these, as
+// long as a start may, if too few are there. Records that can't be read are told
+// to the log and left as they are. The error says why nothing could be read.
 func (br *Broker) Restore() (Restored, error) {
 	d := br.durable
 	if d == nil {
 		return Restored{}, nil
 	}
-	if err := d.settled(); err != nil {
+	if err := d.settledAtStart(); err != nil {
 		return Restored{}, err
 	}
 	t := newRestoration(d)

@@ -362,3 +362,15 @@ func BenchmarkManySubscriptions(b *testing.B) {
 		})
 	}
 }
+
+// TestRestoreWaits: a node that starts while too few others are there waits for
+// them, as they may be starting too.
+func TestRestoreWaits(t *testing.T) {
+	c := newFakeCluster(t, 1, 1)
+	n := c.start()
+	c.split(n, true)
+	time.AfterFunc(50*time.Millisecond, func() { c.split(n, false) })
+	if _, err := n.rig.Restore(); err != nil {
+		t.Error(err)
+	}
+}

@@ -23,6 +23,8 @@ import (
 const (
 	settleWithin = 10 * time.Second // for a mark to come back
 	settleStep   = 5 * time.Millisecond
+	startWithin  = time.Minute // for other nodes when this one starts, as in the engine
+	startStep    = 100 * time.Millisecond
 )
 
 var errNotHere = errors.New("what was kept has not come to this node yet")
@@ -61,6 +63,23 @@ func (d *durability) settled() error {
 		return r.err
 	case <-d.ctx.Done():
 		return d.ctx.Err()
+	}
+}
+
+// settledAtStart is settled for a node that starts: the others may be starting
+// too, or have just gone again, so that it takes a while until enough are there.
+func (d *durability) settledAtStart() error {
+	for end := time.Now().Add(startWithin); ; {
+		err := d.settled()
+		passes := errors.Is(err, engine.ErrNoQuorum) || errors.Is(err, errNotHere)
+		if !passes || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-time.After(startStep):
+		case <-d.ctx.Done():
+			return d.ctx.Err()
+		}
 	}
 }
 

@@ -309,8 +309,12 @@ func (e *Engine) begin() error {
 	if e.cluster.roster == nil {
 		err = errors.Join(err, e.followRoster())
 	}
-	if err == nil {
-		err = e.enroll(e.Self())
+	if err != nil {
+		return err
 	}
-	return err
+	for deadline := time.Now().Add(openWithin); ; time.Sleep(growStep) { // others may be starting too, or have just gone again
+		if err = e.enroll(e.Self()); !errors.Is(err, ErrNoQuorum) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
