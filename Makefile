@@ -11,7 +11,7 @@ GOLANGCI := .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 export PATH := $(PATH):/usr/sbin:/sbin
 export GOTOOLCHAIN ?= local
 
-.PHONY: help run test peers services kubernetes lint check dashboard upgrade fuzz bench clean
+.PHONY: help run test peers services kubernetes lint check dashboard upgrade faults fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ check: ## formatting, go.mod and generated files are current
 
 dashboard: ## check, test and build the dashboard's app; needs Node 20 or newer
 	cd dashboard/web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check && npm run --silent test && npm run --silent build
+
+faults: ## break what lies between nodes, and nodes, while clients use them: ROUNDS=5 has 50 kills
+	DUNLIN_FAULT_ROUNDS=$(or $(ROUNDS),1) go test -count=1 -v -timeout 60m -run '^Test(Splits|Roam|Node(Dies|Hangs|sMove|sKilled))$$' ./internal/clustertest
 
 upgrade: ## upgrade a cluster of OLD, a commit, to this version while clients use it
 	scripts/upgrade.sh $(OLD)

@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -35,26 +36,40 @@ func (a *Accounting) check() error {
 	return nil
 }
 
-// RequireBalance fails the test if a running node's account of deliveries does
-// not balance once nothing is on its way any more. It returns the accounts.
-func RequireBalance(t testing.TB, nodes ...*Node) (accounts []Accounting) {
-	t.Helper()
+// balances returns the accounts of running nodes, each its own, once nothing is
+// on its way any more; the error says which do not balance.
+func balances(nodes ...*Node) (accounts []Accounting, err error) {
+	var errs []error
+	deadline := time.Now().Add(patience / 4)
 	for _, n := range nodes {
-		var a Accounting
-		var err error
-		for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-			if err = n.Get("/accounting", &a); err == nil {
-				err = a.check()
-			}
-			if err == nil || time.Now().After(deadline) {
-				break
-			}
-			a = Accounting{}
+		a, err := n.account()
+		for err != nil && time.Now().Before(deadline) {
+			time.Sleep(50 * time.Millisecond)
+			a, err = n.account()
 		}
 		if err != nil {
-			t.Errorf("%s: %v", n.Name, err)
+			errs = append(errs, fmt.Errorf("the account of %s: %w", n.Name, err))
 		}
 		accounts = append(accounts, a)
+	}
+	return accounts, errors.Join(errs...)
+}
+
+// account is that of the node alone; the error says that it doesn't balance.
+func (n *Node) account() (a Accounting, err error) {
+	if err = n.Get("/nodes/"+n.Name+"/accounting", &a); err == nil {
+		err = a.check()
+	}
+	return a, err
+}
+
+// RequireBalance fails the test if a running node's account of deliveries does
+// not balance. It returns the accounts.
+func RequireBalance(t testing.TB, nodes ...*Node) []Accounting {
+	t.Helper()
+	accounts, err := balances(nodes...)
+	if err != nil {
+		t.Error(err)
 	}
 	return accounts
 }

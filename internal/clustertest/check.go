@@ -13,13 +13,16 @@ import (
 // Report is the judgement on a history. The first group are defects, the
 // second what is allowed and worth knowing.
 type Report struct {
-	Lost       int // acknowledged, owed to a session or a group, and never received there
+	Lost       int // acknowledged, owed to a session, and never received there
 	Duplicated int // received more than once at QoS 2 or 0
-	Reordered  int // received first after a later one of the same publisher, topic and QoS
-	Degraded   int // received at another QoS than the lower one of message and subscription
-	Foreign    int // received without a subscription, or never published
-	Forgotten  int // sessions that a CONNACK said were not there
-	Violations int // packets that no broker may send
+	// The same of shared groups as a whole. Whether they are defects is a matter
+	// of what was promised.
+	GroupLost, GroupDuplicated int
+	Reordered                  int // received first after a later one of the same publisher, topic and QoS
+	Degraded                   int // received at another QoS than the lower one of message and subscription
+	Foreign                    int // received without a subscription, or never published
+	Forgotten                  int // sessions that a CONNACK said were not there
+	Violations                 int // packets that no broker may send
 
 	Published, Acknowledged, Refused int
 	Unknown                          int // above QoS 0, and the publisher had no answer to the end
@@ -29,12 +32,30 @@ type Report struct {
 	LateRefused                      int // received though refused
 	MissingQoS0                      int // of QoS 0, owed if nothing failed
 
+	promise Promise
 	details map[string][]string // by kind
 	events  []event
 }
 
-// maxDetails bounds what is said of one kind when everything went wrong.
-const maxDetails = 10
+// Promise is what is owed to shared groups.
+type Promise uint8
+
+const (
+	// ExactlyOnce is what one node gives at QoS 2, and two nodes while both live.
+	ExactlyOnce Promise = iota
+	// AtLeastOnce is what several nodes give while none of them dies: at QoS 2, too,
+	// a message may come twice.
+	AtLeastOnce
+	// BestEffort is what a node gives that dies: what it held for members that
+	// were away, or had sent to them at QoS 2, ends with it.
+	BestEffort
+)
+
+// What is said of one kind, and of what the test did, when everything went wrong.
+const (
+	maxDetails = 10
+	maxEvents  = 40
+)
 
 func (r *Report) detail(kind, format string, args ...any) {
 	if r.details == nil {
@@ -48,18 +69,35 @@ func (r *Report) detail(kind, format string, args ...any) {
 // Defects counts what is wrong. Repeated deliveries of QoS 1 and what QoS 0
 // misses are not.
 func (r *Report) Defects() int {
-	return r.Lost + r.Duplicated + r.Reordered + r.Degraded + r.Foreign + r.Forgotten + r.Violations
+	n := r.Lost + r.Duplicated + r.Reordered + r.Degraded + r.Foreign + r.Forgotten + r.Violations
+	if r.promise == ExactlyOnce {
+		n += r.GroupDuplicated
+	}
+	return n + r.groupOwed()
 }
 
-// String is the report for people: totals, then the first defects one by one,
-// then what the test did to the nodes and when.
+// groupOwed is what groups must still get.
+func (r *Report) groupOwed() int {
+	if r.promise == BestEffort {
+		return 0
+	}
+	return r.GroupLost
+}
+
+// String is the report for people: what the test did to the nodes and when, the
+// totals, and the first defects one by one.
 func (r *Report) String() string {
 	var b strings.Builder
+	if r.Defects() > 0 {
+		for _, e := range r.events[max(0, len(r.events)-maxEvents):] {
+			fmt.Fprintf(&b, "  %v: %s\n", e.moment, e.what)
+		}
+	}
 	fmt.Fprintf(&b, "published %d: acknowledged %d, refused %d, unknown %d\n", r.Published, r.Acknowledged, r.Refused, r.Unknown)
 	fmt.Fprintf(&b, "received %d: repeated %d (%d without DUP), refused and yet received %d, QoS 0 missing %d\n",
 		r.Received, r.Repeated, r.RepeatedWithoutDUP, r.LateRefused, r.MissingQoS0)
-	fmt.Fprintf(&b, "lost %d, duplicated %d, reordered %d, at the wrong QoS %d, foreign %d, sessions forgotten %d, violations %d\n",
-		r.Lost, r.Duplicated, r.Reordered, r.Degraded, r.Foreign, r.Forgotten, r.Violations)
+	fmt.Fprintf(&b, "lost %d, duplicated %d, reordered %d, at the wrong QoS %d, foreign %d, sessions forgotten %d, violations %d, of groups lost %d, duplicated %d\n",
+		r.Lost, r.Duplicated, r.Reordered, r.Degraded, r.Foreign, r.Forgotten, r.Violations, r.GroupLost, r.GroupDuplicated)
 	told := 0
 	for _, kind := range slices.Sorted(maps.Keys(r.details)) {
 		for _, d := range r.details[kind] {
@@ -69,11 +107,6 @@ func (r *Report) String() string {
 	}
 	if more := r.Defects() - told; more > 0 {
 		fmt.Fprintf(&b, "  and %d more\n", more)
-	}
-	if r.Defects() > 0 {
-		for _, e := range r.events {
-			fmt.Fprintf(&b, "  %v: %s\n", e.moment, e.what)
-		}
 	}
 	return b.String()
 }
@@ -203,7 +236,11 @@ func (r *Report) checkAudience(h *History, a *audience) {
 
 func (r *Report) repeated(a *audience, got receipt, qos mqtt.QoS, before moment) {
 	if qos != 1 {
-		r.Duplicated++
+		if a.sub.group != "" {
+			r.GroupDuplicated++
+		} else {
+			r.Duplicated++
+		}
 		r.detail("DUPLICATED", "%s got %v at %v and again at %v (DUP %v)", a.name, got.Message, before, got.moment, got.dup)
 		return
 	}
@@ -227,7 +264,11 @@ func (r *Report) checkOwed(h *History, a *audience, came map[Message]moment) {
 			lost = append(lost, m)
 		}
 	}
-	r.Lost += len(lost)
+	if a.sub.group != "" {
+		r.GroupLost += len(lost)
+	} else {
+		r.Lost += len(lost)
+	}
 	slices.SortFunc(lost, func(x, y Message) int { return cmp.Compare(h.fates[x].published.order, h.fates[y].published.order) })
 	for _, m := range lost {
 		f := h.fates[m]

@@ -43,7 +43,7 @@ func tell(t *testing.T, text string) *History {
 		case "ack":
 			var code mqtt.ReasonCode
 			fmt.Sscan(f[2], &code)
-			h.answered(messages[f[1]], code)
+			h.answered(messages[f[1]], code, "n1")
 		case "got":
 			m, known := messages[f[2]]
 			if !known {
@@ -56,7 +56,7 @@ func tell(t *testing.T, text string) *History {
 			if strings.Contains(event, "qos") {
 				fmt.Sscan(event[strings.Index(event, "qos")+3:], &qos)
 			}
-			h.received(log(f[1]), m, qos, strings.Contains(event, "dup"))
+			h.received(log(f[1]), m, qos, strings.Contains(event, "dup"), "n2")
 		case "forgot":
 			h.forgot(log(f[1]))
 		case "broken":
@@ -115,9 +115,9 @@ func TestCheck(t *testing.T) {
 	f("sub s # 1; broken s; broken s", Report{Violations: 2})
 	// Shared groups.
 	f("sub a $share/g/# 2; sub b $share/g/# 2; pub t 2 1; ack 1; pub t 2 2; ack 2; got b 2; got a 1", Report{})
-	f("sub a $share/g/# 2; sub b $share/g/# 2; pub t 2 1; ack 1", Report{Lost: 1})
-	f("sub a $share/g/# 2; sub b $share/g/# 2; pub t 2 1; ack 1; got a 1; got b 1 dup", Report{Duplicated: 1})
-	f("sub a $share/g/# 2; sub b $share/h/# 2; pub t 2 1; ack 1; got a 1", Report{Lost: 1})
+	f("sub a $share/g/# 2; sub b $share/g/# 2; pub t 2 1; ack 1", Report{GroupLost: 1})
+	f("sub a $share/g/# 2; sub b $share/g/# 2; pub t 2 1; ack 1; got a 1; got b 1 dup", Report{GroupDuplicated: 1})
+	f("sub a $share/g/# 2; sub b $share/h/# 2; pub t 2 1; ack 1; got a 1", Report{GroupLost: 1})
 	f("sub a $share/g/# 2; sub s # 2; pub t 1 1; ack 1; got a 1; got s 1", Report{})
 }
 

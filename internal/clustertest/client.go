@@ -31,6 +31,7 @@ type client struct {
 	mu        sync.Mutex
 	changed   sync.Cond // of all below
 	conn      net.Conn  // nil: not connected
+	node      string    // of the last connection
 	greeted   bool      // CONNACK has come, and what was unacknowledged is sent
 	born      bool      // some CONNACK has come
 	ended     bool
@@ -151,7 +152,7 @@ func (c *client) converse(ctx context.Context) error {
 		c.mu.Unlock()
 		return conn.Close()
 	}
-	c.conn, c.version = conn, mqtt.Stream{Version: mqtt.V5, Client: true}
+	c.conn, c.node, c.version = conn, nameOf(conn), mqtt.Stream{Version: mqtt.V5, Client: true}
 	c.send(&mqtt.Connect{
 		Version: mqtt.V5, ClientID: c.id, CleanStart: !c.born, KeepAlive: 60,
 		Props: &mqtt.Properties{Present: mqtt.PropSessionExpiry, SessionExpiry: c.expiry},
@@ -161,6 +162,21 @@ func (c *client) converse(ctx context.Context) error {
 	defer stop()
 	c.wg.Go(func() { c.ping(pings, conn) })
 	return c.read(conn)
+}
+
+// nodeConn is a connection to a node.
+type nodeConn struct {
+	net.Conn
+	name string
+}
+
+// nameOf is the name of the node that a connection goes to; empty: it is not
+// known.
+func nameOf(conn net.Conn) string {
+	if c, ok := conn.(nodeConn); ok {
+		return c.name
+	}
+	return ""
 }
 
 // dialNext opens a connection to where a broker has sent the client, once, or to
@@ -327,10 +343,10 @@ func (c *client) handlePublish(p *mqtt.Publish) {
 	before, again := c.taken[p.PacketID]
 	switch {
 	case p.QoS < 2:
-		c.history.received(c.log, m, p.QoS, p.Dup)
+		c.history.received(c.log, m, p.QoS, p.Dup, c.node)
 	case !again:
 		c.taken[p.PacketID] = m
-		c.history.received(c.log, m, p.QoS, p.Dup)
+		c.history.received(c.log, m, p.QoS, p.Dup, c.node)
 	case before != m:
 		c.history.violated(c.log, "came %v with packet id %d, while %v had no PUBREL", m, p.PacketID, before)
 	case !p.Dup:
@@ -366,7 +382,7 @@ func (c *client) handleAck(p *mqtt.Ack) {
 	}
 	switch {
 	case p.Kind == first && !f.released:
-		c.history.answered(f.message, p.Code)
+		c.history.answered(f.message, p.Code, c.node)
 		if f.message.QoS == 2 && !p.Code.Failed() {
 			f.released = true
 			c.sendFlight(f)

@@ -3,10 +3,13 @@ package clustertest
 import (
 	"crypto/rand"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // newCluster starts that many nodes, which find each other by a fixed list.
@@ -20,24 +23,53 @@ func newClusterOf(t testing.TB, program string, network *Network, count int, set
 	var nodes []*Node
 	var names []string
 	for range count {
-		n := NewNode(t, program, network, append([]string{unlimited}, settings...)...)
+		n := newNode(t, program, memory(t), network, append([]string{unlimited}, settings...)...)
 		nodes, names = append(nodes, n), append(names, n.Name)
 	}
 	// The port of a node that has ended may be one of another test's.
 	cookie := "node.cookie=only-for-this-test-" + rand.Text()
-	errs := make([]error, count)
+	for _, n := range nodes {
+		n.Configure("cluster.discovery=static", "cluster.static.seeds="+strings.Join(names, ","), cookie)
+	}
+	startAll(t, nodes...)
+	joined(t, nodes...)
+	settled(t, nodes[0])
+	return nodes
+}
+
+// startAll starts nodes that may need each other for it.
+func startAll(t testing.TB, nodes ...*Node) {
+	t.Helper()
+	errs := make([]error, len(nodes))
 	var all sync.WaitGroup
 	for i, n := range nodes {
-		n.Configure("cluster.discovery=static", "cluster.static.seeds="+strings.Join(names, ","), cookie)
 		all.Go(func() { errs[i] = n.Launch() })
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
+		fail(t, nodes, "%v", err)
+	}
+}
+
+// memory is a folder that no slow disk delays, where the machine has one with
+// room.
+func memory(t testing.TB) string {
+	t.Helper()
+	const shared, room = "/dev/shm", 1 << 30
+	var is unix.Statfs_t
+	if err := unix.Statfs(shared, &is); err != nil || is.Bavail*uint64(is.Bsize) < room {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(shared, "dunlin-cluster-")
+	if err != nil {
 		t.Fatal(err)
 	}
-	joined(t, nodes...)
-	settled(t, nodes[0])
-	return nodes
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // settled waits until what the cluster keeps is on as many nodes as it should be,
@@ -51,7 +83,7 @@ func settled(t testing.TB, n *Node) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s has not settled: %v", n.Name, err)
+			fail(t, []*Node{n}, "%s has not settled: %v", n.Name, err)
 		}
 	}
 }
@@ -76,7 +108,7 @@ func joined(t testing.TB, nodes ...*Node) {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("%s knows of %v (%v), expected %d running nodes", n.Name, running, err, len(nodes))
+				fail(t, nodes, "%s knows of %v (%v), expected %d running nodes", n.Name, running, err, len(nodes))
 			}
 		}
 	}

@@ -43,9 +43,16 @@ func parseMessage(topicName string, payload []byte) (m Message, err error) {
 type moment struct {
 	order int
 	at    time.Duration
+	node  string // that it happened with; empty: with none, or with one that has no name
 }
 
-func (m moment) String() string { return fmt.Sprintf("%.3fs", m.at.Seconds()) }
+func (m moment) String() string {
+	text := fmt.Sprintf("%.3fs", m.at.Seconds())
+	if m.node != "" {
+		text += " by " + m.node
+	}
+	return text
+}
 
 // outcome is what the publisher knows of its message.
 type outcome uint8
@@ -119,7 +126,14 @@ func NewHistory() *History { return &History{began: time.Now(), fates: make(map[
 // now is the next moment; the caller holds mu.
 func (h *History) now() moment {
 	h.order++
-	return moment{h.order, time.Since(h.began)}
+	return moment{order: h.order, at: time.Since(h.began)}
+}
+
+// with is now, at a node; the caller holds mu.
+func (h *History) with(node string) moment {
+	m := h.now()
+	m.node = node
+	return m
 }
 
 // Note keeps what the test does to the nodes, for the report.
@@ -155,21 +169,21 @@ func (h *History) publishing(m Message) {
 	h.fates[m] = &fate{published: h.now()}
 }
 
-// answered notes a PUBACK or PUBREC.
-func (h *History) answered(m Message, code mqtt.ReasonCode) {
+// answered notes a PUBACK or PUBREC of a node.
+func (h *History) answered(m Message, code mqtt.ReasonCode, node string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f := h.fates[m]
-	f.answered, f.code, f.outcome = h.now(), code, acknowledged
+	f.answered, f.code, f.outcome = h.with(node), code, acknowledged
 	if code.Failed() {
 		f.outcome = refused
 	}
 }
 
-func (h *History) received(s *sessionLog, m Message, qos mqtt.QoS, dup bool) {
+func (h *History) received(s *sessionLog, m Message, qos mqtt.QoS, dup bool, node string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.receipts = append(s.receipts, receipt{m, h.now(), qos, dup})
+	s.receipts = append(s.receipts, receipt{m, h.with(node), qos, dup})
 }
 
 func (h *History) forgot(s *sessionLog) {

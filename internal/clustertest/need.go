@@ -8,7 +8,7 @@ import (
 
 // patience is how long a test waits for what must happen. It is far above what
 // anything takes, because the machine may be busy with other tests.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // need is how a test says what it can't do without: where everything is
 // promised its lack is an error, elsewhere the test skips and says so.

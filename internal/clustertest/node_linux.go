@@ -35,6 +35,7 @@ type Node struct {
 	place    atomic.Pointer[place]
 	cmd      *exec.Cmd
 	gone     chan struct{} // closed when the process has exited
+	shown    bool          // its log has been
 }
 
 // place is where a node is to be found.
@@ -68,17 +69,42 @@ func dial(addr netip.AddrPort) (net.Conn, error) {
 // or on a loopback address of its own if that is nil. Settings are "key=value".
 func NewNode(t testing.TB, program string, network *Network, settings ...string) *Node {
 	t.Helper()
-	n := &Node{t: t, program: program, network: network, settings: settings, Dir: t.TempDir()}
+	return newNode(t, program, t.TempDir(), network, settings...)
+}
+
+// newNode is NewNode with a data directory.
+func newNode(t testing.TB, program, dir string, network *Network, settings ...string) *Node {
+	t.Helper()
+	n := &Node{t: t, program: program, network: network, settings: settings, Dir: dir}
 	n.log = filepath.Join(t.TempDir(), "log")
 	n.move()
 	n.Name = "dunlin@" + n.Addr().String()
 	t.Cleanup(func() {
 		n.Kill()
-		if t.Failed() && n.gone != nil {
-			t.Logf("what %s printed:\n%s", n.Name, n.tail())
+		if t.Failed() {
+			n.show()
 		}
 	})
 	return n
+}
+
+// show logs the end of what the node has printed, once.
+func (n *Node) show() {
+	n.t.Helper()
+	if n.gone != nil && !n.shown {
+		n.shown = true
+		n.t.Logf("what %s printed:\n%s", n.Name, n.tail())
+	}
+}
+
+// fail ends the test with what the nodes printed, and then the reason: the last
+// lines say what is wrong.
+func fail(t testing.TB, nodes []*Node, format string, args ...any) {
+	t.Helper()
+	for _, n := range nodes {
+		n.show()
+	}
+	t.Fatalf(format, args...)
 }
 
 // move gives the node another address.
@@ -303,7 +329,11 @@ func (n *Node) signal(s os.Signal) {
 // Dial opens a connection to the node's MQTT listener. Any goroutine may.
 func (n *Node) Dial() (net.Conn, error) {
 	at := n.place.Load()
-	return at.home.dial(at.mqtt)
+	conn, err := at.home.dial(at.mqtt)
+	if err != nil {
+		return nil, err
+	}
+	return nodeConn{conn, n.Name}, nil
 }
 
 // Get is Call for what is only read.
@@ -351,6 +381,6 @@ func (n *Node) tail() string {
 	if err != nil {
 		return err.Error()
 	}
-	const enough = 16 << 10
+	const enough = 4 << 10
 	return string(text[max(0, len(text)-enough):])
 }

@@ -31,6 +31,8 @@ type Workload struct {
 	// Away is how long subscribers stay away on average, and they are connected
 	// as long in between; 0: they stay.
 	Away time.Duration
+	// Promise is what the groups are promised.
+	Promise Promise
 	// Steady publishers keep their connections: one that is refused a message, and
 	// loses its connection with the answer, sends it again behind others.
 	Steady bool
@@ -77,7 +79,7 @@ type Run struct {
 // publishers begin.
 func (w Workload) Start(t testing.TB, nodes ...*Node) *Run {
 	t.Helper()
-	r := &Run{History: NewHistory(), t: t, w: w, nodes: nodes, quiet: patience / 2}
+	r := &Run{History: NewHistory(), t: t, w: w, nodes: nodes, quiet: 15 * time.Second}
 	var ctx context.Context
 	ctx, r.end = context.WithCancel(context.Background())
 	r.stopping, r.stop = context.WithCancel(ctx)
@@ -244,19 +246,26 @@ func (r *Run) Finish() *Report {
 	r.History.Note("the publishers have stopped")
 	last, since := 0, time.Now()
 	for {
-		report := Check(r.History)
+		report := r.check()
 		now := r.History.receipts() + report.Acknowledged
 		if now != last {
 			last, since = now, time.Now()
 		}
 		waited := time.Since(since)
-		if report.Lost == 0 && r.settled() && waited > time.Second || waited > r.quiet {
+		if report.Lost+report.groupOwed() == 0 && r.settled() && waited > time.Second || waited > r.quiet {
 			break
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
 	r.close()
-	return Check(r.History)
+	return r.check()
+}
+
+// check judges what has happened so far.
+func (r *Run) check() *Report {
+	report := Check(r.History)
+	report.promise = r.w.Promise
+	return report
 }
 
 // settled reports whether every client is connected and every message
@@ -279,12 +288,20 @@ func (r *Run) close() {
 	r.active.Wait()
 }
 
-// Require fails the test with the report if the history has defects, or if
-// hardly anything happened in it.
+// Err is the report if the history has defects, or if hardly anything happened in
+// it.
+func (r *Report) Err() error {
+	if r.Defects() > 0 || r.Acknowledged == 0 || r.Received == 0 {
+		return fmt.Errorf("the clients found defects:\n%v", r)
+	}
+	return nil
+}
+
+// Require fails the test with Err.
 func (r *Report) Require(t testing.TB) {
 	t.Helper()
-	if r.Defects() > 0 || r.Acknowledged == 0 || r.Received == 0 {
-		t.Errorf("the clients found defects:\n%v", r)
+	if err := r.Err(); err != nil {
+		t.Error(err)
 		return
 	}
 	t.Logf("no defect:\n%v", r)
