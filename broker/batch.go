@@ -115,6 +115,9 @@ func (b *Batch) Publish(d session.Delivery, id uint16, dup bool) bool {
 		b.options.SubscriptionID = d.Sub.ID
 	}
 	if !c.conn.Send(b, &b.template, &b.options) {
+		if dup { // it counts as completed [MQTT-3.1.2-25]
+			c.settled(&d)
+		}
 		return false
 	}
 	if !dup {
@@ -171,6 +174,7 @@ func (b *Batch) Full() bool { return b.client.conn != nil && b.client.conn.Full(
 func (b *Batch) Dropped(d session.Delivery, why session.Drop) {
 	b.broker.count.drop(why)
 	b.broker.guards.settle(d.Msg)
+	b.client.settled(&d)
 	b.broker.account.ofDropped[why].add(b.client.info.ClientID, d.Msg.Topic)
 	b.client.traceDelivery(d, slog.LevelWarn, "dropped", why.String())
 	if b.broker.Hooks.DeliveryDropped.Empty() {

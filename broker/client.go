@@ -44,6 +44,7 @@ type Client struct {
 type more struct {
 	replay    *replay               // retained messages that have still to be sent
 	reader    *reader               // nil: the session is not durable
+	shares    []share               // shared groups that give the client messages from the log; replaced, never changed
 	appending map[uint16]struct{}   // QoS 2 messages of the client that are on their way to the log
 	awaiting  map[uint64]identified // of these, by session.Flow.Num, those whose identifiers are still to be saved; of durable sessions only
 }
@@ -141,8 +142,10 @@ func (c *Client) Fire(b *Batch, at int64) {
 			c.keepRecord("")
 		}
 	}
+	shares := c.shares()
 	c.leave(b)
 	c.broker.carryOut(b, d)
+	pump(b, shares)
 }
 
 // expired reports whether the offline session's time is over.

@@ -17,6 +17,7 @@ type departure struct {
 	will *session.Will      // to be published; nil: none
 	over bool               // the session has ended
 	held []session.Delivery // of shared groups: for other members
+	left []share            // groups for whose other members there may be more
 }
 
 // departure begins one. The client is entered.
@@ -82,6 +83,8 @@ func (c *Client) finish(b *Batch, d *departure) {
 	}
 	if d.held = c.surrender(br.hasOthers); shares {
 		c.settleGuards()
+		c.settleAll()
+		d.left = c.shares()
 	}
 	c.sess.End(b)
 	c.endReader()
@@ -95,6 +98,7 @@ func (c *Client) finish(b *Batch, d *departure) {
 // carryOut tells everybody what has happened. No client is entered.
 func (br *Broker) carryOut(b *Batch, d *departure) {
 	br.redispatch(b, d.held)
+	pump(b, d.left)
 	br.publishWill(b, d)
 	if d.conn != nil {
 		br.count.clientDisconnected.Inc()

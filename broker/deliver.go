@@ -40,6 +40,7 @@ func (c *Client) deliver(b *Batch, m *mqtt.Message, sub *session.Subscription, r
 		case session.Sent:
 			if d.QoS == 0 && m.QoS > 0 { // nobody will acknowledge it
 				c.broker.guards.settle(m)
+				c.settled(&d)
 			}
 		}
 	}
@@ -58,11 +59,13 @@ func (c *Client) feed(b *Batch) {
 // again.
 func (c *Client) Drain(b *Batch, conn Conn) {
 	c.enter(b)
-	defer c.leave(b)
 	if c.owns(conn) {
 		c.sess.Drain(b, b.Now())
 		c.feed(b)
 	}
+	shares := c.shares()
+	c.leave(b)
+	pump(b, shares)
 }
 
 // Puback handles the client's PUBACK. The error says that the packet id is
@@ -87,12 +90,16 @@ func (c *Client) acknowledge(b *Batch, conn Conn, ack acknowledgement, id uint16
 		return nil
 	}
 	d, err := ack(c.sess, id, code, b, b.Now())
+	if err == nil {
+		c.settled(&d.Delivery)
+	}
 	c.feed(b)
-	info := c.info
+	info, shares := c.info, c.shares()
 	if err == nil && d.QoS == 1 {
 		c.completed(b, &d)
 	}
 	c.leave(b)
+	pump(b, shares)
 	if err == nil {
 		c.broker.acked(info, d.Msg)
 	}
@@ -110,8 +117,8 @@ func (c *Client) completed(b *Batch, d *session.Acked) {
 // Pubcomp handles the client's PUBCOMP. The error is as for Puback.
 func (c *Client) Pubcomp(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) error {
 	c.enter(b)
-	defer c.leave(b)
 	if !c.owns(conn) {
+		c.leave(b)
 		return nil
 	}
 	d, err := c.sess.Pubcomp(id, code, b, b.Now())
@@ -119,6 +126,9 @@ func (c *Client) Pubcomp(b *Batch, conn Conn, id uint16, code mqtt.ReasonCode) e
 		c.completed(b, &d)
 	}
 	c.feed(b)
+	shares := c.shares()
+	c.leave(b)
+	pump(b, shares)
 	return err
 }
 

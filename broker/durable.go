@@ -53,21 +53,22 @@ type Durable struct {
 // durability is what the broker has beside its sessions in memory: the log of
 // messages that durable sessions read.
 type durability struct {
-	br       *Broker
-	log      Log
-	states   Map
-	anyway   bool // what can't be kept goes on in memory
-	zone     func(name string) *Zone
-	sessions Map
-	records  *durable.Keeper // of sessions
-	delayed  DelayedKeeper
-	remains  remains      // of these
-	failedAt atomic.Int64 // when a record could not be written, Unix milliseconds; 0: the last one was
-	busy     atomic.Int64 // appends, saves and changes of records that are under way
-	shards   []*shard
-	feeder   feeder
-	doubts   doubts
-	numbers  atomic.Uint64 // of QoS 2 messages that are appended
+	br        *Broker
+	log       Log
+	states    Map
+	anyway    bool // what can't be kept goes on in memory
+	zone      func(name string) *Zone
+	sessions  Map
+	records   *durable.Keeper // of sessions
+	delayed   DelayedKeeper
+	remains   remains      // of these
+	failedAt  atomic.Int64 // when a record could not be written, Unix milliseconds; 0: the last one was
+	busy      atomic.Int64 // appends, saves and changes of records that are under way
+	shards    []*shard
+	feeder    feeder
+	doubts    doubts
+	numbers   atomic.Uint64 // of QoS 2 messages that are appended
+	restoring bool          // sessions are, and their groups are not yet
 
 	members   func() (self string, all []Member)
 	looking   sync.Mutex // held while nodes changes
@@ -78,7 +79,7 @@ type durability struct {
 	gate      gate
 	recalls   chan struct{} // has as many as are under way
 
-	durables atomic.Int64             // durable ones
+	durables atomic.Int64             // who reads the log: durable sessions, shared groups
 	pending  atomic.Int64             // bytes that are being appended or wait for their turn
 	inflight [topicSlots]atomic.Int32 // of these, messages by the hash of their topic
 	seed     maphash.Seed             //
@@ -129,6 +130,9 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 func (d *durability) close() {
 	if d == nil {
 		return
+	}
+	for _, k := range d.br.groups.withLog() {
+		k.keep(func(error) {}) // what went wrong was said
 	}
 	d.settle()
 	d.log.OnGrowth(nil)
@@ -186,8 +190,15 @@ func (d *durability) wants(b *Batch, m *mqtt.Message, routes []*route) bool {
 		return false
 	}
 	for _, r := range routes {
-		if c, ok := r.to.Subscriber.(*Client); ok && reads(m, r.QoS) && c.status.has(isDurable) {
-			return true
+		switch to := r.to.Subscriber.(type) {
+		case *Client:
+			if reads(m, r.QoS) && to.status.has(isDurable) {
+				return true
+			}
+		case *group:
+			if k := to.kept.Load(); k != nil && !k.ends.Load() {
+				return true
+			}
 		}
 	}
 	return false

@@ -25,7 +25,7 @@ func newDurableRig(t testing.TB, shards int, set ...func(*Options)) (*rig, *fake
 func (r *rig) quiet() {
 	r.Helper()
 	for range 10_000 {
-		if r.atRest() {
+		if r.atRest() && r.atRest() { // what one gives another may have been missed between the two
 			return
 		}
 		time.Sleep(time.Millisecond)
@@ -36,6 +36,14 @@ func (r *rig) quiet() {
 func (r *rig) atRest() bool {
 	if r.durable.busy.Load() != 0 {
 		return false
+	}
+	for _, k := range r.groups.withLog() {
+		k.turn.Lock()
+		reading := k.reading
+		k.turn.Unlock()
+		if reading {
+			return false
+		}
 	}
 	for c := range r.Clients() {
 		c.mu.Lock()

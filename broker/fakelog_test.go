@@ -210,18 +210,26 @@ func (l *fakeLog) unsure(err error) {
 
 // hold keeps acknowledgements back until the function that it returns is called.
 func (l *fakeLog) hold() (goOn func()) {
-	held := make(chan struct{})
+	var all []func()
 	for _, s := range l.shards {
-		s.mu.Lock()
-		s.held = held
-		s.mu.Unlock()
+		all = append(all, s.hold())
 	}
 	return func() {
-		for _, s := range l.shards {
-			s.mu.Lock()
-			s.held = nil
-			s.mu.Unlock()
+		for _, goOn := range all {
+			goOn()
 		}
+	}
+}
+
+func (s *fakeShard) hold() (goOn func()) {
+	held := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = held
+	return func() {
+		s.mu.Lock()
+		s.held = nil
+		s.mu.Unlock()
 		close(held)
 	}
 }

@@ -16,17 +16,23 @@ const (
 	readAgain = 1000 // milliseconds after which a failed read is tried again
 )
 
-// feeder reads the log for the clients that are behind it. Each gets a chunk
+// feeder reads the log for the clients and shared groups that are behind it. Each gets a chunk
 // and then goes to the end of the line, so that one with much to read keeps
-// nobody waiting; and memory holds a chunk for each client that reads.
+// nobody waiting; and memory holds a chunk for each that reads.
 type feeder struct {
 	d     *durability
 	mu    sync.Mutex
-	line  []*Client // a client is in it once at most: reader.reading
+	line  []fed // each is in it once at most
 	ready chan struct{}
 }
 
-func (f *feeder) add(c *Client) {
+// fed is who reads the log.
+type fed interface {
+	// readFor reads a chunk and goes on with it.
+	readFor(b *Batch, f *feeder)
+}
+
+func (f *feeder) add(c fed) {
 	f.mu.Lock()
 	f.line = append(f.line, c)
 	f.mu.Unlock()
@@ -41,8 +47,8 @@ func (f *feeder) call() {
 	}
 }
 
-// next takes the first client out of the line; nil: nobody is waiting.
-func (f *feeder) next() *Client {
+// next takes the first one out of the line; nil: nobody is waiting.
+func (f *feeder) next() fed {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.line) == 0 {
@@ -62,7 +68,7 @@ func (f *feeder) run() {
 	b := f.d.br.NewBatch()
 	for {
 		for c := f.next(); c != nil && f.d.ctx.Err() == nil; c = f.next() {
-			f.feed(b, c)
+			c.readFor(b, f)
 			b.End()
 		}
 		select {
@@ -73,8 +79,8 @@ func (f *feeder) run() {
 	}
 }
 
-// feed reads a chunk for the client and gives it what it takes.
-func (f *feeder) feed(b *Batch, c *Client) {
+// readFor is fed's: it gives the client what it takes.
+func (c *Client) readFor(b *Batch, f *feeder) {
 	c.mu.Lock()
 	r, conn := c.more.reader, c.conn
 	shard, from := r.shard, r.places[r.shard].next

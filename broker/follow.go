@@ -126,7 +126,8 @@ func (s *shard) passed(p *portion) {
 	}
 }
 
-// pass gives an entry to the durable sessions, unless they have been given it.
+// pass gives an entry to the durable sessions and to the groups that read the log,
+// unless they have been given it.
 func (s *shard) pass(b *Batch, e *engine.Entry) {
 	m := s.d.parse(s.number, e)
 	s.turn.Lock()
@@ -142,8 +143,15 @@ func (s *shard) pass(b *Batch, e *engine.Entry) {
 	routes := br.index.Match(m.Topic, b.routes[:0])
 	b.forget()
 	for i, r := range routes {
-		if c, ok := r.to.Subscriber.(*Client); ok && c.status.has(isDurable) && reads(m, r.QoS) {
-			c.Deliver(b, m, &r.Subscription)
+		switch to := r.to.Subscriber.(type) {
+		case *Client:
+			if to.status.has(isDurable) && reads(m, r.QoS) {
+				to.Deliver(b, m, &r.Subscription)
+			}
+		case *group:
+			if k := to.kept.Load(); k != nil {
+				k.deliver(b, m)
+			}
 		}
 		routes[i] = nil
 	}

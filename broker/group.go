@@ -18,6 +18,9 @@ import (
 // goes away hands what it had not acknowledged to the others (handOver); if
 // there are none, it stays in that member's session, the group is marked as
 // parked, and whoever comes next takes it over (settle).
+//
+// A group with durable members has its messages of QoS 1 and 2 from the log, see
+// groupLog.
 type group struct {
 	self     recipient
 	key      GroupKey
@@ -28,6 +31,7 @@ type group struct {
 	online  atomic.Int32             // of these, how many are connected; changed under groups.mu
 	turn    atomic.Uint32
 	parked  atomic.Bool // absent members may hold messages
+	kept    atomic.Pointer[groupLog]
 }
 
 type member struct {
@@ -63,6 +67,7 @@ func (gs *groups) join(f topic.Filter, m member) {
 		g.members.Store(&[]member{m})
 		gs.all[key] = g
 		g.self.Subscriber = g
+		gs.keep(g, m.client)
 		br.index.Set(&route{to: &g.self, Subscription: session.Subscription{Filter: f.Bare}})
 		return
 	}
@@ -74,6 +79,7 @@ func (gs *groups) join(f topic.Filter, m member) {
 		members = append(members, m) // readers of the shorter slice don't see it
 	}
 	g.members.Store(&members)
+	gs.keep(g, m.client)
 }
 
 // leave ends c's membership of the group that f names; an empty group is no
@@ -95,6 +101,9 @@ func (gs *groups) leave(f topic.Filter, c *Client) {
 	if len(members) == 0 {
 		delete(gs.all, key)
 		gs.br.index.Delete(f.Bare, routeKey{to: &g.self})
+		if k := g.kept.Load(); k != nil {
+			k.end()
+		}
 	}
 	gs.tell(g)
 }
@@ -175,11 +184,15 @@ func indexMember(members []member, c *Client) int {
 // Deliver is Subscriber's.
 func (g *group) Deliver(b *Batch, m *mqtt.Message, _ *session.Subscription) {
 	br := b.broker
-	if br.cluster.Load() != nil {
+	several := br.cluster.Load() != nil
+	if several {
 		b.decided = append(b.decided, g.key)
-		if g.away(b, m) {
-			return
-		}
+	}
+	if k := g.kept.Load(); k != nil && m.LogSeq != 0 && k.deliver(b, m) {
+		return
+	}
+	if several && g.away(b, m) {
+		return
 	}
 	br.count.matched.Inc()
 	g.dispatch(b, m)

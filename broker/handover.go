@@ -17,6 +17,14 @@ func (br *Broker) handOver(b *Batch, c *Client) {
 			g.parked.Store(true)
 			g.settle(b) // somebody may have come meanwhile
 		}
+		g.pump(b)
+	}
+}
+
+// pump is for a group that has its messages from the log. No client is entered.
+func (g *group) pump(b *Batch) {
+	if k := g.kept.Load(); k != nil {
+		k.pump(b)
 	}
 }
 
@@ -25,6 +33,7 @@ func (br *Broker) handOver(b *Batch, c *Client) {
 func (br *Broker) settle(b *Batch, c *Client) {
 	for _, g := range c.groups() {
 		g.settle(b)
+		g.pump(b)
 	}
 }
 
@@ -66,7 +75,7 @@ func (g *group) takeFrom(b *Batch, c *Client) {
 		held = c.surrender(g.has)
 	}
 	c.leave(b)
-	for _, d := range held {
+	for _, d := range g.takeBack(b, held) {
 		g.redispatch(b, d.Msg)
 	}
 }
@@ -99,12 +108,23 @@ func (c *Client) unacknowledged() int { return c.sess.Inflight() - c.sess.Held()
 // redispatch gives what an ended session held to the other members of the
 // groups.
 func (br *Broker) redispatch(b *Batch, held []session.Delivery) {
-	for _, d := range held {
-		if g := br.groups.of(d.Sub); g != nil {
+	for len(held) > 0 {
+		n := 1
+		for n < len(held) && held[n].Sub == held[0].Sub {
+			n++
+		}
+		some := held[:n]
+		held = held[n:]
+		g := br.groups.of(some[0].Sub)
+		if g == nil { // the others here have left in the meantime, or there were none
+			f := split(some[0].Sub.Filter)
+			for _, d := range some {
+				br.giveUp(b, d.Msg, GroupKey{f.Group, f.Bare})
+			}
+			continue
+		}
+		for _, d := range g.takeBack(b, some) {
 			g.redispatch(b, d.Msg)
-		} else { // the others here have left in the meantime, or there were none
-			f := split(d.Sub.Filter)
-			br.giveUp(b, d.Msg, GroupKey{f.Group, f.Bare})
 		}
 	}
 }

@@ -48,6 +48,9 @@ func (d *durability) look() {
 	if was == nil {
 		return
 	}
+	if several := len(now.alive) > 1; several != (len(was.alive) > 1) {
+		d.br.groups.alone(!several)
+	}
 	d.gate.again()
 	for id, alive := range was.alive {
 		if alive && id != was.self && !now.alive[id] {
@@ -155,6 +158,7 @@ func (c *Client) vanish() {
 	c.ended = true
 	c.status.add(isGone)
 	c.countPersistent(false)
+	c.settleAll()
 	to := c.routes()
 	for sub := range c.sess.Subscriptions() {
 		br.unroute(c, sub, to)

@@ -84,6 +84,7 @@ func (c *Client) takeOut() []byte {
 	if c.shared > 0 {
 		c.settleGuards()
 	}
+	c.settleAll()
 	c.ended = true
 	c.status.add(isGone)
 	c.countPersistent(false)

@@ -40,6 +40,7 @@ type reader struct {
 	missed  int64               // deliveries that were counted as queued and lie in the log
 	cut     bool                // some of them may have been deleted there
 	since   map[string][]uint64 // by filter: where a subscription begins, by shard; nil: none is that young
+	groups  []*groupLog         // shared groups that have to be kept before the session's state is
 	begun   []uint64            // by shard: where a session that lived in memory before began to read; nil: it was always durable
 }
 
@@ -85,6 +86,7 @@ func (c *Client) makeDurable() {
 	c.status.add(isDurable)
 	c.sess.SetDurable(true)
 	c.tellDurable(to)
+	c.broker.groups.keepOf(c)
 }
 
 // endReader is for the end of the session: nobody reads what waits. The client

@@ -153,19 +153,26 @@ func (r *reader) written(sub *session.Subscription) durable.Subscription {
 }
 
 func (c *Client) put(key string, value []byte) {
+	d, over := c.broker.durable, c.changing(true)
+	d.whileOurs(c, over, func() { d.records.Put(key, value, over) })
+}
+
+// changing notes that something is about to be kept for which those have to wait
+// that wait for the record; over tells of its end. own: it is the session's. The
+// client is entered.
+func (c *Client) changing(own bool) (over func(error)) {
 	r, d := c.more.reader, c.broker.durable
 	r.last++
 	if r.open == nil {
 		r.open = make(map[uint64]struct{})
 	}
 	r.open[r.last] = struct{}{}
-	done := &recorded{c: c, change: r.last, epoch: r.epoch}
+	done := &recorded{c: c, change: r.last, epoch: r.epoch, own: own}
 	d.busy.Add(1)
-	over := func(err error) {
+	return func(err error) {
 		done.err = err
 		d.shardOf(c).add(done)
 	}
-	d.whileOurs(c, over, func() { d.records.Put(key, value, over) })
 }
 
 // whileOurs calls write, which writes something of a session, when the gate lets it,
@@ -188,6 +195,7 @@ type recorded struct {
 	c      *Client
 	change uint64
 	epoch  uint64
+	own    bool // it was one of the session, not of a group that it is in
 	err    error
 }
 
@@ -218,7 +226,7 @@ func (r *reader) recorded(k *recorded) (over []recordWaiter) {
 	delete(r.open, k.change)
 	if k.err != nil {
 		r.unkept = k.err
-	} else {
+	} else if k.own {
 		r.known, r.kept = true, max(r.kept, k.epoch)
 	}
 	oldest := r.last + 1

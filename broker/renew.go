@@ -47,7 +47,9 @@ func (br *Broker) LogRenewed(alone bool) (after func()) {
 		d.look()
 		d.gate.check(d)
 		b := br.NewBatch()
+		br.groups.renew()
 		next := d.restart()
+		br.groups.alone(!d.several())
 		for c := range br.Clients() {
 			if !c.status.has(isDurable) {
 				continue

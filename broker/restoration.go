@@ -53,6 +53,7 @@ type restorer struct {
 
 	found   Restored
 	changed []*Client // whose records are to be written anew
+	sharers []*Client // who have something of a shared group
 	back    bool      // for one of them at least its position was pulled back
 }
 
@@ -116,6 +117,14 @@ func (t *restoration) end() (found Restored, changed []*Client, back bool) {
 		w.b.End()
 	}
 	return found, changed, back
+}
+
+// sharers are those who have something of a shared group.
+func (t *restoration) sharers() (all []*Client) {
+	for _, w := range t.workers {
+		all = append(all, w.sharers...)
+	}
+	return all
 }
 
 // deal reads a map and has each worker see to the records of its clients.
@@ -407,6 +416,9 @@ func (w *restorer) admit(r returning) error {
 	c.routes()
 	c.wake(c.sess.ExpiresAt())
 	c.wake(c.sess.WillAt())
+	if w.d.restoring && c.hasShared() {
+		w.sharers = append(w.sharers, c)
+	}
 	w.found.Sessions++
 	w.found.Subscriptions += len(r.routes)
 	if pulled := c.more.reader.pulled; pulled || r.changed {

@@ -35,9 +35,15 @@ func (br *Broker) Restore() (Restored, error) {
 	if err := d.settledAtStart(); err != nil {
 		return Restored{}, err
 	}
+	d.restoring = true
 	t := newRestoration(d)
 	err := t.run()
 	found, changed, back := t.end()
+	if err == nil {
+		var pulled bool
+		pulled, err = br.groups.restore(t.sharers())
+		back = back || pulled
+	}
 	if err != nil { // whoever called ends
 		return found, err
 	}

@@ -32,9 +32,9 @@ func (r *rig) crashed(set ...func(*Options)) (*rig, *fakeLog) {
 		}
 		sessions, states = old.sessions.(*fakeMap).copy(), old.states.(*fakeMap).copy()
 	}()
-	again := newRig(r.TB, append(set, withLog(l), func(o *Options) {
+	again := newRig(r.TB, append([]func(*Options){withLog(l), func(o *Options) {
 		o.Durable.Sessions.(*fakeMap).all, o.Durable.States.(*fakeMap).all = sessions, states
-	})...)
+	}}, set...)...)
 	again.restore()
 	return again, l
 }

@@ -42,9 +42,16 @@ func (c *Client) save() {
 	record, mark := c.sess.Save(nil)
 	d := c.broker.durable
 	d.busy.Add(1)
-	over := func(err error) { d.shardOf(c).add(&saved{c, mark, err}) }
-	id := c.info.ClientID
-	d.whileOurs(c, over, func() { d.states.PutLater(id, record, over) })
+	id, groups := c.info.ClientID, r.groups
+	r.groups = nil
+	over := func(err error) { d.shardOf(c).add(&saved{c, mark, groups, err}) }
+	keepAll(groups, func(err error) {
+		if err != nil {
+			over(err)
+			return
+		}
+		d.whileOurs(c, over, func() { d.states.PutLater(id, record, over) })
+	})
 }
 
 // closeEntry is for the end of a dispatch: who has got all copies of a message
@@ -145,9 +152,10 @@ func (c *Client) past(since []uint64) bool {
 
 // saved is the end of a save.
 type saved struct {
-	c    *Client
-	mark uint32
-	err  error
+	c      *Client
+	mark   uint32
+	groups []*groupLog // that were kept before
+	err    error
 }
 
 // dispatch is task's: what waited for the save goes on.
@@ -158,7 +166,9 @@ func (s *saved) dispatch(b *Batch, sh *shard) {
 	c.enter(b)
 	write, refuse := s.done(b)
 	now, _ := c.conn.(Promiser)
+	shares := c.shares()
 	c.leave(b)
+	pump(b, shares)
 	if s.err != nil {
 		for _, a := range write {
 			a.unsaved(s.err)
@@ -186,6 +196,7 @@ func (s *saved) done(b *Batch) (write []identified, refuse []session.Flow) {
 	case s.err != nil:
 		c.broker.logs.notSaved.warn(c.broker.log, b.Now(), "the state of a session can't be saved, it is tried again", "client", c.info.ClientID, "err", s.err)
 		c.sess.NotSaved(s.mark)
+		r.groups = append(r.groups, s.groups...)
 		r.failed = true
 		c.saveAgain(b.Now())
 		write = c.forgo()

@@ -93,8 +93,9 @@ func (br *Broker) Unsubscribe(b *Batch, c *Client, conn Conn, filter string) mqt
 		return mqtt.UnspecifiedError
 	}
 	sub := c.giveUp(filter)
-	info := c.info
+	info, shares := c.info, c.shares()
 	c.leave(b)
+	pump(b, shares)
 	if sub == nil {
 		return mqtt.NoSubscriptionExisted
 	}

@@ -43,6 +43,9 @@ func (r *reader) fail(err error) {
 	r.left = nil
 }
 
+// unknown fails because of flags that this version doesn't know.
+func (r *reader) unknown(flags byte) { r.fail(fmt.Errorf("its flags %#x are not known", flags)) }
+
 // take takes n bytes, which stay the record's.
 func (r *reader) take(n uint64) []byte {
 	if n > uint64(len(r.left)) {

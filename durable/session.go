@@ -145,7 +145,7 @@ func (p *sessionParser) parse(clientID string, record []byte) (*Session, error) 
 func (s *Session) read(r *reader, last *Session) {
 	flags := r.byte()
 	if flags&^sesFlags != 0 {
-		r.fail(fmt.Errorf("its flags %#x are not known", flags))
+		r.unknown(flags)
 	}
 	s.Bridge, s.Superuser = flags&sesBridge != 0, flags&sesSuperuser != 0
 	s.Anonymous, s.CleanStart = flags&sesAnonymous != 0, flags&sesCleanStart != 0

@@ -57,3 +57,24 @@ func (s *Session) QueuePage(from, limit int) (some []Waiting) {
 	}
 	return some
 }
+
+// EachLogged calls f for each delivery from the log that isn't done with, in flight
+// without PUBREC or queued, in the order of sending. f must not call the session.
+func (s *Session) EachLogged(f func(Delivery)) {
+	for i := range s.flights.slots.n {
+		if e := s.flights.slots.at(i); e.phase != done && !e.phase.released() && e.msg != nil && !e.msg.At().Zero() {
+			f(e.delivery())
+		}
+	}
+	if s.queue == nil {
+		return
+	}
+	for i := range s.queue.levels {
+		waiting := &s.queue.levels[i].waiting
+		for j := range waiting.n {
+			if d := waiting.at(j); !d.Msg.At().Zero() {
+				f(*d)
+			}
+		}
+	}
+}

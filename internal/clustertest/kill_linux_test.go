@@ -89,6 +89,31 @@ func TestKillWhileAway(t *testing.T) {
 	judge(t, run, n)
 }
 
+// TestKillGroups: what was acknowledged for shared groups of durable members comes
+// to one of each group, at QoS 2 once, however often the node is killed, whoever
+// comes and goes, also while no member is there.
+func TestKillGroups(t *testing.T) {
+	n := started(t, nil, unlimited)
+	w := standard
+	w.Subscribers, w.Groups = 2, 2
+	run := w.Start(t, n)
+	kill := func() {
+		time.Sleep(20*time.Millisecond + rand.N(300*time.Millisecond))
+		n.Restart()
+		run.History.Note("killed and started")
+	}
+	for range max(*kills/5, 3) {
+		kill()
+	}
+	for _, c := range run.subscribers {
+		c.stay(3*time.Second, false)
+	}
+	for range 2 {
+		kill()
+	}
+	judge(t, run, n)
+}
+
 // TestOtherAddress: the data belongs to the directory, not to an address.
 func TestOtherAddress(t *testing.T) {
 	n := started(t, nil, unlimited)

@@ -1,0 +1,309 @@
+package broker
+
+import (
+	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/mqtt"
+	"github.com/dunlin-mq/dunlin/session"
+	"github.com/dunlin-mq/dunlin/topic"
+)
+
+// The record of a group is kept in the map of states, as those of sessions: a few
+// seconds after something has changed, since after a crash the messages of QoS 1
+// that it has too many come once more; and before a member's session forgets a
+// message of QoS 2 that it was given, since after a crash nobody else would know
+// that it is done with.
+
+// wantsLog reports whether messages of QoS 1 and 2 have to survive the process for
+// one of the members.
+func (g *group) wantsLog() bool {
+	for _, m := range g.all() {
+		if m.route.QoS > 0 && m.client.status.has(isDurable) {
+			return true
+		}
+	}
+	return false
+}
+
+// keep has the group read the log from now on, if it has to and doesn't yet: only a
+// node by itself does. c, if not nil, is entered and waits until that is kept. gs.mu
+// is held.
+func (gs *groups) keep(g *group, c *Client) {
+	d := gs.br.durable
+	if d == nil || g.kept.Load() != nil || d.restoring || d.several() || !g.wantsLog() {
+		return
+	}
+	k := newGroupLog(g, d)
+	k.live = true
+	done := func(error) {}
+	if c != nil && c.reader() != nil {
+		done = c.changing(false)
+	}
+	k.keep(done)
+	d.durables.Add(1)
+	g.kept.Store(k)
+}
+
+// keepOf is keep for the groups of a session that has become durable. The client
+// is entered.
+func (gs *groups) keepOf(c *Client) {
+	if c.shared == 0 {
+		return
+	}
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for sub := range c.sess.Subscriptions() {
+		if f := split(sub.Filter); f.Kind == topic.Shared {
+			if g := gs.all[GroupKey{f.Group, f.Bare}]; g != nil {
+				gs.keep(g, c)
+			}
+		}
+	}
+}
+
+// withLog are the groups that read the log.
+func (gs *groups) withLog() (all []*groupLog) {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	for _, g := range gs.all {
+		if k := g.kept.Load(); k != nil {
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+// alone is called when this node has become one of several, or the only one. With
+// others, groups live in memory: they come to an end with what the log has for them
+// now.
+func (gs *groups) alone(is bool) {
+	if is {
+		gs.mu.Lock()
+		defer gs.mu.Unlock()
+		for _, g := range gs.all {
+			gs.keep(g, nil)
+		}
+		return
+	}
+	b := gs.br.NewBatch()
+	defer b.End()
+	for _, k := range gs.withLog() {
+		k.turn.Lock()
+		k.mu.Lock()
+		if k.until == nil {
+			for _, s := range k.d.shards {
+				k.until = append(k.until, s.next())
+			}
+			k.ends.Store(true)
+			k.change()
+		}
+		k.mu.Unlock()
+		k.turn.Unlock()
+		k.keep(func(error) {}) // it is tried again until it is kept
+		k.pump(b)
+	}
+}
+
+// renew is for the log that becomes another one: what waits in the old one is gone.
+func (gs *groups) renew() {
+	for _, k := range gs.withLog() {
+		k.turn.Lock()
+		k.drop(session.LogRetention)
+		k.retire()
+		k.turn.Unlock()
+	}
+}
+
+// drop books all that waits for a member as dropped. turn is held.
+func (k *groupLog) drop(why session.Drop) {
+	k.writeOff(why, k.missed+int64(len(k.back)+k.bounds))
+	k.missed, k.back, k.bounds = 0, nil, 0
+	k.chunk, k.after = nil, 0
+	k.age++
+	clear(k.bound)
+}
+
+// drained reports whether the group is done with the part of the log that was its
+// own. turn is held.
+func (k *groupLog) drained() bool {
+	if k.until == nil || k.ended || !k.live || len(k.back)+k.bounds > 0 {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.open) == 0
+}
+
+// retire lets the group go on in memory. turn is held.
+func (k *groupLog) retire() {
+	gs := &k.d.br.groups
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	if k.isOver() { // there is no member any more either
+		return
+	}
+	k.ended = true
+	k.forget()
+	k.d.durables.Add(-1)
+	k.g.kept.Store(nil)
+}
+
+// end is for a group without members. gs.mu is held.
+func (k *groupLog) end() {
+	k.forget()
+	k.d.busy.Add(1)
+	k.home().add(&groupEnd{k})
+}
+
+// forget deletes the record: from here on a group of the same name may have a new
+// one.
+func (k *groupLog) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.over = true
+	d := k.d
+	d.states.DeleteLater(k.key(), func(err error) {
+		if err != nil {
+			d.br.logs.notDeleted.warn(d.br.log, Now(), "the record of a shared group can't be deleted, it stays until the next group of its name begins", "group", k.g.key.Name, "filter", k.g.key.Filter, "err", err)
+		}
+	})
+}
+
+func (k *groupLog) isOver() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.over
+}
+
+func (k *groupLog) key() string { return durable.GroupKey(k.g.key.Name, k.g.key.Filter) }
+
+// home is the shard whose goroutine does what concerns the group.
+func (k *groupLog) home() *shard { return k.d.shards[0] }
+
+// groupEnd is the task to book what is left of a group.
+type groupEnd struct{ k *groupLog }
+
+// dispatch is task's.
+func (e *groupEnd) dispatch(_ *Batch, s *shard) {
+	k := e.k
+	k.turn.Lock()
+	if !k.ended {
+		k.ended = true
+		k.drop(session.SessionEnded)
+		s.d.durables.Add(-1)
+	}
+	k.turn.Unlock()
+	s.d.busy.Add(-1)
+}
+
+// keep calls done when the record is kept, as it is now or later on, or when that
+// has failed, on the goroutine of a shard. It may be called with a client entered.
+func (k *groupLog) keep(done func(error)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waiting = append(k.waiting, done)
+	switch {
+	case k.saving:
+	case k.over:
+		k.d.busy.Add(1)
+		k.home().add(&groupKept{k: k})
+	default:
+		k.save()
+	}
+}
+
+// change notes that the record would be another one. mu is held.
+func (k *groupLog) change() {
+	k.changed = true
+	if k.saveAt == 0 && !k.over {
+		k.saveIn(saveLater)
+	}
+}
+
+func (k *groupLog) saveIn(wait int64) {
+	k.saveAt = Now() + wait
+	k.d.br.Schedule(k, k.saveAt)
+}
+
+// Fire is Timer's.
+func (k *groupLog) Fire(_ *Batch, at int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if at != k.saveAt {
+		return
+	}
+	if k.saveAt = 0; k.changed && !k.over && !k.saving {
+		if !k.d.mayTry(at) {
+			k.saveIn(saveAgain)
+			return
+		}
+		k.save()
+	}
+}
+
+// save begins to save the record. mu is held.
+func (k *groupLog) save() {
+	k.changed, k.saving = false, true
+	r := &durable.Group{Node: k.d.self(), Next: k.next, Until: k.until, Open: make([]mqtt.At, 0, len(k.open))}
+	for at := range k.open {
+		r.Open = append(r.Open, at)
+	}
+	done := &groupKept{k: k, who: k.waiting}
+	k.waiting = nil
+	k.d.busy.Add(1)
+	k.d.states.PutLater(k.key(), durable.AppendGroup(nil, r), func(err error) {
+		done.err = err
+		k.home().add(done)
+	})
+}
+
+// groupKept is the end of a save.
+type groupKept struct {
+	k   *groupLog
+	who []func(error)
+	err error
+}
+
+// dispatch is task's.
+func (s *groupKept) dispatch(b *Batch, sh *shard) {
+	k, d := s.k, sh.d
+	d.well(s.err, b.Now())
+	k.mu.Lock()
+	who := s.who
+	k.saving = false
+	switch {
+	case k.over: // nobody depends on the record any more
+		s.err = nil
+		who = append(who, k.waiting...)
+		k.waiting = nil
+	case s.err != nil:
+		d.br.logs.notSaved.warn(d.br.log, b.Now(), "the state of a shared group can't be saved, it is tried again", "group", k.g.key.Name, "filter", k.g.key.Filter, "err", s.err)
+		k.changed = true
+		if k.saveAt == 0 {
+			k.saveIn(saveAgain)
+		}
+	}
+	if len(k.waiting) > 0 {
+		k.save()
+	}
+	k.mu.Unlock()
+	for _, done := range who {
+		done(s.err)
+	}
+	d.busy.Add(-1)
+}
+
+// keepAll keeps all groups, one after the other, and then calls done, at once if
+// there are none.
+func keepAll(groups []*groupLog, done func(error)) {
+	if len(groups) == 0 {
+		done(nil)
+		return
+	}
+	groups[0].keep(func(err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		keepAll(groups[1:], done)
+	})
+}

@@ -1,0 +1,104 @@
+package durable
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/dunlin-mq/dunlin/mqtt"
+)
+
+// Group is what is kept of a shared group with durable members: how far it has
+// come in the log, and what its members have not acknowledged. What each of
+// them holds at QoS 2 is in that session's own state.
+type Group struct {
+	Node  string   // that has the members
+	Next  []uint64 // by shard: the first position that nobody was chosen for yet
+	Until []uint64 // by shard: the first position that isn't the group's any more; nil: there is no end
+	// Open is what was taken from the log and isn't done with, in its order. From Next
+	// on, it is what a member had already before the group has come there.
+	Open []mqtt.At
+}
+
+// GroupKey is the key of a group's record in the map of states: no session and
+// no node's mark has it. It counts as a mark, so who reads all records passes it
+// over.
+func GroupKey(name, filter string) string {
+	return markPrefix + markPrefix + name + markPrefix + filter // neither has a zero byte [MQTT-1.5.4-2]
+}
+
+const groupVersion = 1
+
+const (
+	grpUntil = 1 << iota
+	grpFlags = 1<<iota - 1 // all of them
+)
+
+// AppendGroup appends the group's record to dst, and sorts g.Open. All numbers
+// are varints:
+//
+//	version (1) · flags (1) · node · shards · next of each · until of each? ·
+//	for each shard how many are open, and how far each is from the one before
+func AppendGroup(dst []byte, g *Group) []byte {
+	flags := byte(0)
+	if g.Until != nil {
+		flags |= grpUntil
+	}
+	dst = appendText(append(dst, groupVersion, flags), g.Node)
+	dst = binary.AppendUvarint(dst, uint64(len(g.Next)))
+	for _, next := range g.Next {
+		dst = binary.AppendUvarint(dst, next)
+	}
+	for _, until := range g.Until {
+		dst = binary.AppendUvarint(dst, until)
+	}
+	slices.SortFunc(g.Open, func(a, b mqtt.At) int { return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Seq, b.Seq)) })
+	open := g.Open
+	for shard := range g.Next {
+		n := 0
+		for n < len(open) && open[n].Shard == shard {
+			n++
+		}
+		dst = binary.AppendUvarint(dst, uint64(n))
+		before := uint64(0)
+		for _, at := range open[:n] {
+			dst = binary.AppendUvarint(dst, at.Seq-before)
+			before = at.Seq
+		}
+		open = open[n:]
+	}
+	return dst
+}
+
+// ParseGroup reads such a record.
+func ParseGroup(record []byte) (*Group, error) {
+	g := new(Group)
+	if err := parse("group", record, groupVersion, g.read); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Group) read(r *reader) {
+	flags := r.byte()
+	if flags&^grpFlags != 0 {
+		r.unknown(flags)
+	}
+	g.Node = r.text()
+	for range r.count() {
+		g.Next = append(g.Next, r.number())
+	}
+	if flags&grpUntil != 0 {
+		g.Until = make([]uint64, 0, len(g.Next))
+		for range g.Next {
+			g.Until = append(g.Until, r.number())
+		}
+	}
+	for shard := range g.Next {
+		seq := uint64(0)
+		for range r.count() {
+			seq += r.number()
+			g.Open = append(g.Open, mqtt.At{Shard: shard, Seq: seq})
+		}
+	}
+}
