@@ -41,7 +41,7 @@ func (e *Engine) admit(m Member) error {
 	}
 	c.changes.Lock()
 	defer c.changes.Unlock()
-	if !e.to().clustered {
+	if !e.to().clustered || c.roster == nil { // nil: it began, and could not end
 		if err := e.grow(); err != nil {
 			return err
 		}
@@ -79,25 +79,17 @@ func (e *Engine) grow() (err error) {
 	for _, s := range streams {
 		s.writer.hold()
 	}
-	old := e.to()
-	var configs []*nats.StreamConfig
-	for info := range old.js.Streams() {
-		configs = append(configs, &info.Config)
-	}
-	old.close()
-	if err = e.found(configs); err == nil {
-		if err = e.stand(func(st *standing) { st.Growing = true }); err == nil {
-			err = e.finishGrowth()
-		}
-	}
-	if err != nil && !e.cluster.member() { // as it was
+	err = e.becomeMember()
+	growing, member := e.cluster.grown()
+	switch {
+	case err == nil:
+		err = e.enter()
+	case !growing && !member: // as it was
 		l, again := e.open(e.options(e.o.Dir))
 		if again != nil {
 			return errors.Join(err, again)
 		}
 		e.link.Store(l)
-	} else if err == nil {
-		err = e.enter()
 	}
 	for _, s := range streams {
 		err = errors.Join(err, s.reattach(false))
@@ -105,8 +97,43 @@ func (e *Engine) grow() (err error) {
 	if err == nil {
 		err = e.begin()
 	}
-	e.log.Info("engine: the node is a cluster of its own now", "streams", len(configs), "took", time.Since(began), "err", err)
+	e.log.Info("engine: the node is a cluster of its own now", "streams", len(streams), "took", time.Since(began), "err", err)
 	return err
+}
+
+// becomeMember ends the server and gives this node the files of a member. It goes on
+// where it ended when it was called before: what was moved into the cluster's
+// files is nowhere else.
+func (e *Engine) becomeMember() error {
+	growing, member := e.cluster.grown()
+	old := e.to()
+	var configs []*nats.StreamConfig
+	if !growing && !member {
+		for info := range old.js.Streams() {
+			configs = append(configs, &info.Config)
+		}
+	}
+	old.close()
+	if member {
+		return nil
+	}
+	if !growing {
+		if err := e.found(configs); err != nil {
+			return err
+		}
+		if err := e.stand(func(st *standing) { st.Growing = true }); err != nil {
+			return err
+		}
+	}
+	return e.finishGrowth()
+}
+
+// grown says how far a node alone has got with becoming a member: its files are
+// being moved, or it is one.
+func (c *clustered) grown() (growing, member bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.standing.Growing, c.standing.Member
 }
 
 // found makes the files of a cluster that has this node as its only member,
