@@ -24,9 +24,14 @@ func newDurableRig(t testing.TB, shards int, set ...func(*Options)) (*rig, *fake
 // quiet waits until nothing is on its way from the log to a session.
 func (r *rig) quiet() {
 	r.Helper()
+	rested := 0
 	for range 10_000 {
-		if r.atRest() && r.atRest() { // what one gives another may have been missed between the two
+		if !r.atRest() {
+			rested = 0
+		} else if rested++; rested == 2 { // what one gives another may have been missed the first time
 			return
+		} else {
+			continue
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -103,7 +103,7 @@ func (k *groupLog) deliver(b *Batch, m *mqtt.Message) bool {
 }
 
 // beyond reports whether a position isn't the group's any more. turn is held.
-func (k *groupLog) beyond(at mqtt.At) bool { return k.until != nil && at.Seq >= k.until[at.Shard] }
+func (k *groupLog) beyond(at mqtt.At) bool { return len(k.until) > 0 && at.Seq >= k.until[at.Shard] }
 
 func (k *groupLog) dispatched(b *Batch, m *mqtt.Message, at mqtt.At) {
 	count := &b.broker.count

@@ -21,7 +21,7 @@ type reader struct {
 
 // parse reads a record with the version that f understands; what names the
 // kind of record in errors.
-func parse(what string, record []byte, version byte, f func(r *reader)) error {
+func parse(what string, record []byte, version byte, f func(r *reader)) error { //nolint:unparam // they count each for itself, and all stand at 1
 	r := &reader{left: record}
 	if v := r.byte(); r.err == nil && v != version {
 		r.fail(fmt.Errorf("it has version %d, this program knows version %d", v, version))
