@@ -60,7 +60,7 @@ func memory(t testing.TB) string {
 	if err := unix.Statfs(shared, &is); err != nil || is.Bavail*uint64(is.Bsize) < room {
 		return t.TempDir()
 	}
-	dir, err := os.MkdirTemp(shared, "dunlin-cluster-")
+	dir, err := os.MkdirTemp(shared, "dunlin-cluster-") //nolint:usetesting // T.TempDir has no choice of where
 	if err != nil {
 		t.Fatal(err)
 	}
