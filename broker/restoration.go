@@ -189,7 +189,11 @@ func (w *restorer) sessions() error {
 			w.found.Damaged++
 			d.br.log.Error("the record of a session can't be read", "key", fmt.Sprintf("%.100q", key), "err", err)
 		},
-		Stray: func(key string) { d.records.Delete(key, d.strayed) },
+		Stray: func(key string) {
+			if !d.several() { // else it may be one that another node has just written
+				d.records.Delete(key, d.strayed)
+			}
+		},
 	})
 }
 
