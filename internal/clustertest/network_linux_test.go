@@ -11,17 +11,23 @@ import (
 // stub is a node without a process, for tests of the network alone.
 func stub(t *testing.T, network *Network) *Node { return NewNode(t, "nothing to run", network) }
 
-// echo has a node answer every datagram, and count them.
+// echo takes what is sent to a node.
 type echo struct {
 	conn *net.UDPConn
-	from chan netip.AddrPort
+	came chan datagram
+}
+
+// datagram has a text, as one may come when the next ones are on their way.
+type datagram struct {
+	from netip.Addr
+	text string
 }
 
 const echoPort = 7
 
 func startEcho(t *testing.T, n *Node) *echo {
 	t.Helper()
-	e := &echo{from: make(chan netip.AddrPort, 100)}
+	e := &echo{came: make(chan datagram, 100)}
 	var err error
 	n.place.Load().home.do(func() {
 		e.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: n.Addr().AsSlice(), Port: echoPort})
@@ -33,23 +39,23 @@ func startEcho(t *testing.T, n *Node) *echo {
 	go func() {
 		buf := make([]byte, 1500)
 		for {
-			_, from, err := e.conn.ReadFromUDPAddrPort(buf)
+			n, from, err := e.conn.ReadFromUDPAddrPort(buf)
 			if err != nil {
 				return
 			}
-			e.from <- from
+			e.came <- datagram{from.Addr(), string(buf[:n])}
 		}
 	}()
 	return e
 }
 
 // send sends a datagram from one node to the echo of another.
-func send(t *testing.T, from, to *Node) {
+func send(t *testing.T, from, to *Node, text string) {
 	t.Helper()
 	from.place.Load().home.do(func() {
 		conn, err := net.Dial("udp4", fmt.Sprintf("%v:%d", to.Addr(), echoPort))
 		if err == nil {
-			_, err = conn.Write([]byte("x"))
+			_, err = conn.Write([]byte(text))
 			conn.Close()
 		}
 		if err != nil {
@@ -65,16 +71,19 @@ func TestFaults(t *testing.T) {
 	network := NewNetwork(t)
 	a, b, c, witness := stub(t, network), stub(t, network), stub(t, network), stub(t, network)
 	at := map[*Node]*echo{a: startEcho(t, a), b: startEcho(t, b), c: startEcho(t, c)}
+	sent := 0
 	reaches := func(from, to *Node) (came bool) {
-		send(t, from, to)
-		send(t, witness, to)
+		sent++
+		text := fmt.Sprint(sent)
+		send(t, from, to, text)
+		send(t, witness, to, text)
 		for {
 			select {
-			case sender := <-at[to].from:
-				if sender.Addr() == witness.Addr() {
+			case d := <-at[to].came:
+				if d == (datagram{witness.Addr(), text}) {
 					return came
 				}
-				came = came || sender.Addr() == from.Addr()
+				came = came || d == datagram{from.Addr(), text}
 			case <-time.After(patience):
 				t.Fatal("nothing comes from the witness")
 			}
@@ -126,11 +135,11 @@ func TestSlowLink(t *testing.T) {
 	network.Set(a, b, Link{Delay: 200 * time.Millisecond})
 	began := time.Now()
 	for range 5 {
-		send(t, a, b)
+		send(t, a, b, "x")
 	}
 	for range 5 {
 		select {
-		case <-at.from:
+		case <-at.came:
 		case <-time.After(patience):
 			t.Fatal("a datagram did not come over the slow link")
 		}
@@ -149,9 +158,9 @@ func TestFlap(t *testing.T) {
 	stop := network.Flap([]*Node{a}, []*Node{b}, 5*time.Millisecond, 5*time.Millisecond)
 	sent, came := 0, 0
 	for deadline := time.Now().Add(patience); (came == 0 || came == sent) && time.Now().Before(deadline); sent++ {
-		send(t, a, b)
+		send(t, a, b, "x")
 		select {
-		case <-at.from:
+		case <-at.came:
 			came++
 		case <-time.After(20 * time.Millisecond):
 		}
@@ -160,9 +169,9 @@ func TestFlap(t *testing.T) {
 		t.Errorf("of %d datagrams %d came", sent, came)
 	}
 	stop()
-	send(t, a, b)
+	send(t, a, b, "x")
 	select {
-	case <-at.from:
+	case <-at.came:
 	case <-time.After(patience):
 		t.Error("nothing comes after the end of the flapping")
 	}
