@@ -29,7 +29,7 @@ const voidToken = "%="
 // log an entry without a topic, in a map the mark of a deleted key that isn't one.
 func (s *stream) voidOf(subject string) (void string, data []byte) {
 	if s.isLog {
-		return subject, appendEntry(nil, "", time.Now().UnixMilli(), nil)
+		return subject, makeEntry("", time.Now().UnixMilli(), nil)
 	}
 	return subject[:strings.LastIndexByte(subject, '.')+1] + voidToken, appendKeyed(isDeleted, "", true, nil)
 }

@@ -33,7 +33,7 @@ func TestGivenUpComesLate(t *testing.T) {
 		data    []byte
 		next    func() error
 	}{
-		{l.shards[0], "L.l.0", appendEntry(nil, "t", 0, []byte("late")), func() error { return appended(l, "t", "next") }},
+		{l.shards[0], "L.l.0", makeEntry("t", 0, []byte("late")), func() error { return appended(l, "t", "next") }},
 		{big.s, "B.m.k", value, func() error { return big.Put("k", []byte("next")) }},
 		{small.s, "M.m.k", value, func() error { return small.Put("k", []byte("next")) }},
 	} {

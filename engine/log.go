@@ -104,7 +104,7 @@ func (l *Log) Append(topic string, rec []byte, done func(at At, err error)) {
 		done(At{Shard: i}, errTopic)
 		return
 	}
-	data := appendEntry(nil, topic, time.Now().UnixMilli(), rec)
+	data := makeEntry(topic, time.Now().UnixMilli(), rec)
 	l.shards[i].writer.write(fmt.Sprintf("L.%s.%d", l.name, i), nil, data, func(seq uint64, err error) { done(At{i, seq}, err) })
 }
 
@@ -113,14 +113,12 @@ const (
 	entryHead    = 9 // bytes in front of the topic
 )
 
-// appendEntry makes what is stored: version, time in 6 bytes, length of the
+// makeEntry makes what is stored: version, time in 6 bytes, length of the
 // topic in 2, topic, record.
-func appendEntry(data []byte, topic string, millis int64, rec []byte) []byte {
-	if data == nil {
-		data = make([]byte, 0, entryHead+len(topic)+len(rec))
-	}
+func makeEntry(topic string, millis int64, rec []byte) []byte {
+	data := make([]byte, 0, entryHead+len(topic)+len(rec))
 	head := uint64(entryVersion)<<56 | uint64(millis)&(1<<48-1)<<8
-	data = binary.BigEndian.AppendUint64(data, head)[:len(data)+7]
+	data = binary.BigEndian.AppendUint64(data, head)[:7]
 	data = binary.BigEndian.AppendUint16(data, uint16(len(topic)))
 	return append(append(data, topic...), rec...)
 }

@@ -157,7 +157,7 @@ func (m *Map) Get(key string) (value []byte, ok bool, err error) {
 // come twice, with its new value last.
 func (m *Map) Each(f func(key string, value []byte) error) error {
 	failed := false
-	_, all, err := m.each(1, patience(readWithin), func(r record) error {
+	_, all, err := m.each(1, patience(), func(r record) error {
 		c, err := m.parse(r)
 		if err == nil && !c.Deleted {
 			err = f(c.Key, c.Value)

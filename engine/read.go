@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	readBytes  = 1 << 20 // of one answer, about
+	readBytes = 1 << 20 // of one answer, about
+	// readWithin is how long a copy is waited for that has all that was kept.
 	readWithin = 30 * time.Second
 	// ownWithin is how long this node's copy may be behind before others are asked.
 	ownWithin = 100 * time.Millisecond
@@ -157,10 +158,10 @@ func (s *stream) walk(next uint64, wait func(error) bool, f func(record) error) 
 	}
 }
 
-// patience is a wait that lasts so long. It begins with short pauses, as what was
+// patience is a wait that lasts as long as reading may. It begins with short pauses, as what was
 // kept a moment ago comes to this node in less than a millisecond.
-func patience(within time.Duration) (wait func(error) bool) {
-	end, pause := time.Now().Add(within), followPause/64
+func patience() (wait func(error) bool) {
+	end, pause := time.Now().Add(readWithin), followPause/64
 	return func(error) bool {
 		time.Sleep(pause)
 		pause = min(2*pause, followPause)
@@ -172,7 +173,7 @@ func patience(within time.Duration) (wait func(error) bool) {
 // far as this node knows, or later.
 func (s *stream) newest(subject string) (record, error) {
 	q := question{Subject: subject, Least: s.last.Load(), Sure: true}
-	wait := patience(readWithin)
+	wait := patience()
 	for {
 		a, err := s.read(q)
 		switch {

@@ -46,7 +46,7 @@ func (e *Engine) countSmall(usage map[string]*keep.Usage) error {
 	if err != nil {
 		return err
 	}
-	_, all, err := shared.s.walk(1, patience(readWithin), func(r record) error {
+	_, all, err := shared.s.walk(1, patience(), func(r record) error {
 		name, token, _ := strings.Cut(strings.TrimPrefix(r.subject, "M."), ".")
 		c, err := parseKeyed(token, r.data)
 		if err != nil {

@@ -3,19 +3,14 @@ package engine
 import (
 	"maps"
 	"sync"
-	"time"
 )
-
-// copiedWithin is how long a watch waits for this node's copy of the map to
-// have what the cluster had when the watch began.
-const copiedWithin = 30 * time.Second
 
 // Watch calls f for all records, then with Current, then for every change in
 // order, those made through this engine too, on a goroutine of its own, until
 // stop. The records that are there come before Watch returns; it fails when they
 // can't be read. What can't be read later is tried again until it can.
 func (m *Map) Watch(f func(Change)) (stop func(), err error) {
-	began, patient := m.s.last.Load(), patience(copiedWithin)
+	began, patient := m.s.last.Load(), patience()
 	wait := func(err error) bool { return err == nil && patient(err) }
 	next, _, err := m.each(1, wait, func(r record) error {
 		c, err := m.parse(r)
