@@ -427,13 +427,7 @@ func why(record string, nodes []*child) string {
 func sound(t *testing.T, nodes ...*child) {
 	t.Helper()
 	for _, c := range nodes {
-		wrong := ""
-		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-			if wrong = checked(c.entries(), nodes...); wrong == "" {
-				break
-			}
-		}
-		if wrong != "" {
+		if wrong := c.lacks(nodes...); wrong != "" {
 			t.Errorf("%s: %s", c.o.Node, wrong)
 			for _, other := range nodes {
 				if other != c {
@@ -443,6 +437,18 @@ func sound(t *testing.T, nodes ...*child) {
 			}
 		}
 	}
+}
+
+// lacks says what is wrong with the entries that a node has, once all that other nodes
+// have kept has had the time to come to it.
+func (c *child) lacks(nodes ...*child) (wrong string) {
+	c.t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if wrong = checked(c.entries(), nodes...); wrong == "" {
+			break
+		}
+	}
+	return wrong
 }
 
 // three is a cluster of three processes.

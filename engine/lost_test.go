@@ -26,10 +26,8 @@ func TestLostForGood(t *testing.T) {
 	a.does("force b")
 	a.tries("append alone 1")
 	a.does("stop")
-	sound(t, a)
-	checkedAll := checked(a.entries(), a, b)
-	if checkedAll != "" {
-		t.Error(checkedAll)
+	if wrong := a.lacks(a, b); wrong != "" {
+		t.Error(wrong)
 	}
 	a.sees(a.id)
 	// Alone, it can be started again, and be joined by others.
@@ -47,7 +45,7 @@ func TestLostForGood(t *testing.T) {
 		t.Errorf("who was removed still has %d entries", len(got))
 	}
 	a.tries("copied 1")
-	if wrong := checked(c.entries(), a, b); wrong != "" {
+	if wrong := c.lacks(a, b); wrong != "" {
 		t.Error(wrong)
 	}
 }
