@@ -111,16 +111,23 @@ func (gs *groups) leave(f topic.Filter, c *Client) {
 // count notes that a member of groups has got a connection, by is 1, or has lost
 // it, -1. The client is entered.
 func (gs *groups) count(c *Client, by int32) {
+	gs.each(c, func(g *group) {
+		g.online.Add(by)
+		gs.tell(g)
+	})
+}
+
+// each calls f, with mu held, for the groups of a client, which is entered.
+func (gs *groups) each(c *Client, f func(*group)) {
 	if c.shared == 0 {
 		return
 	}
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	for sub := range c.sess.Subscriptions() {
-		if f := split(sub.Filter); f.Kind == topic.Shared {
-			if g := gs.all[GroupKey{f.Group, f.Bare}]; g != nil {
-				g.online.Add(by)
-				gs.tell(g)
+		if s := split(sub.Filter); s.Kind == topic.Shared {
+			if g := gs.all[GroupKey{s.Group, s.Bare}]; g != nil {
+				f(g)
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"github.com/dunlin-mq/dunlin/durable"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
-	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // The record of a group is kept in the map of states, as those of sessions: a few
@@ -46,18 +45,7 @@ func (gs *groups) keep(g *group, c *Client) {
 // keepOf is keep for the groups of a session that has become durable. The client
 // is entered.
 func (gs *groups) keepOf(c *Client) {
-	if c.shared == 0 {
-		return
-	}
-	gs.mu.Lock()
-	defer gs.mu.Unlock()
-	for sub := range c.sess.Subscriptions() {
-		if f := split(sub.Filter); f.Kind == topic.Shared {
-			if g := gs.all[GroupKey{f.Group, f.Bare}]; g != nil {
-				gs.keep(g, c)
-			}
-		}
-	}
+	gs.each(c, func(g *group) { gs.keep(g, c) })
 }
 
 // withLog are the groups that read the log.
