@@ -61,13 +61,14 @@ type Peer struct {
 }
 
 const (
-	pace     = 5 * time.Second  // between rounds until all found are members
-	eager    = time.Minute      // and for as long at first: nodes are often started together
-	later    = 30 * time.Second // between rounds then
-	stagger  = 3 * time.Second  // the longest wait at random where there is no lock
-	patience = 10 * time.Second // for a lock, an answer, a registration
-	atOnce   = 16               // nodes that are probed at the same time
-	decisive = 2                // rounds after which it is decided whom to join first
+	pace      = 5 * time.Second  // between rounds until all found are members
+	eager     = time.Minute      // and for as long at first: nodes are often started together
+	later     = 30 * time.Second // between rounds then
+	stagger   = 3 * time.Second  // the longest wait at random where there is no lock
+	patience  = 10 * time.Second // for a lock, an answer, a registration
+	atOnce    = 16               // nodes that are probed at the same time
+	decisive  = 2                // rounds that have to see the same nodes before it is decided whom to join first
+	undecided = 5                // rounds after which a node that sees others come and go stays alone for the time being
 )
 
 // Run looks for the cluster until ctx ends, then takes the registration back
@@ -76,11 +77,13 @@ func (l *Loop) Run(ctx context.Context) {
 	began := time.Now()
 	s := &search{Loop: l, said: make(saidOnce)}
 	for rounds := 1; ; rounds++ {
+		before := s.seen
 		settled, err := s.round(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		if decide := l.Decided; decide != nil && (rounds == decisive || len(l.Members()) > 1) {
+		certain := rounds >= decisive && slices.Equal(before, s.seen) || rounds == undecided
+		if decide := l.Decided; decide != nil && (certain || len(l.Members()) > 1) {
 			l.Decided = nil
 			decide()
 		}
