@@ -33,7 +33,7 @@ var layers = []struct {
 	{3, "broker"},
 	{2, "session durable retain auth otel sink rule/sql trace"},
 	{1, "hook connector store host alarm discovery engine"},
-	{0, "mqtt topic config metrics linefile keep"},
+	{0, "mqtt topic config metrics linefile keep fields"},
 }
 
 // leafParents are the packages whose other subfolders are leaves: one outside system or protocol each.

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
 )
@@ -196,9 +196,7 @@ const delayedForm = 1
 func appendKeptDelayed(m durable.Message) []byte {
 	value := make([]byte, 0, len(m.Topic)+len(m.Payload)+64)
 	value = append(value, delayedForm)
-	value = binary.AppendUvarint(value, uint64(len(m.Topic)))
-	value = append(value, m.Topic...)
-	return durable.AppendMessage(value, m)
+	return durable.AppendMessage(fields.AppendText(value, m.Topic), m)
 }
 
 var errNoDelayed = errors.New("it is no record of a delayed message")
@@ -207,14 +205,13 @@ func parseKeptDelayed(value []byte) (durable.Message, error) {
 	if len(value) == 0 || value[0] != delayedForm {
 		return durable.Message{}, errNoDelayed
 	}
-	n, used := binary.Uvarint(value[1:])
-	rest := value[1+max(used, 0):]
-	if used <= 0 || n > uint64(len(rest)) {
+	r := fields.Reader{Left: value[1:]}
+	name := r.Text()
+	if r.Err != nil {
 		return durable.Message{}, errNoDelayed
 	}
-	name := string(rest[:n])
 	if err := topic.ValidName(name); err != nil {
 		return durable.Message{}, err
 	}
-	return durable.ParseMessage(mqtt.At{}, name, rest[n:])
+	return durable.ParseMessage(mqtt.At{}, name, r.Left)
 }

@@ -1,31 +1,25 @@
 package broker
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 )
 
-var errMovedShort = errors.New("it ends too early")
-
 // movedReader takes a moved session apart; after an error it reads zeros.
 type movedReader struct {
-	left []byte
+	fields.Reader
 	subs []*session.Subscription
-	err  error
 }
 
 // parseMoved reads what encodeMoved wrote for this client. The result has nothing
 // of b's memory.
 func parseMoved(id string, b []byte) (*movedSession, error) {
-	r := &movedReader{left: b}
-	if v := r.byte(); r.err == nil && v != movedVersion {
-		r.fail(fmt.Errorf("it has version %d, this program knows version %d", v, movedVersion))
-	}
+	r := &movedReader{Reader: fields.Reader{Left: b}}
+	r.Version(movedVersion)
 	m := &movedSession{session: *r.session(id)}
 	gone := r.session(id)
 	for _, all := range [][]durable.Subscription{m.session.Subscriptions, gone.Subscriptions} {
@@ -34,94 +28,37 @@ func parseMoved(id string, b []byte) (*movedSession, error) {
 		}
 	}
 	m.state = r.state(&m.session)
-	if r.flag() {
+	if r.Flag() {
 		m.place, m.state.Durable = r.place()
 	}
-	if r.err == nil && len(r.left) > 0 {
-		r.fail(fmt.Errorf("there are %d bytes behind its end", len(r.left)))
-	}
-	if r.err != nil {
-		return nil, fmt.Errorf("the state of a moved session: %w", r.err)
+	if err := r.End(); err != nil {
+		return nil, fmt.Errorf("the state of a moved session: %w", err)
 	}
 	return m, nil
 }
 
-func (r *movedReader) fail(err error) {
-	if r.err == nil {
-		r.err = err
-	}
-	r.left = nil
+func (r *movedReader) id() uint16 { return uint16(r.Below(1<<16, "a packet identifier")) }
+
+func (r *movedReader) at() mqtt.At {
+	return mqtt.At{Shard: int(r.Below(1<<16, "a shard")), Seq: r.Number()}
 }
-
-func (r *movedReader) take(n uint64) []byte {
-	if n > uint64(len(r.left)) {
-		r.fail(errMovedShort)
-		return nil
-	}
-	b := r.left[:n]
-	r.left = r.left[n:]
-	return b
-}
-
-func (r *movedReader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *movedReader) flag() bool { return r.byte() == 1 }
-
-func (r *movedReader) number() uint64 {
-	n, size := binary.Uvarint(r.left)
-	if size <= 0 {
-		r.fail(errMovedShort)
-		return 0
-	}
-	r.left = r.left[size:]
-	return n
-}
-
-func (r *movedReader) signed() int64 {
-	n := r.number()
-	return int64(n>>1) ^ -int64(n&1)
-}
-
-// below reads a number that is less than bound.
-func (r *movedReader) below(bound uint64) uint64 {
-	n := r.number()
-	if n >= bound {
-		r.fail(fmt.Errorf("it has %d where less than %d is possible", n, bound))
-		return 0
-	}
-	return n
-}
-
-// count reads how many things follow, each of one byte at least.
-func (r *movedReader) count() int { return int(r.below(uint64(len(r.left)) + 1)) }
-
-func (r *movedReader) bytes() []byte { return r.take(r.number()) }
-
-func (r *movedReader) id() uint16 { return uint16(r.below(1 << 16)) }
-
-func (r *movedReader) at() mqtt.At { return mqtt.At{Shard: int(r.below(1 << 16)), Seq: r.number()} }
 
 func (r *movedReader) numbers() []uint64 {
-	all := make([]uint64, r.count())
+	all := make([]uint64, r.Count())
 	for i := range all {
-		all[i] = r.number()
+		all[i] = r.Number()
 	}
 	return all
 }
 
 func (r *movedReader) session(id string) *durable.Session {
-	record := r.bytes()
-	if r.err != nil {
+	record := r.Bytes()
+	if r.Err != nil {
 		return new(durable.Session)
 	}
 	s, err := durable.ParseSession(id, record)
 	if err != nil {
-		r.fail(err)
+		r.Fail(err)
 		return new(durable.Session)
 	}
 	return s
@@ -133,44 +70,44 @@ func (r *movedReader) state(s *durable.Session) *session.State {
 		st.Will = &session.Will{Msg: s.Will.Message, Delay: s.Will.Delay}
 	}
 	st.LastID = r.id()
-	st.Inflight = make([]session.InflightState, r.count())
+	st.Inflight = make([]session.InflightState, r.Count())
 	for i := range st.Inflight {
-		st.Inflight[i] = session.InflightState{ID: r.id(), SentAt: r.signed(), Delivery: r.delivery()}
+		st.Inflight[i] = session.InflightState{ID: r.id(), SentAt: r.Signed(), Delivery: r.delivery()}
 	}
-	st.Queue = make([]session.Delivery, r.count())
+	st.Queue = make([]session.Delivery, r.Count())
 	for i := range st.Queue {
 		st.Queue[i] = r.delivery()
 	}
-	st.AwaitingRel = make([]session.AwaitingState, r.count())
+	st.AwaitingRel = make([]session.AwaitingState, r.Count())
 	for i := range st.AwaitingRel {
-		st.AwaitingRel[i] = session.AwaitingState{ID: r.id(), Since: r.signed()}
+		st.AwaitingRel[i] = session.AwaitingState{ID: r.id(), Since: r.Signed()}
 	}
 	t := &st.Tally
-	t.Delivered, t.Queued, t.Forgotten = r.number(), r.number(), r.number()
+	t.Delivered, t.Queued, t.Forgotten = r.Number(), r.Number(), r.Number()
 	copy(t.Dropped[:], r.numbers()) // another version may know other reasons
 	return st
 }
 
 func (r *movedReader) delivery() session.Delivery {
-	head := r.byte()
+	head := r.Byte()
 	d := session.Delivery{QoS: mqtt.QoS(head & movedQoS), Retain: head&movedRetain != 0}
-	if n := r.below(uint64(len(r.subs)) + 1); n > 0 {
+	if n := r.Below(uint64(len(r.subs))+1, "the subscription of a delivery"); n > 0 {
 		d.Sub = r.subs[n-1]
 	}
-	if head&movedMessage == 0 || r.err != nil {
+	if head&movedMessage == 0 || r.Err != nil {
 		return d
 	}
 	var at mqtt.At
 	if head&movedLogged != 0 {
 		at = r.at()
 	}
-	name, record := string(r.bytes()), r.bytes()
-	if r.err != nil {
+	name, record := r.Text(), r.Bytes()
+	if r.Err != nil {
 		return d
 	}
 	m, err := durable.ParseMessage(at, name, record)
 	if err != nil {
-		r.fail(err)
+		r.Fail(err)
 		return d
 	}
 	d.Msg = m.Message
@@ -178,11 +115,11 @@ func (r *movedReader) delivery() session.Delivery {
 }
 
 func (r *movedReader) place() (*movedPlace, *session.DurableState) {
-	p := &movedPlace{epoch: r.number(), chunks: int(r.below(1 << 20)), layout: uint32(r.below(1 << 32)), missed: r.signed(), cut: r.flag()}
-	d := &session.DurableState{Read: r.numbers(), LastFlow: r.number()}
-	d.Flows = make([]session.FlowState, r.count())
+	p := &movedPlace{epoch: r.Number(), chunks: int(r.Below(1<<20, "the number of its parts")), layout: uint32(r.Below(1<<32, "their layout")), missed: r.Signed(), cut: r.Flag()}
+	d := &session.DurableState{Read: r.numbers(), LastFlow: r.Number()}
+	d.Flows = make([]session.FlowState, r.Count())
 	for i := range d.Flows {
-		d.Flows[i] = session.FlowState{ID: r.id(), Num: r.number(), From: r.at(), Logged: r.flag()}
+		d.Flows[i] = session.FlowState{ID: r.id(), Num: r.Number(), From: r.at(), Logged: r.Flag()}
 	}
 	return p, d
 }

@@ -15,8 +15,8 @@ func (r *Routes) sendSummary(node string) {
 
 func (r *Routes) onWant(from string, in *reader, now int64) error {
 	w := in.want()
-	if in.err != nil || r.present(from) == nil {
-		return in.err
+	if in.Err != nil || r.present(from) == nil {
+		return in.Err
 	}
 	if w.origin != r.self {
 		r.tellAbsent(from, &w, now)

@@ -227,13 +227,13 @@ func (c *Claims) repeat(n uint64, b *claimBatch, now int64) bool {
 
 // onAnswer takes the answers to a batch.
 func (c *Claims) onAnswer(m *member, r *reader, now int64) {
-	start, n := r.uint(), r.uint()
-	answers := make([]answer, 0, r.count())
+	start, n := r.Number(), r.Number()
+	answers := make([]answer, 0, r.Count())
 	for range cap(answers) {
 		answers = append(answers, r.answer())
 	}
 	b := c.batches[n]
-	if r.err != nil || start != c.start || b == nil || b.waits&m.bit() == 0 {
+	if r.Err != nil || start != c.start || b == nil || b.waits&m.bit() == 0 {
 		return
 	}
 	if b.waits &^= m.bit(); b.waits == 0 {

@@ -118,12 +118,12 @@ func (c *Claims) isUp(node string) bool {
 
 // onClaims answers the claims of another node.
 func (c *Claims) onClaims(m *member, r *reader, now int64) {
-	start, n := r.uint(), r.uint()
-	asks := make([]ask, 0, r.count())
+	start, n := r.Number(), r.Number()
+	asks := make([]ask, 0, r.Count())
 	for range cap(asks) {
 		asks = append(asks, r.ask())
 	}
-	if r.err != nil || start != m.start { // of a start of the node that we have not been told of: it asks again
+	if r.Err != nil || start != m.start { // of a start of the node that we have not been told of: it asks again
 		return
 	}
 	c.flush(now) // those whom we outbid must hear our claim before they hear that

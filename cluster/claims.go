@@ -6,6 +6,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/metrics"
 )
 
@@ -323,39 +324,39 @@ func (c *Claims) Receive(from string, data []byte, now int64) error {
 		return nil // not a member, or thought to be away: it asks again when we have met
 	}
 	c.sweep()
-	r := reader{left: data}
+	r := reader{fields.Reader{Left: data}}
 	switch kind := r.head(); kind {
 	case typeClaims:
 		c.onClaims(m, &r, now)
 	case typeAnswer:
 		c.onAnswer(m, &r, now)
 	case typeOffer:
-		if a := r.answer(); r.err == nil {
+		if a := r.answer(); r.Err == nil {
 			c.answered(m, &a, now)
 		}
 	case typePull:
-		if p := r.piece(); r.err == nil {
+		if p := r.piece(); r.Err == nil {
 			c.onPull(m, &p)
 		}
 	case typePiece:
-		if p := r.piece(); r.err == nil {
+		if p := r.piece(); r.Err == nil {
 			c.onPiece(m, &p, now)
 		}
 	case typeTaken:
-		epoch, id := r.uint(), r.string()
-		if h := c.held[id]; h != nil && r.err == nil {
+		epoch, id := r.Number(), r.Text()
+		if h := c.held[id]; h != nil && r.Err == nil {
 			c.release(id, h, m, epoch, true, now)
 		}
 	case typeAsk:
-		epoch, id := r.uint(), r.string()
-		if cl := c.open[id]; r.err == nil && (cl == nil || cl.epoch != epoch) {
+		epoch, id := r.Number(), r.Text()
+		if cl := c.open[id]; r.Err == nil && (cl == nil || cl.epoch != epoch) {
 			c.send(from, takenMessage(typeTaken, id, epoch))
 		}
 	default:
-		r.fail(fmt.Errorf("type %d is unknown", kind))
+		r.Fail(fmt.Errorf("type %d is unknown", kind))
 	}
-	if r.err != nil {
-		return fmt.Errorf("claims from node %s: %w", from, r.err)
+	if r.Err != nil {
+		return fmt.Errorf("claims from node %s: %w", from, r.Err)
 	}
 	return nil
 }

@@ -496,14 +496,14 @@ func TestClaimsRefuse(t *testing.T) {
 			t.Errorf("%q: %v, want %q", data, err, want)
 		}
 	}
-	refused("", "ends inside")
-	refused("\x02\x01", "format version 2")
+	refused("", "ends too early")
+	refused("\x02\x01", "version 2")
 	refused("\x01\x0a", "type 10 is unknown")
 	refused("\x01\x01\x01\x01\x01\x00\x01\x00", "no client id")
-	refused("\x01\x01\x01\x01\x7f", "is the most")
-	refused("\x01\x02\x01\x01\x01\x01x", "ends inside")
-	refused("\x01\x03\x01x", "ends inside")
-	refused("\x01\x05\x01", "ends inside")
+	refused("\x01\x01\x01\x01\x7f", "ends too early")
+	refused("\x01\x02\x01\x01\x01\x01x", "ends too early")
+	refused("\x01\x03\x01x", "ends too early")
+	refused("\x01\x05\x01", "ends too early")
 	if err := a.claims.Receive("stranger", nil, 0); err != nil {
 		t.Error(err)
 	}

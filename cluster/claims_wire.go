@@ -3,6 +3,8 @@ package cluster
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/dunlin-mq/dunlin/fields"
 )
 
 // The types of messages of KindClaims.
@@ -64,7 +66,7 @@ type piece struct {
 }
 
 func appendAsk(dst []byte, a *ask) []byte {
-	dst = binary.AppendUvarint(appendString(dst, a.id), a.epoch)
+	dst = binary.AppendUvarint(fields.AppendText(dst, a.id), a.epoch)
 	var bits byte
 	if a.clean {
 		bits |= askClean
@@ -79,11 +81,11 @@ func appendAsk(dst []byte, a *ask) []byte {
 }
 
 func (r *reader) ask() (a ask) {
-	a.id, a.epoch = r.string(), r.uint()
-	bits := r.byte()
+	a.id, a.epoch = r.Text(), r.Number()
+	bits := r.Byte()
 	a.clean, a.late, a.doubt = bits&askClean != 0, bits&askLate != 0, bits&askDoubt != 0
 	if a.id == "" {
-		r.fail(errNoClient)
+		r.Fail(errNoClient)
 	}
 	return a
 }
@@ -91,39 +93,39 @@ func (r *reader) ask() (a ask) {
 var errNoClient = errors.New("a claim has no client id")
 
 func appendAnswer(dst []byte, a *answer) []byte {
-	dst = append(binary.AppendUvarint(appendString(dst, a.id), a.epoch), byte(a.kind))
+	dst = append(binary.AppendUvarint(fields.AppendText(dst, a.id), a.epoch), byte(a.kind))
 	switch a.kind {
 	case answerOutbid:
-		dst = binary.AppendUvarint(appendString(dst, a.node), a.newer)
+		dst = binary.AppendUvarint(fields.AppendText(dst, a.node), a.newer)
 	case answerOffer:
 		dst = binary.AppendUvarint(binary.AppendUvarint(dst, a.rank), a.total)
-		dst = appendBytes(dst, a.bytes)
+		dst = fields.AppendText(dst, a.bytes)
 	}
 	return dst
 }
 
 func (r *reader) answer() (a answer) {
-	a.id, a.epoch, a.kind = r.string(), r.uint(), answerKind(r.byte())
+	a.id, a.epoch, a.kind = r.Text(), r.Number(), answerKind(r.Byte())
 	switch a.kind {
 	case answerOutbid:
-		a.node, a.newer = r.string(), r.uint()
+		a.node, a.newer = r.Text(), r.Number()
 	case answerOffer:
-		a.rank, a.total, a.bytes = r.uint(), r.uint(), r.view()
+		a.rank, a.total, a.bytes = r.Number(), r.Number(), r.Bytes()
 	}
 	return a
 }
 
 func pieceMessage(kind byte, p *piece) []byte {
 	dst := appendHead(nil, kind, p.epoch, p.offset, p.total)
-	return appendBytes(appendString(dst, p.id), p.bytes)
+	return fields.AppendText(fields.AppendText(dst, p.id), p.bytes)
 }
 
 func (r *reader) piece() (p piece) {
-	p.epoch, p.offset, p.total = r.uint(), r.uint(), r.uint()
-	p.id, p.bytes = r.string(), r.view()
+	p.epoch, p.offset, p.total = r.Number(), r.Number(), r.Number()
+	p.id, p.bytes = r.Text(), r.Bytes()
 	return p
 }
 
 func takenMessage(kind byte, id string, epoch uint64) []byte {
-	return appendString(appendHead(nil, kind, epoch), id)
+	return fields.AppendText(appendHead(nil, kind, epoch), id)
 }

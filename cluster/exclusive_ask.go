@@ -1,6 +1,10 @@
 package cluster
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/dunlin-mq/dunlin/fields"
+)
 
 // askPeer asks a node about what it has not agreed to; at is when that is due
 // again.
@@ -49,17 +53,17 @@ func (x *Exclusives) send(node string, message []byte) {
 func (x *Exclusives) Receive(from string, data []byte) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	r := reader{left: data}
+	r := reader{fields.Reader{Left: data}}
 	switch kind := r.head(); kind {
 	case typeExclusiveAsk:
 		x.onAsk(from, &r)
 	case typeExclusiveAnswer:
 		x.onAnswer(from, &r)
 	default:
-		r.fail(fmt.Errorf("type %d is unknown", kind))
+		r.Fail(fmt.Errorf("type %d is unknown", kind))
 	}
-	if r.err != nil {
-		return fmt.Errorf("exclusive topics from node %s: %w", from, r.err)
+	if r.Err != nil {
+		return fmt.Errorf("exclusive topics from node %s: %w", from, r.Err)
 	}
 	return nil
 }
@@ -67,11 +71,11 @@ func (x *Exclusives) Receive(from string, data []byte) error {
 // onAsk answers what another node's clients have or want. It may be one that is
 // thought to be away.
 func (x *Exclusives) onAsk(from string, r *reader) {
-	bids := make([]bid, 0, r.count())
+	bids := make([]bid, 0, r.Count())
 	for range cap(bids) {
 		bids = append(bids, r.bid())
 	}
-	if r.err != nil {
+	if r.Err != nil {
 		return
 	}
 	message := appendHead(nil, typeExclusiveAnswer, uint64(len(bids)))
@@ -109,9 +113,9 @@ func (x *Exclusives) refuses(from string, w *bid) bool {
 // onAnswer takes what another node says.
 func (x *Exclusives) onAnswer(from string, r *reader) {
 	p := x.peers[from]
-	for range r.count() {
+	for range r.Count() {
 		v := r.verdict()
-		if r.err != nil || p == nil {
+		if r.Err != nil || p == nil {
 			return
 		}
 		p.pause = agreeAgain

@@ -3,6 +3,8 @@ package cluster
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/dunlin-mq/dunlin/fields"
 )
 
 // The types of messages of KindExclusive.
@@ -32,15 +34,15 @@ const (
 )
 
 func appendBid(dst []byte, w *bid) []byte {
-	dst = binary.AppendUvarint(appendString(appendString(dst, w.name), w.client), w.epoch)
+	dst = binary.AppendUvarint(fields.AppendText(fields.AppendText(dst, w.name), w.client), w.epoch)
 	return append(dst, bidBits(w.granted, false))
 }
 
 func (r *reader) bid() (w bid) {
-	w.name, w.client, w.epoch = r.string(), r.string(), r.uint()
-	w.granted = r.byte()&bidGranted != 0
+	w.name, w.client, w.epoch = r.Text(), r.Text(), r.Number()
+	w.granted = r.Byte()&bidGranted != 0
 	if w.name == "" || w.client == "" {
-		r.fail(errNoBid)
+		r.Fail(errNoBid)
 	}
 	return w
 }
@@ -48,12 +50,12 @@ func (r *reader) bid() (w bid) {
 var errNoBid = errors.New("an exclusive topic has no name, or no client")
 
 func appendVerdict(dst []byte, v *verdict) []byte {
-	return append(binary.AppendUvarint(appendString(dst, v.name), v.epoch), bidBits(v.granted, v.refused))
+	return append(binary.AppendUvarint(fields.AppendText(dst, v.name), v.epoch), bidBits(v.granted, v.refused))
 }
 
 func (r *reader) verdict() (v verdict) {
-	v.name, v.epoch = r.string(), r.uint()
-	bits := r.byte()
+	v.name, v.epoch = r.Text(), r.Number()
+	bits := r.Byte()
 	v.granted, v.refused = bits&bidGranted != 0, bits&bidRefused != 0
 	return v
 }

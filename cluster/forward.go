@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/metrics"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
@@ -123,14 +124,14 @@ func (f *Forwarder) send(node string, data []byte) {
 
 // Receive takes a message of KindConfirm. The error says what is wrong with it.
 func (f *Forwarder) Receive(from string, data []byte) error {
-	in := reader{left: data}
+	in := reader{fields.Reader{Left: data}}
 	kind := in.head()
 	c := in.confirm()
-	if in.err == nil && kind != typeConfirm {
-		in.err = fmt.Errorf("type %d is unknown", kind)
+	if in.Err == nil && kind != typeConfirm {
+		in.Err = fmt.Errorf("type %d is unknown", kind)
 	}
-	if in.err != nil {
-		return fmt.Errorf("confirmation from node %s: %w", from, in.err)
+	if in.Err != nil {
+		return fmt.Errorf("confirmation from node %s: %w", from, in.Err)
 	}
 	s := f.stream(from)
 	if s == nil {
@@ -210,7 +211,7 @@ func (o *Outbox) direct(node, filter, group string, m *mqtt.Message, k *guarded)
 	default:
 		o.f.Stats.Unguarded.Inc()
 	}
-	b.data = appendString(appendString(beginRecord(b.data, kind), group), filter)
+	b.data = fields.AppendText(fields.AppendText(beginRecord(b.data, kind), group), filter)
 	b.data = endRecord(appendMessage(b.data, m), from)
 	b.added()
 	return true

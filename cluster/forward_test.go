@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dunlin-mq/dunlin/broker"
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/topic"
 )
@@ -385,7 +386,7 @@ func TestForwardRefuse(t *testing.T) {
 
 func FuzzForward(f *testing.F) {
 	record := endRecord(appendMessage(beginRecord(nil, recordPlain), full()), 0)
-	guardedRecord := endRecord(appendMessage(appendString(appendString(beginRecord(nil, recordGuarded), "g"), "a/+"), full()), 0)
+	guardedRecord := endRecord(appendMessage(fields.AppendText(fields.AppendText(beginRecord(nil, recordGuarded), "g"), "a/+"), full()), 0)
 	f.Add(append(appendBatch(nil, &batch{stream: 1}), record...))
 	f.Add(append(appendBatch(nil, &batch{stream: 1, position: position{5, 1}, guarded: 1, skip: 3, skipped: true}), guardedRecord...))
 	f.Add(appendBatch(nil, &batch{stream: 9, receiver: 3, results: 7}))

@@ -71,10 +71,10 @@ func appendBatch(dst []byte, b *batch) []byte {
 }
 
 func (r *reader) batch() (b batch) {
-	b.stream, b.receiver = r.uint(), r.uint()
-	b.position = position{r.uint(), r.uint()}
-	b.guarded, b.results = r.uint(), r.uint()
-	skip := r.uint()
+	b.stream, b.receiver = r.Number(), r.Number()
+	b.position = position{r.Number(), r.Number()}
+	b.guarded, b.results = r.Number(), r.Number()
+	skip := r.Number()
 	b.skip, b.skipped = skip>>1, skip&1 != 0
 	return b
 }
@@ -88,12 +88,12 @@ func appendConfirm(dst []byte, c *confirm) []byte {
 }
 
 func (r *reader) confirm() (c confirm) {
-	c.stream, c.receiver = r.uint(), r.uint()
-	c.position = position{r.uint(), r.uint()}
-	c.first = r.uint()
-	c.results = make([]result, 0, r.count())
+	c.stream, c.receiver = r.Number(), r.Number()
+	c.position = position{r.Number(), r.Number()}
+	c.first = r.Number()
+	c.results = make([]result, 0, r.Count())
 	for range cap(c.results) {
-		n := r.uint()
+		n := r.Number()
 		c.results = append(c.results, result{n >> 2, fate(n & 3)})
 	}
 	return c

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -93,18 +94,18 @@ func (in *Inbox) Forget(node string) {
 // Receive takes a message of KindForward. What comes from one node must be
 // given in its order, one at a time. The error says what is wrong with it.
 func (in *Inbox) Receive(from string, data []byte, now int64) error {
-	r := reader{left: data}
+	r := reader{fields.Reader{Left: data}}
 	kind := r.head()
 	b := r.batch()
-	if r.err == nil && kind != typeBatch {
-		r.err = fmt.Errorf("type %d is unknown", kind)
+	if r.Err == nil && kind != typeBatch {
+		r.Err = fmt.Errorf("type %d is unknown", kind)
 	}
-	err := r.err
+	err := r.Err
 	if err == nil {
 		if s := in.begin(from, &b, &r, now); s != nil {
 			var n int
-			size := len(r.left)
-			n, err = in.records(s, r.left)
+			size := len(r.Left)
+			n, err = in.records(s, r.Left)
 			s.to.End()
 			in.arrived(from, s, size, n)
 		}
@@ -142,8 +143,8 @@ func (in *Inbox) begin(from string, b *batch, r *reader, now int64) *inbound {
 		s.at = b.position
 	}
 	if b.skip > 0 && len(s.partial) == 0 { // the end of a record whose beginning didn't arrive
-		n := min(int(b.skip), len(r.left))
-		r.left = r.left[n:]
+		n := min(int(b.skip), len(r.Left))
+		r.Left = r.Left[n:]
 		s.at.bytes += uint64(n)
 		if n == int(b.skip) {
 			guarded := s.guarded
@@ -206,7 +207,7 @@ func (in *Inbox) records(s *inbound, data []byte) (n int, err error) {
 
 // record hands over one message.
 func (in *Inbox) record(s *inbound, kind byte, data []byte) error {
-	r := reader{left: data}
+	r := reader{fields.Reader{Left: data}}
 	var m mqtt.Message
 	switch kind {
 	case recordPlain:
@@ -221,7 +222,7 @@ func (in *Inbox) record(s *inbound, kind byte, data []byte) error {
 			n := s.guarded
 			done = func(kept bool) { in.became(s, n, kept) }
 		}
-		group, filter := r.string(), r.string()
+		group, filter := r.Text(), r.Text()
 		err := s.decoding.message(&r, &m)
 		if err != nil || !s.to.Dispatch(&m, filter, group, done) {
 			done(false)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"slices"
+
+	"github.com/dunlin-mq/dunlin/fields"
 )
 
 // Interest is what one node's clients want of the messages that one filter
@@ -37,7 +39,7 @@ const (
 
 // appendRoute encodes one filter and what it is wanted for.
 func appendRoute(dst []byte, filter string, in Interest) []byte {
-	dst = appendString(dst, filter)
+	dst = fields.AppendText(dst, filter)
 	var bits byte
 	if in.Plain {
 		bits |= interestPlain
@@ -54,7 +56,7 @@ func appendRoute(dst []byte, filter string, in Interest) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(in.Groups)))
 	for _, g := range in.Groups {
-		dst = appendString(dst, g.Name)
+		dst = fields.AppendText(dst, g.Name)
 		dst = binary.AppendUvarint(dst, uint64(g.Members))
 		dst = binary.AppendUvarint(dst, uint64(g.Online))
 	}
@@ -65,20 +67,20 @@ var errBadRoute = errors.New("the message has a route without a filter or with u
 
 // route reads what appendRoute wrote.
 func (r *reader) route() (filter string, in Interest) {
-	filter = r.string()
-	bits := r.byte()
+	filter = r.Text()
+	bits := r.Byte()
 	in.Plain, in.Durable = bits&interestPlain != 0, bits&interestDurable != 0
 	if bits&interestGroups != 0 {
-		in.Groups = make([]GroupCount, r.count())
+		in.Groups = make([]GroupCount, r.Count())
 	}
 	for i := range in.Groups {
-		in.Groups[i] = GroupCount{r.string(), uint32(r.int(maxCount)), uint32(r.int(maxCount))}
+		in.Groups[i] = GroupCount{r.Text(), r.members(), r.members()}
 		if i > 0 && in.Groups[i-1].Name >= in.Groups[i].Name {
-			r.fail(errBadRoute)
+			r.Fail(errBadRoute)
 		}
 	}
 	if filter == "" {
-		r.fail(errBadRoute)
+		r.Fail(errBadRoute)
 	}
 	return filter, in
 }
@@ -116,3 +118,5 @@ func hashText(s string) uint64 {
 }
 
 const maxCount = math.MaxUint32
+
+func (r *reader) members() uint32 { return uint32(r.Below(maxCount+1, "the members of a group")) }

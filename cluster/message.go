@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -42,9 +43,9 @@ func appendMessage(dst []byte, m *mqtt.Message) []byte {
 		bits |= messageLogged
 	}
 	dst = append(dst, bits)
-	dst = appendString(dst, m.Topic)
-	dst = appendString(dst, m.From)
-	dst = appendString(dst, m.Username)
+	dst = fields.AppendText(dst, m.Topic)
+	dst = fields.AppendText(dst, m.From)
+	dst = fields.AppendText(dst, m.Username)
 	dst = appendPeer(dst, m.Peer())
 	dst = binary.AppendUvarint(dst, uint64(m.Timestamp))
 	if m.ExpiresAt != 0 {
@@ -57,7 +58,7 @@ func appendMessage(dst []byte, m *mqtt.Message) []byte {
 	if bits&messageProps != 0 {
 		dst = m.Props.AppendForwarded(dst)
 	}
-	return appendBytes(dst, m.Payload)
+	return fields.AppendText(dst, m.Payload)
 }
 
 // appendPeer encodes an address; the zone of a link-local one means nothing
@@ -77,11 +78,10 @@ func appendPeer(dst []byte, peer netip.AddrPort) []byte {
 }
 
 var (
-	errNoTopic  = errors.New("a message has no topic")
-	errBadQoS   = errors.New("a message has QoS 3, expected 0 to 2")
-	errBadShard = errors.New("a message's shard of the log is above 65535")
-	errBadSeq   = errors.New("a message's position in the log is 0, where its first is 1")
-	errBadPeer  = errors.New("a message's address has neither 4 nor 16 bytes")
+	errNoTopic = errors.New("a message has no topic")
+	errBadQoS  = errors.New("a message has QoS 3, expected 0 to 2")
+	errBadSeq  = errors.New("a message's position in the log is 0, where its first is 1")
+	errBadPeer = errors.New("a message's address has neither 4 nor 16 bytes")
 )
 
 // messageDecoder decodes messages one after the other. It remembers the texts of
@@ -92,28 +92,28 @@ type messageDecoder struct{ topic, from, username string }
 // message reads what appendMessage wrote into m, whose payload is a view of the
 // reader's buffer.
 func (d *messageDecoder) message(r *reader, m *mqtt.Message) error {
-	bits := r.byte()
+	bits := r.Byte()
 	*m = mqtt.Message{
 		QoS: mqtt.QoS(bits & 3), Retain: bits&messageRetain != 0, Dup: bits&messageDup != 0, Sys: bits&messageSys != 0,
-		Topic: again(&d.topic, r.view()), From: again(&d.from, r.view()), Username: again(&d.username, r.view()),
+		Topic: again(&d.topic, r.Bytes()), From: again(&d.from, r.Bytes()), Username: again(&d.username, r.Bytes()),
 	}
 	m.SetPeer(r.peer())
-	m.Timestamp = int64(r.uint())
+	m.Timestamp = int64(r.Number())
 	if bits&messageExpires != 0 {
-		m.ExpiresAt = int64(r.uint())
+		m.ExpiresAt = int64(r.Number())
 	}
 	if bits&messageLogged != 0 {
-		if m.LogShard, m.LogSeq = r.shard(), r.uint(); m.LogSeq == 0 {
-			r.fail(errBadSeq)
+		if m.LogShard, m.LogSeq = r.shard(), r.Number(); m.LogSeq == 0 {
+			r.Fail(errBadSeq)
 		}
 	}
 	if bits&messageProps != 0 {
 		m.Props = r.properties()
 	}
-	m.Payload = r.view()
+	m.Payload = r.Bytes()
 	switch {
-	case r.err != nil:
-		return r.err
+	case r.Err != nil:
+		return r.Err
 	case m.Topic == "":
 		return errNoTopic
 	case m.QoS > 2:
@@ -130,44 +130,26 @@ func again(last *string, b []byte) string {
 	return *last
 }
 
-func (r *reader) take(n int, err error) []byte {
-	if n > len(r.left) {
-		r.fail(err)
-		return nil
-	}
-	b := r.left[:n:n]
-	r.left = r.left[n:]
-	return b
-}
-
-func (r *reader) shard() uint16 {
-	n := r.uint()
-	if n > 0xFFFF {
-		r.fail(errBadShard)
-	}
-	return uint16(n)
-}
+func (r *reader) shard() uint16 { return uint16(r.Below(1<<16, "the shard of a message")) }
 
 func (r *reader) peer() (peer netip.AddrPort) {
-	n := int(r.byte())
+	n := r.Byte()
 	if n == 0 {
 		return peer
 	}
-	addr, ok := netip.AddrFromSlice(r.take(n, errBadPeer))
-	port := r.take(2, errTruncated)
-	if !ok || port == nil {
-		r.fail(errBadPeer)
-		return peer
+	addr, ok := netip.AddrFromSlice(r.Take(uint64(n)))
+	if !ok {
+		r.Fail(errBadPeer)
 	}
-	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port))
+	return netip.AddrPortFrom(addr, r.Uint16())
 }
 
 func (r *reader) properties() *mqtt.Properties {
-	props, rest, err := mqtt.CutForwarded(r.left)
+	props, rest, err := mqtt.CutForwarded(r.Left)
 	if err != nil {
-		r.fail(fmt.Errorf("a message's %w", err))
+		r.Fail(fmt.Errorf("a message's %w", err))
 		return nil
 	}
-	r.left = rest
+	r.Left = rest
 	return props
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -27,9 +28,9 @@ func TestMessage(t *testing.T) {
 		t.Helper()
 		m := full()
 		change(m)
-		r := reader{left: appendMessage(nil, m)}
+		r := reader{fields.Reader{Left: appendMessage(nil, m)}}
 		var got mqtt.Message
-		if err := d.message(&r, &got); err != nil || !reflect.DeepEqual(&got, m) || len(r.left) > 0 {
+		if err := d.message(&r, &got); err != nil || !reflect.DeepEqual(&got, m) || len(r.Left) > 0 {
 			t.Errorf("%+v became %+v, %v", m, got, err)
 		}
 	}
@@ -49,7 +50,7 @@ func TestMessageRefused(t *testing.T) {
 		t.Helper()
 		var d messageDecoder
 		var m mqtt.Message
-		if err := d.message(&reader{left: b}, &m); err == nil || !strings.Contains(err.Error(), want) {
+		if err := d.message(&reader{fields.Reader{Left: b}}, &m); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", b, err, want)
 		}
 	}
@@ -78,7 +79,7 @@ func TestMessageAllocations(t *testing.T) {
 	var d messageDecoder
 	var got mqtt.Message
 	if n := testing.AllocsPerRun(100, func() {
-		if err := d.message(&reader{left: buf}, &got); err != nil {
+		if err := d.message(&reader{fields.Reader{Left: buf}}, &got); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {
@@ -95,10 +96,10 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d messageDecoder
 		var m, again mqtt.Message
-		if d.message(&reader{left: data}, &m) != nil {
+		if d.message(&reader{fields.Reader{Left: data}}, &m) != nil {
 			return
 		}
-		if err := d.message(&reader{left: appendMessage(nil, &m)}, &again); err != nil || !reflect.DeepEqual(m, again) {
+		if err := d.message(&reader{fields.Reader{Left: appendMessage(nil, &m)}}, &again); err != nil || !reflect.DeepEqual(m, again) {
 			t.Fatalf("%+v became %+v, %v", m, again, err)
 		}
 	})
@@ -120,7 +121,7 @@ func BenchmarkMessage(b *testing.B) {
 		var got mqtt.Message
 		b.ReportAllocs()
 		for b.Loop() {
-			if err := d.message(&reader{left: buf}, &got); err != nil {
+			if err := d.message(&reader{fields.Reader{Left: buf}}, &got); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+
+	"github.com/dunlin-mq/dunlin/fields"
 )
 
 // What holds of the exchange of routes, in milliseconds and bytes.
@@ -250,7 +252,7 @@ func (r *Routes) sendTo(node string, m []byte) {
 func (r *Routes) Receive(from string, data []byte, now int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	in := reader{left: data}
+	in := reader{fields.Reader{Left: data}}
 	var err error
 	switch kind := in.head(); kind {
 	case typeDelta:
@@ -262,7 +264,7 @@ func (r *Routes) Receive(from string, data []byte, now int64) error {
 	case typePart:
 		err = r.onPart(from, &in, now)
 	default:
-		if err = in.err; err == nil {
+		if err = in.Err; err == nil {
 			err = fmt.Errorf("type %d is unknown", kind)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dunlin-mq/dunlin/fields"
 )
 
 // routed is a node that has nothing but Routes, and what its clients hold as a
@@ -458,13 +460,13 @@ func TestRoutesRefuse(t *testing.T) {
 			t.Errorf("%q: %v, want %q", data, err, want)
 		}
 	}
-	refuses("", "ends inside")
-	refuses("\x01", "ends inside")
-	refuses("\x02\x01", "format version 2, expected 1")
+	refuses("", "ends too early")
+	refuses("\x01", "ends too early")
+	refuses("\x02\x01", "version 2, this program knows version 1")
 	refuses("\x01\x09", "type 9 is unknown")
-	refuses("\x01\x01\x80", "ends inside")
-	refuses("\x01\x02\x01\x01\x01\x01\x7f", "127 where 1 is the most")
-	refuses(string(deltaMessage(a.routes.epoch+1e6, 1, []byte{1, 'a', 4, 1})), "ends inside")
+	refuses("\x01\x01\x80", "ends too early")
+	refuses("\x01\x02\x01\x01\x01\x01\x7f", "ends too early")
+	refuses(string(deltaMessage(a.routes.epoch+1e6, 1, []byte{1, 'a', 4, 1})), "ends too early")
 	refuses(string(deltaMessage(a.routes.epoch+2e6, 1, []byte{0, 1})), "without a filter")
 }
 
@@ -492,9 +494,9 @@ func FuzzRoutes(f *testing.F) {
 func TestRouteEncoding(t *testing.T) {
 	same := func(filter string, in Interest) {
 		t.Helper()
-		r := reader{left: appendRoute(nil, filter, in)}
-		if gotFilter, got := r.route(); r.err != nil || gotFilter != filter || !got.equal(in) || len(r.left) > 0 {
-			t.Errorf("%q %+v became %q %+v, %v", filter, in, gotFilter, got, r.err)
+		r := reader{fields.Reader{Left: appendRoute(nil, filter, in)}}
+		if gotFilter, got := r.route(); r.Err != nil || gotFilter != filter || !got.equal(in) || len(r.Left) > 0 {
+			t.Errorf("%q %+v became %q %+v, %v", filter, in, gotFilter, got, r.Err)
 		}
 	}
 	same("a", Interest{})

@@ -1,6 +1,10 @@
 package cluster
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/dunlin-mq/dunlin/fields"
+)
 
 // The types of messages of KindRoutes. All but Want and Part are about the
 // routes of their sender.
@@ -57,16 +61,16 @@ func deltaMessage(epoch, seq uint64, routes []byte) []byte {
 func appendSummary(dst []byte, s *summary) []byte {
 	dst = appendHead(dst, typeSummary, s.epoch, s.seq, s.digest, s.routes, uint64(len(s.absent)))
 	for _, a := range s.absent {
-		dst = appendString(dst, a.node)
+		dst = fields.AppendText(dst, a.node)
 		dst = binary.AppendUvarint(binary.AppendUvarint(dst, a.epoch), a.seq)
 	}
 	return dst
 }
 
 func (r *reader) summary() (s summary) {
-	s.epoch, s.seq, s.digest, s.routes = r.uint(), r.uint(), r.uint(), r.uint()
-	for n := r.count(); n > 0 && r.err == nil; n-- {
-		s.absent = append(s.absent, absent{r.string(), r.uint(), r.uint()})
+	s.epoch, s.seq, s.digest, s.routes = r.Number(), r.Number(), r.Number(), r.Number()
+	for n := r.Count(); n > 0 && r.Err == nil; n-- {
+		s.absent = append(s.absent, absent{r.Text(), r.Number(), r.Number()})
 	}
 	return s
 }
@@ -76,22 +80,22 @@ func appendWant(dst []byte, w *want) []byte {
 	if w.whole {
 		whole = 1
 	}
-	return appendString(appendHead(dst, typeWant, w.epoch, w.seq, w.cursor, whole), w.origin)
+	return fields.AppendText(appendHead(dst, typeWant, w.epoch, w.seq, w.cursor, whole), w.origin)
 }
 
 func (r *reader) want() (w want) {
-	w.epoch, w.seq, w.cursor, w.whole = r.uint(), r.uint(), r.uint(), r.uint() != 0
-	w.origin = r.string()
+	w.epoch, w.seq, w.cursor, w.whole = r.Number(), r.Number(), r.Number(), r.Number() != 0
+	w.origin = r.Text()
 	return w
 }
 
 func appendPart(dst []byte, p *part, routes []byte) []byte {
 	dst = appendHead(dst, typePart, p.epoch, p.seq, p.cursor, p.next)
-	return append(appendString(dst, p.origin), routes...)
+	return append(fields.AppendText(dst, p.origin), routes...)
 }
 
 func (r *reader) part() (p part) {
-	p.epoch, p.seq, p.cursor, p.next = r.uint(), r.uint(), r.uint(), r.uint()
-	p.origin = r.string()
+	p.epoch, p.seq, p.cursor, p.next = r.Number(), r.Number(), r.Number(), r.Number()
+	p.origin = r.Text()
 	return p
 }

@@ -138,9 +138,9 @@ func (r *Routes) ask(s *source, now int64) {
 
 // apply enters routes into a copy.
 func (r *Routes) apply(c *replica, in *reader) error {
-	for len(in.left) > 0 {
+	for len(in.Left) > 0 {
 		filter, interest := in.route()
-		if in.err != nil {
+		if in.Err != nil {
 			break
 		}
 		old := r.table.set(filter, c.at, interest)
@@ -152,7 +152,7 @@ func (r *Routes) apply(c *replica, in *reader) error {
 			c.routes--
 		}
 	}
-	return in.err
+	return in.Err
 }
 
 // present is the source of a node that is there; nil: it isn't, or not known to
@@ -165,10 +165,10 @@ func (r *Routes) present(node string) *source {
 }
 
 func (r *Routes) onDelta(from string, in *reader, now int64) error {
-	epoch, seq := in.uint(), in.uint()
+	epoch, seq := in.Number(), in.Number()
 	s := r.present(from)
-	if in.err != nil || s == nil {
-		return in.err
+	if in.Err != nil || s == nil {
+		return in.Err
 	}
 	c := r.follow(s, epoch)
 	switch {
@@ -188,8 +188,8 @@ func (r *Routes) onDelta(from string, in *reader, now int64) error {
 func (r *Routes) onSummary(from string, in *reader, now int64) error {
 	sum := in.summary()
 	s := r.present(from)
-	if in.err != nil || s == nil {
-		return in.err
+	if in.Err != nil || s == nil {
+		return in.Err
 	}
 	r.compare(s, &sum, now)
 	for i := range sum.absent {
@@ -232,8 +232,8 @@ func (r *Routes) hearOf(a *absent, from string, now int64) {
 func (r *Routes) onPart(from string, in *reader, now int64) error {
 	p := in.part()
 	s := r.sources[p.origin]
-	if in.err != nil || s == nil || s.from != from || s.up != (from == s.node) {
-		return in.err
+	if in.Err != nil || s == nil || s.from != from || s.up != (from == s.node) {
+		return in.Err
 	}
 	c := s.fill
 	switch {

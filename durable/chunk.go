@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"iter"
 	"strings"
+
+	"github.com/dunlin-mq/dunlin/fields"
 )
 
 // A session's subscriptions are in its own record while they are few, so that
@@ -93,9 +95,9 @@ func ParseKey(key string) (k Key, ok bool) {
 	case key[0] != 'c':
 		return k, false
 	}
-	r := reader{left: []byte(key[1:])}
-	k.Layout = uint32(r.below(1<<32, "layout"))
-	k.Chunk = int(r.below(maxChunks, "chunk"))
-	k.ClientID = string(r.left)
-	return k, r.err == nil
+	r := reader{fields.Reader{Left: []byte(key[1:])}}
+	k.Layout = uint32(r.Below(1<<32, "layout"))
+	k.Chunk = int(r.Below(maxChunks, "chunk"))
+	k.ClientID = string(r.Left)
+	return k, r.Err == nil
 }

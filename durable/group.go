@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -44,7 +45,7 @@ func AppendGroup(dst []byte, g *Group) []byte {
 	if g.Until != nil {
 		flags |= grpUntil
 	}
-	dst = appendText(append(dst, groupVersion, flags), g.Node)
+	dst = fields.AppendText(append(dst, groupVersion, flags), g.Node)
 	dst = binary.AppendUvarint(dst, uint64(len(g.Next)))
 	for _, next := range g.Next {
 		dst = binary.AppendUvarint(dst, next)
@@ -80,24 +81,24 @@ func ParseGroup(record []byte) (*Group, error) {
 }
 
 func (g *Group) read(r *reader) {
-	flags := r.byte()
+	flags := r.Byte()
 	if flags&^grpFlags != 0 {
 		r.unknown(flags)
 	}
-	g.Node = r.text()
-	for range r.count() {
-		g.Next = append(g.Next, r.number())
+	g.Node = r.Text()
+	for range r.Count() {
+		g.Next = append(g.Next, r.Number())
 	}
 	if flags&grpUntil != 0 {
 		g.Until = make([]uint64, 0, len(g.Next))
 		for range g.Next {
-			g.Until = append(g.Until, r.number())
+			g.Until = append(g.Until, r.Number())
 		}
 	}
 	for shard := range g.Next {
 		seq := uint64(0)
-		for range r.count() {
-			seq += r.number()
+		for range r.Count() {
+			seq += r.Number()
 			g.Open = append(g.Open, mqtt.At{Shard: shard, Seq: seq})
 		}
 	}

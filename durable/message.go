@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -73,9 +74,9 @@ func AppendMessage(dst []byte, m Message) []byte {
 	if set(msgExpires, m.ExpiresAt != 0) {
 		dst = binary.AppendVarint(dst, m.ExpiresAt-m.Timestamp)
 	}
-	dst = appendText(dst, m.From)
+	dst = fields.AppendText(dst, m.From)
 	if set(msgUser, m.Username != "") {
-		dst = appendText(dst, m.Username)
+		dst = fields.AppendText(dst, m.Username)
 	}
 	if set(msgPeer, m.PeerAddr.IsValid()) {
 		dst = appendAddr(dst, m.Peer())
@@ -88,7 +89,7 @@ func AppendMessage(dst []byte, m Message) []byte {
 		dst = binary.AppendUvarint(dst, m.Origin.Flow)
 	}
 	if set(msgTo, m.To != "") {
-		dst = appendText(dst, m.To)
+		dst = fields.AppendText(dst, m.To)
 	}
 	binary.BigEndian.PutUint16(dst[at+1:], flags)
 	return append(dst, m.Payload...)
@@ -107,21 +108,21 @@ func ParseMessage(at mqtt.At, topic string, record []byte) (Message, error) {
 }
 
 func (m *Message) read(r *reader) {
-	flags := r.uint16()
+	flags := r.Uint16()
 	m.QoS = mqtt.QoS(flags & msgQoS)
 	if flags&^msgFlags != 0 || m.QoS > 2 {
-		r.fail(fmt.Errorf("its flags %#x are not known", flags))
+		r.Fail(fmt.Errorf("its flags %#x are not known", flags))
 	}
 	m.Retain, m.Sys = flags&msgRetain != 0, flags&msgSys != 0
-	if t := r.take(timeSize); t != nil {
+	if t := r.Take(timeSize); t != nil {
 		m.Timestamp = int64(binary.BigEndian.Uint16(t))<<32 | int64(binary.BigEndian.Uint32(t[2:]))
 	}
 	if flags&msgExpires != 0 {
-		m.ExpiresAt = m.Timestamp + r.signed()
+		m.ExpiresAt = m.Timestamp + r.Signed()
 	}
-	m.From = r.text()
+	m.From = r.Text()
 	if flags&msgUser != 0 {
-		m.Username = r.text()
+		m.Username = r.Text()
 	}
 	if flags&msgPeer != 0 {
 		m.SetPeer(r.addr())
@@ -130,12 +131,12 @@ func (m *Message) read(r *reader) {
 		m.Props = r.props()
 	}
 	if flags&msgOrigin != 0 {
-		m.Origin = Origin{PacketID: r.uint16(), Flow: r.number()}
+		m.Origin = Origin{PacketID: r.Uint16(), Flow: r.Number()}
 	}
 	if flags&msgTo != 0 {
-		m.To = r.text()
+		m.To = r.Text()
 	}
-	if m.Payload, r.left = append(m.Payload, r.left...), nil; r.err == nil && flags&msgExpires != 0 && m.ExpiresAt == 0 {
-		r.fail(errors.New("it expires at 0"))
+	if m.Payload, r.Left = append(m.Payload, r.Left...), nil; r.Err == nil && flags&msgExpires != 0 && m.ExpiresAt == 0 {
+		r.Fail(errors.New("it expires at 0"))
 	}
 }

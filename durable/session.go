@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -92,10 +93,10 @@ func AppendSession(dst []byte, s *Session) []byte {
 	dst = binary.AppendVarint(dst, s.Created)
 	dst = binary.AppendVarint(dst, s.OfflineAt)
 	dst = binary.AppendUvarint(dst, uint64(s.ExpiryInterval))
-	dst = appendText(dst, s.Node)
+	dst = fields.AppendText(dst, s.Node)
 	dst = binary.AppendUvarint(dst, s.Epoch)
 	for _, text := range s.texts() {
-		dst = appendText(dst, *text)
+		dst = fields.AppendText(dst, *text)
 	}
 	dst = appendAddr(dst, s.Peer)
 	dst = binary.AppendVarint(dst, s.ConnectedAt)
@@ -104,8 +105,8 @@ func AppendSession(dst []byte, s *Session) []byte {
 	dst = binary.AppendUvarint(dst, uint64(s.ReceiveMaximum))
 	if s.Will != nil {
 		dst = binary.AppendUvarint(dst, uint64(s.Will.Delay))
-		dst = appendText(dst, s.Will.Message.Topic)
-		dst = appendText(dst, AppendMessage(nil, Message{Message: s.Will.Message}))
+		dst = fields.AppendText(dst, s.Will.Message.Topic)
+		dst = fields.AppendText(dst, AppendMessage(nil, Message{Message: s.Will.Message}))
 	}
 	dst = binary.AppendUvarint(dst, uint64(s.Chunks))
 	dst = binary.AppendUvarint(dst, uint64(s.Layout))
@@ -143,34 +144,34 @@ func (p *sessionParser) parse(clientID string, record []byte) (*Session, error) 
 }
 
 func (s *Session) read(r *reader, last *Session) {
-	flags := r.byte()
+	flags := r.Byte()
 	if flags&^sesFlags != 0 {
 		r.unknown(flags)
 	}
 	s.Bridge, s.Superuser = flags&sesBridge != 0, flags&sesSuperuser != 0
 	s.Anonymous, s.CleanStart = flags&sesAnonymous != 0, flags&sesCleanStart != 0
-	s.Version = mqtt.Version(r.byte())
-	s.Created, s.OfflineAt = r.signed(), r.signed()
-	s.ExpiryInterval = uint32(r.below(1<<32, "the expiry interval"))
-	s.Node, s.Epoch = r.textLike(last.Node), r.number()
+	s.Version = mqtt.Version(r.Byte())
+	s.Created, s.OfflineAt = r.Signed(), r.Signed()
+	s.ExpiryInterval = uint32(r.Below(1<<32, "the expiry interval"))
+	s.Node, s.Epoch = r.TextLike(last.Node), r.Number()
 	known := last.texts()
 	for i, text := range s.texts() {
-		*text = r.textLike(*known[i])
+		*text = r.TextLike(*known[i])
 	}
 	s.Peer = r.addr()
-	s.ConnectedAt, s.Expires = r.signed(), r.signed()
-	s.KeepAlive = uint16(r.below(1<<16, "the keepalive"))
-	s.ReceiveMaximum = uint16(r.below(1<<16, "the receive maximum"))
+	s.ConnectedAt, s.Expires = r.Signed(), r.Signed()
+	s.KeepAlive = uint16(r.Below(1<<16, "the keepalive"))
+	s.ReceiveMaximum = uint16(r.Below(1<<16, "the receive maximum"))
 	if flags&sesWill != 0 {
-		delay, topic := uint32(r.below(1<<32, "the will's delay")), r.text()
-		m, err := ParseMessage(mqtt.At{}, topic, r.take(r.number()))
+		delay, topic := uint32(r.Below(1<<32, "the will's delay")), r.Text()
+		m, err := ParseMessage(mqtt.At{}, topic, r.Take(r.Number()))
 		if err != nil {
-			r.fail(fmt.Errorf("its will: %w", err))
+			r.Fail(fmt.Errorf("its will: %w", err))
 		}
 		s.Will = &Will{Message: m.Message, Delay: delay}
 	}
-	s.Chunks = int(r.below(maxChunks+1, "the number of chunks"))
-	s.Layout = uint32(r.below(1<<32, "the layout"))
+	s.Chunks = int(r.Below(maxChunks+1, "the number of chunks"))
+	s.Layout = uint32(r.Below(1<<32, "the layout"))
 	if s.Chunks == 0 {
 		s.Subscriptions = r.subscriptions()
 	}
@@ -189,7 +190,7 @@ func appendSubscriptions(dst []byte, all iter.Seq[Subscription]) []byte {
 	var since []uint64
 	for s := range all {
 		dst = append(dst, 1)
-		dst = appendText(dst, s.Filter)
+		dst = fields.AppendText(dst, s.Filter)
 		options := byte(s.QoS) | s.RetainHandling<<subHandling
 		if s.NoLocal {
 			options |= subNoLocal
@@ -216,23 +217,23 @@ func appendSubscriptions(dst []byte, all iter.Seq[Subscription]) []byte {
 
 func (r *reader) subscriptions() (all []Subscription) {
 	var since []uint64
-	for more := r.byte(); more != 0; more = r.byte() {
-		s := Subscription{Filter: r.text()}
-		options := r.byte()
+	for more := r.Byte(); more != 0; more = r.Byte() {
+		s := Subscription{Filter: r.Text()}
+		options := r.Byte()
 		s.QoS, s.RetainHandling = mqtt.QoS(options&3), options>>subHandling&3
 		s.NoLocal, s.RetainAsPublished = options&subNoLocal != 0, options&subRetain != 0
-		s.ID = uint32(r.below(1<<32, "the subscription identifier"))
+		s.ID = uint32(r.Below(1<<32, "the subscription identifier"))
 		if options&subSameSince == 0 {
 			since = nil
-			for range r.count() {
-				since = append(since, r.number())
+			for range r.Count() {
+				since = append(since, r.Number())
 			}
 		}
 		s.Since = since
 		if more != 1 || s.QoS > 2 || s.Filter == "" || options>>7 != 0 {
-			r.fail(fmt.Errorf("subscription %d has no filter or unknown options %#x", len(all), options))
+			r.Fail(fmt.Errorf("subscription %d has no filter or unknown options %#x", len(all), options))
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			return nil
 		}
 		all = append(all, s)

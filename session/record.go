@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
@@ -32,9 +33,6 @@ const (
 	headFilter   = 5      // shift
 	headFilters  = 7      // how many filters are remembered; this one is new
 )
-
-// errShort says that a record ends too early.
-var errShort = errors.New("session record: it ends too early")
 
 // filterNames are those that a record has named last.
 type filterNames struct {
@@ -109,8 +107,7 @@ func (s *Session) appendDelivery(dst []byte, d Delivery, id uint16, seen *filter
 		dst = binary.AppendUvarint(dst, uint64(id))
 	}
 	if at == headFilters {
-		dst = binary.AppendUvarint(dst, uint64(len(filter)))
-		dst = append(dst, filter...)
+		dst = fields.AppendText(dst, filter)
 	}
 	dst = binary.AppendUvarint(dst, uint64(int(d.Msg.LogShard)))
 	return binary.AppendVarint(dst, int64(s.Read(int(d.Msg.LogShard))-d.Msg.LogSeq))
@@ -147,113 +144,50 @@ func (s *Session) Load(record []byte) error {
 	if s.flights.slots.n > 0 || !s.Durable() {
 		return errors.New("session record: the session is not new and durable")
 	}
-	if len(record) == 0 {
-		return errShort
-	}
-	if record[0] != recordVersion {
-		return fmt.Errorf("session record: it has version %d, this program knows version %d", record[0], recordVersion)
-	}
-	r := &recordReader{left: record[1:], s: s}
-	if created := r.signed(); r.err == nil && created != s.created {
+	r := &recordReader{Reader: fields.Reader{Left: record}, s: s}
+	r.Version(recordVersion)
+	if created := r.Signed(); r.Err == nil && created != s.created {
 		return nil
 	}
 	lastID := r.id()
 	d := s.lasts()
-	d.lastFlow = s.firstFlow() + r.number()
-	shards := r.number()
-	if shards > uint64(len(r.left)) {
-		return errShort
-	}
-	d.read = make([]uint64, shards)
+	d.lastFlow = s.firstFlow() + r.Number()
+	d.read = make([]uint64, r.Count())
 	for i := range d.read {
-		d.read[i] = r.number()
+		d.read[i] = r.Number()
 	}
 	r.flights()
 	s.flights.resume(lastID)
 	r.queue()
 	r.flows()
-	if r.err == nil && len(r.left) > 0 {
-		r.fail("there are %d bytes behind its end", len(r.left))
-	}
 	d.changed, d.wanted = false, false
-	return r.err
+	if err := r.End(); err != nil {
+		return fmt.Errorf("session record: %w", err)
+	}
+	return nil
 }
 
 // recordReader takes a record apart; after an error it reads zeros.
 type recordReader struct {
-	left []byte
+	fields.Reader
 	s    *Session
 	seen filterNames
 	used identifiers
-	err  error
 }
 
-func (r *recordReader) fail(format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf("session record: "+format, args...)
-	}
-	r.left = nil
-}
+func (r *recordReader) id() uint16 { return uint16(r.Below(1<<16, "a packet identifier")) }
 
-func (r *recordReader) number() uint64 {
-	n, size := binary.Uvarint(r.left)
-	if size <= 0 {
-		r.short()
-		return 0
-	}
-	r.left = r.left[size:]
-	return n
-}
-
-func (r *recordReader) signed() int64 {
-	n := r.number()
-	return int64(n>>1) ^ -int64(n&1)
-}
-
-func (r *recordReader) short() {
-	if r.err == nil {
-		r.err = errShort
-	}
-	r.left = nil
-}
-
-func (r *recordReader) byte() byte {
-	if len(r.left) == 0 {
-		r.short()
-		return 0
-	}
-	b := r.left[0]
-	r.left = r.left[1:]
-	return b
-}
-
-func (r *recordReader) id() uint16 {
-	id := r.number()
-	if id > 65535 {
-		r.fail("it has the packet identifier %d", id)
-		return 0
-	}
-	return uint16(id)
-}
-
-func (r *recordReader) at() mqtt.At {
-	shard := r.number()
-	if shard >= 1<<16 {
-		r.fail("it has the shard %d", shard)
-		return mqtt.At{}
-	}
-	return mqtt.At{Shard: int(shard)}
-}
+func (r *recordReader) at() mqtt.At { return mqtt.At{Shard: int(r.Below(1<<16, "a shard"))} }
 
 func (r *recordReader) flights() {
 	for {
-		head := r.byte()
+		head := r.Byte()
 		if head == 0 {
 			return
 		}
 		id := r.id()
 		if !r.used.take(id) {
-			r.fail("the packet identifier %d of a delivery is 0 or another one's", id)
+			r.Fail(fmt.Errorf("the packet identifier %d of a delivery is 0 or another one's", id))
 			return
 		}
 		e := flight{id: id, phase: awaitPubcomp, retain: head&headRetain != 0}
@@ -263,7 +197,7 @@ func (r *recordReader) flights() {
 				e.phase = awaitPuback
 			}
 		}
-		if r.err != nil {
+		if r.Err != nil {
 			return
 		}
 		r.s.flights.add(e)
@@ -272,12 +206,12 @@ func (r *recordReader) flights() {
 
 func (r *recordReader) queue() {
 	for {
-		head := r.byte()
+		head := r.Byte()
 		if head == 0 {
 			return
 		}
 		d := r.delivery(head)
-		if r.err != nil {
+		if r.Err != nil {
 			return
 		}
 		r.s.requeue(d)
@@ -287,19 +221,13 @@ func (r *recordReader) queue() {
 func (r *recordReader) delivery(head byte) Delivery {
 	d := Delivery{QoS: mqtt.QoS(head & headQoS), Retain: head&headRetain != 0}
 	if d.QoS == 0 || d.QoS > 2 {
-		r.fail("a delivery has QoS %d, want 1 or 2", d.QoS)
+		r.Fail(fmt.Errorf("a delivery has QoS %d, want 1 or 2", d.QoS))
 	}
 	var filter string
 	if at := head >> headFilter; at < headFilters {
 		filter = r.seen.recent[at]
 	} else {
-		n := r.number()
-		if n > uint64(len(r.left)) {
-			r.short()
-			return d
-		}
-		filter = string(r.left[:n])
-		r.left = r.left[n:]
+		filter = r.Text()
 		r.seen.remember(filter)
 	}
 	if filter != "" {
@@ -308,9 +236,9 @@ func (r *recordReader) delivery(head byte) Delivery {
 		}
 	}
 	at := r.at()
-	at.Seq = r.s.Read(at.Shard) - uint64(r.signed())
-	if r.err == nil && at.Seq == 0 {
-		r.fail("a delivery has the position 0")
+	at.Seq = r.s.Read(at.Shard) - uint64(r.Signed())
+	if r.Err == nil && at.Seq == 0 {
+		r.Fail(errors.New("a delivery has the position 0"))
 	}
 	d.Msg = placeholder(at)
 	return d
@@ -324,17 +252,17 @@ func (r *recordReader) flows() {
 			return
 		}
 		if s.awaiting[id] != 0 || d.flows[id] != nil {
-			r.fail("the message from the client with packet identifier %d is there twice", id)
+			r.Fail(fmt.Errorf("the message from the client with packet identifier %d is there twice", id))
 			return
 		}
-		since := r.signed()
-		f := &flow{num: d.lastFlow - r.number(), phase: flowDoubtful}
-		if r.byte() == 1 {
+		since := r.Signed()
+		f := &flow{num: d.lastFlow - r.Number(), phase: flowDoubtful}
+		if r.Byte() == 1 {
 			f.phase = flowLogged
 		}
 		f.from = r.at()
-		f.from.Seq = r.number()
-		if r.err != nil {
+		f.from.Seq = r.Number()
+		if r.Err != nil {
 			return
 		}
 		if d.flows == nil {

@@ -137,14 +137,14 @@ func TestLoadRefuses(t *testing.T) {
 		}
 	}
 	refused("version 2, this program knows version 1", 2)
-	refused("packet identifier 65536", 1, 0, 0x80, 0x80, 4)
+	refused("packet identifier is 65536", 1, 0, 0x80, 0x80, 4)
 	refused("too early", 1, 0, 0, 0, 9)
 	refused("1 bytes behind its end", 1, 0, 0, 0, 0, 0, 0, 0, 0)
 	refused("identifier 0 of a delivery", 1, 0, 0, 0, 0, 2|headReleased, 0)
 	refused("identifier 5 of a delivery", 1, 0, 0, 0, 0, 2|headReleased, 5, 2|headReleased, 5, 0, 0, 0)
 	refused("QoS 3", 1, 0, 0, 0, 0, 3|headFilters<<headFilter, 5, 0, 0, 0)
 	refused("position 0", 1, 0, 0, 0, 0, 1|headFilters<<headFilter, 5, 0, 0, 0)
-	refused("shard 65536", 1, 0, 0, 0, 0, 1|headFilters<<headFilter, 5, 0, 0x80, 0x80, 4, 1)
+	refused("shard is 65536", 1, 0, 0, 0, 0, 1|headFilters<<headFilter, 5, 0, 0x80, 0x80, 4, 1)
 	refused("identifier 5 is there twice", 1, 0, 0, 0, 0, 0, 0, 5, 2, 0, 1, 0, 1, 5, 2, 0, 1, 0, 1, 0)
 	later := New(&Config{}, epoch+1)
 	later.SetDurable(true)
