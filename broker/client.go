@@ -65,6 +65,13 @@ func (c *Client) reader() *reader {
 	return c.more.reader
 }
 
+// over reports whether the session has ended here.
+func (c *Client) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
 // status is what others want to know of a client without locking it.
 type status struct{ bits atomic.Uint32 }
 

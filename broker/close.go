@@ -18,6 +18,8 @@ type departure struct {
 	over bool               // the session has ended
 	held []session.Delivery // of shared groups: for other members
 	left []share            // groups for whose other members there may be more
+
+	forgone []identified // what waited for a save: the client will send it to another node
 }
 
 // departure begins one. The client is entered.
@@ -97,6 +99,9 @@ func (c *Client) finish(b *Batch, d *departure) {
 
 // carryOut tells everybody what has happened. No client is entered.
 func (br *Broker) carryOut(b *Batch, d *departure) {
+	for _, a := range d.forgone {
+		a.unsaved(errTaken)
+	}
 	br.redispatch(b, d.held)
 	pump(b, d.left)
 	br.publishWill(b, d)
@@ -148,11 +153,15 @@ func (c *Client) Close(b *Batch, conn Conn, reason string, expiry *uint32, withW
 }
 
 // discard ends a session because the client wants a new one. Its will goes
-// unpublished, as in EMQ X.
-func (br *Broker) discard(b *Batch, c *Client) {
+// unpublished, as in EMQ X. It returns the session's epoch, 0 if it isn't durable.
+func (br *Broker) discard(b *Batch, c *Client) (epoch uint64) {
 	c.enter(b)
 	c.sess.SetWill(nil)
+	if r := c.reader(); r != nil {
+		epoch = r.epoch
+	}
 	br.expel(b, c, endDiscarded)
+	return epoch
 }
 
 // Kick ends a client's connection and session at the wish of an operator;

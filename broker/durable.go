@@ -30,8 +30,12 @@ type Log interface {
 type Map interface {
 	PutLater(key string, value []byte, done func(error))
 	DeleteLater(key string, done func(error))
-	Get(key string) (value []byte, ok bool, err error)
 	Each(f func(key string, value []byte) error) error
+	GetAt(key string) (value []byte, revision uint64, ok bool, err error)
+	// PutAt and DeleteAt change what has not changed since a revision, and fail with
+	// engine.ErrChanged else.
+	PutAt(key string, value []byte, was uint64, done func(revision uint64, err error))
+	DeleteAt(key string, was uint64, done func(revision uint64, err error))
 }
 
 // Durable is where durable sessions are kept.
@@ -78,6 +82,7 @@ type durability struct {
 	settling  settling
 	gate      gate
 	recalls   chan struct{} // has as many as are under way
+	contests  chan struct{} // likewise
 
 	durables atomic.Int64             // who reads the log: durable sessions, shared groups
 	pending  atomic.Int64             // bytes that are being appended or wait for their turn
@@ -103,7 +108,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	log := o.Messages
 	d := &durability{br: br, log: log, states: o.States, sessions: o.Sessions, zone: o.Zone, delayed: o.Delayed, anyway: cfg.Unavailable == "memory", records: durable.NewKeeper(o.Sessions, maxPending), seed: maphash.MakeSeed()}
 	d.ctx, d.stop = context.WithCancel(context.Background())
-	d.members, d.recalls = o.Members, make(chan struct{}, recallers)
+	d.members, d.recalls, d.contests = o.Members, make(chan struct{}, recallers), make(chan struct{}, contests)
 	d.gate.wake = make(chan struct{}, 1)
 	d.gate.open.Store(true)
 	d.look()

@@ -46,6 +46,7 @@ type fakeNode struct {
 	coming  atomic.Int32      // how much of that isn't done
 	cut     atomic.Bool
 	slow    atomic.Bool     // nothing comes here for the time being
+	hung    atomic.Bool     // the others take it for dead, and it knows nothing of that
 	has     []atomic.Uint64 // by shard, up to where its copy has come
 
 	mu    sync.Mutex
@@ -149,7 +150,7 @@ func (n *fakeNode) members() (self string, all []Member) {
 		if slices.ContainsFunc(nodes[i+1:], func(later *fakeNode) bool { return later.id == o.id }) {
 			continue
 		}
-		all = append(all, Member{o.id, o == n || !o.dead.Load() && !o.cut.Load() && !n.cut.Load()})
+		all = append(all, Member{o.id, o == n || !o.dead.Load() && !o.cut.Load() && !n.cut.Load() && (!o.hung.Load() || n.hung.Load())})
 	}
 	return n.id, all
 }
@@ -157,8 +158,16 @@ func (n *fakeNode) members() (self string, all []Member) {
 // changed tells the nodes that others have come or gone.
 func (c *fakeCluster) changed() {
 	for _, n := range c.all() {
-		n.rig.MembersChanged()
+		if !n.hung.Load() {
+			n.rig.MembersChanged()
+		}
 	}
+}
+
+// hang has the others miss a broker, which then goes on without having noticed.
+func (c *fakeCluster) hang(n *fakeNode) {
+	n.hung.Store(true)
+	c.changed()
 }
 
 // kill ends a broker, which saves nothing any more.
@@ -198,7 +207,7 @@ func (n *fakeNode) openIn(b *Batch, id string, with ...how) *peer {
 	if o.Unavailable() != nil {
 		return nil
 	}
-	return n.rig.connectIn(b, id, with...)
+	return n.rig.connectIn(b, id, append(slices.Clone(with), func(as *Opening) { as.epoch = o.epoch })...)
 }
 
 func (n *fakeNode) OnGrowth(f func(shard int)) {
@@ -274,11 +283,13 @@ type fakeCopy struct {
 	node *fakeNode
 	mu   sync.Mutex
 	has  map[string][]byte
-	next int // change that comes next
+	seen map[string]uint64 // revisions
+	next int               // change that comes next
+	told int               // changes that this node was told to be kept: it reads nothing older
 }
 
 func newFakeCopy(m *fakeMap, n *fakeNode) *fakeCopy {
-	c := &fakeCopy{fakeMap: m, node: n, has: make(map[string][]byte)}
+	c := &fakeCopy{fakeMap: m, node: n, has: make(map[string][]byte), seen: make(map[string]uint64)}
 	c.arrive()
 	return c
 }
@@ -292,6 +303,7 @@ func (m *fakeCopy) arrive() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for ; m.next < len(m.history); m.next++ {
+		m.seen[m.history[m.next].key] = uint64(m.next) + 1
 		if ch := m.history[m.next]; ch.value == nil {
 			delete(m.has, ch.key)
 		} else {
@@ -305,7 +317,29 @@ func (m *fakeCopy) PutLater(key string, value []byte, done func(error)) {
 		go done(engine.ErrNoQuorum)
 		return
 	}
-	m.fakeMap.PutLater(key, value, done)
+	m.fakeMap.PutLater(key, value, func(err error) { m.kept(err); done(err) })
+}
+
+// kept notes that this node knows of all changes until now.
+func (m *fakeCopy) kept(err error) {
+	if err != nil {
+		return
+	}
+	m.fakeMap.mu.Lock()
+	defer m.fakeMap.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.told = len(m.history)
+}
+
+// current has what this node knows of come to its copy.
+func (m *fakeCopy) current() {
+	m.mu.Lock()
+	behind := m.told > m.next
+	m.mu.Unlock()
+	if behind || rand.IntN(3) == 0 && !m.node.slow.Load() {
+		m.arrive()
+	}
 }
 
 func (m *fakeCopy) DeleteLater(key string, done func(error)) {
@@ -313,20 +347,35 @@ func (m *fakeCopy) DeleteLater(key string, done func(error)) {
 		go done(engine.ErrNoQuorum)
 		return
 	}
-	m.fakeMap.DeleteLater(key, done)
+	m.fakeMap.DeleteLater(key, func(err error) { m.kept(err); done(err) })
 }
 
-func (m *fakeCopy) Get(key string) (value []byte, ok bool, err error) {
-	if rand.IntN(3) == 0 && !m.node.slow.Load() {
-		m.arrive()
+func (m *fakeCopy) PutAt(key string, value []byte, was uint64, done func(uint64, error)) {
+	if m.node.cut.Load() {
+		go done(0, engine.ErrNoQuorum)
+		return
 	}
+	m.fakeMap.PutAt(key, value, was, func(at uint64, err error) { m.kept(err); done(at, err) })
+}
+
+func (m *fakeCopy) DeleteAt(key string, was uint64, done func(uint64, error)) {
+	if m.node.cut.Load() {
+		go done(0, engine.ErrNoQuorum)
+		return
+	}
+	m.fakeMap.DeleteAt(key, was, func(at uint64, err error) { m.kept(err); done(at, err) })
+}
+
+func (m *fakeCopy) GetAt(key string) (value []byte, revision uint64, ok bool, err error) {
+	m.current()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	value, ok = m.has[key]
-	return value, ok, nil
+	return value, m.seen[key], ok, nil
 }
 
 func (m *fakeCopy) Each(f func(key string, value []byte) error) error {
+	m.current()
 	m.mu.Lock()
 	all := maps.Clone(m.has)
 	m.mu.Unlock()

@@ -245,8 +245,9 @@ type fakeMap struct {
 	log *fakeLog
 	mu  sync.Mutex
 	all map[string][]byte
-	n   int // changes
-	m   int // with those that failed
+	at  map[string]uint64 // revisions, of deleted keys too
+	n   int               // changes
+	m   int               // with those that failed
 
 	history []mapChange
 }
@@ -257,20 +258,62 @@ type mapChange struct {
 	value []byte
 }
 
-func newFakeMap(l *fakeLog) *fakeMap { return &fakeMap{log: l, all: make(map[string][]byte)} }
+// revise notes that a key has changed; mu is held.
+func (m *fakeMap) revise(key string, value []byte) (revision uint64) {
+	m.history = append(m.history, mapChange{key, value})
+	m.at[key] = uint64(len(m.history))
+	return m.at[key]
+}
+
+func (m *fakeMap) PutAt(key string, value []byte, was uint64, done func(uint64, error)) {
+	m.changeAt(key, append([]byte{}, value...), was, done)
+}
+
+func (m *fakeMap) DeleteAt(key string, was uint64, done func(uint64, error)) {
+	m.changeAt(key, nil, was, done)
+}
+
+func (m *fakeMap) changeAt(key string, value []byte, was uint64, done func(uint64, error)) {
+	refused, revision := false, uint64(0)
+	m.change(func(err error) {
+		if err == nil && refused {
+			err = engine.ErrChanged
+		}
+		done(revision, err)
+	}, func() {
+		if refused = was != engine.AnyRevision && was != m.at[key]; refused {
+			return
+		}
+		if m.all[key] = value; value == nil {
+			delete(m.all, key)
+		}
+		revision = m.revise(key, value)
+	})
+}
+
+func (m *fakeMap) GetAt(key string) (value []byte, revision uint64, ok bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	value, ok = m.all[key]
+	return value, m.at[key], ok, nil
+}
+
+func newFakeMap(l *fakeLog) *fakeMap {
+	return &fakeMap{log: l, all: make(map[string][]byte), at: make(map[string]uint64)}
+}
 
 func (m *fakeMap) PutLater(key string, value []byte, done func(error)) {
 	value = append([]byte{}, value...)
 	m.change(done, func() {
 		m.all[key] = value
-		m.history = append(m.history, mapChange{key, value})
+		m.revise(key, value)
 	})
 }
 
 func (m *fakeMap) DeleteLater(key string, done func(error)) {
 	m.change(done, func() {
 		delete(m.all, key)
-		m.history = append(m.history, mapChange{key, nil})
+		m.revise(key, nil)
 	})
 }
 
@@ -304,13 +347,6 @@ func (m *fakeMap) Each(f func(key string, value []byte) error) error {
 		}
 	}
 	return nil
-}
-
-func (m *fakeMap) Get(key string) ([]byte, bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	value, ok := m.all[key]
-	return value, ok, nil
 }
 
 func (m *fakeMap) changes() int {

@@ -59,7 +59,7 @@ func (gs *groups) restore(sharers []*Client) (pulled bool, err error) {
 // groupRecord reads the record of a group; nil: there is none, or it is damaged,
 // which is said.
 func (d *durability) groupRecord(g *group) (*durable.Group, error) {
-	record, ok, err := d.states.Get(durable.GroupKey(g.key.Name, g.key.Filter))
+	record, _, ok, err := d.states.GetAt(durable.GroupKey(g.key.Name, g.key.Filter))
 	if err != nil {
 		return nil, fmt.Errorf("the state of shared group %q of %q can't be read: %w", g.key.Name, g.key.Filter, err)
 	}

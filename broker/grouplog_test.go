@@ -50,7 +50,7 @@ func (r *rig) drained(all ...*peer) (payloads []string) {
 
 func (r *rig) groupRecord() *durable.Group {
 	r.Helper()
-	record, ok, _ := r.durable.states.Get(durable.GroupKey("g", "t/#"))
+	record, _, ok, _ := r.durable.states.GetAt(durable.GroupKey("g", "t/#"))
 	if !ok {
 		return nil
 	}

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	"github.com/dunlin-mq/dunlin/durable"
@@ -64,7 +65,9 @@ func (d *durability) inheritDue(now time.Time) {
 		var s *durable.Session
 		if s, err = d.find(id); err == nil && s != nil && !d.nodes.Load().alive[s.Node] && d.br.clients.get(id) == nil {
 			s.OfflineAt = cmp.Or(s.OfflineAt, wentAt/int64(time.Millisecond))
-			err = d.takeOver(s)
+			if err = d.takeOver(s); errors.Is(err, errTaken) {
+				err = nil
+			}
 		}
 	}
 	if err != nil {

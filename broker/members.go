@@ -129,32 +129,43 @@ func (d *durability) check() error {
 }
 
 // contest decides between this node's session and another node's of the same
-// client, which was kept: the one whose client connected last is right.
-func (br *Broker) contest(b *Batch, c *Client, s *durable.Session) {
+// client, which was kept: the one whose client connected last is right. nil: no
+// node has kept one. It reports whether the session is this node's from now on; one
+// that isn't is given up.
+func (br *Broker) contest(b *Batch, c *Client, s *durable.Session) (ours bool) {
 	c.enter(b)
 	r := c.reader()
 	switch {
-	case c.ended || r == nil || s.Epoch <= r.kept:
+	case c.ended || r == nil:
 		c.leave(b)
-		return
-	case c.conn != nil && c.connectedAt > s.ConnectedAt:
+		return false
+	case s == nil && !r.known, s != nil && (s.Epoch < r.kept || s.Epoch == r.kept && s.ConnectedAt <= c.connectedAt):
+		c.leave(b)
+		return true
+	case s != nil && c.conn != nil && s.ConnectedAt < c.connectedAt:
 		r.epoch = max(r.epoch, s.Epoch) + 1
 		c.keepRecord("")
 		c.leave(b)
-		return
+		return true
 	}
 	d := c.departure(endTakenOver.Word)
 	c.disconnect(b, d, endTakenOver)
-	c.vanish()
+	c.vanish(d)
 	c.leave(b)
-	br.log.Info("a session is given up, another node has taken it meanwhile", "client", c.info.ClientID, "node", s.Node)
+	if s != nil {
+		br.log.Info("a session is given up, another node has taken it meanwhile", "client", c.info.ClientID, "node", s.Node)
+	} else {
+		br.log.Info("a session is given up, another node has ended it meanwhile", "client", c.info.ClientID)
+	}
 	br.carryOut(b, d)
+	return false
 }
 
 // vanish ends the client here and leaves its session, and all that is kept of it,
 // to another node. The client is entered and has no connection.
-func (c *Client) vanish() {
+func (c *Client) vanish(d *departure) {
 	br := c.broker
+	d.forgone = c.forgo()
 	c.ended = true
 	c.status.add(isGone)
 	c.countPersistent(false)

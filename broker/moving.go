@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/session"
 	"github.com/dunlin-mq/dunlin/topic"
 )
@@ -215,7 +216,8 @@ func (br *Broker) Adopt(id string, state []byte) error {
 func (c *Client) restoreReader(m *movedSession) error {
 	d, from := c.broker.durable, m.place
 	r := &reader{places: make([]place, len(d.shards)), missed: from.missed, cut: from.cut, due: true}
-	r.epoch, r.chunks, r.layout, r.known, r.unkept = from.epoch, from.chunks, from.layout, true, errMoved
+	r.revisions.set(engine.AnyRevision) // the other node has let go of it
+	r.epoch, r.kept, r.chunks, r.layout, r.known, r.unkept = from.epoch, from.epoch, from.chunks, from.layout, true, errMoved
 	for i := range r.places {
 		r.places[i].next = max(c.sess.Read(i), 1)
 	}
@@ -270,7 +272,7 @@ func (br *Broker) Discard(id string) (wait bool, then func()) {
 	if c.reader() != nil && !c.ended {
 		d = c.departure(endDiscarded.Word)
 		c.disconnect(b, d, endDiscarded)
-		c.vanish()
+		c.vanish(d)
 		d.over = true
 	} else {
 		d = c.end(b, endDiscarded)

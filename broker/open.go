@@ -22,6 +22,7 @@ type Opening struct {
 
 	claim       *claim // nil: no other node was asked
 	unavailable error  // why the session can't be had now
+	epoch       uint64 // of the session in whose place a new one comes: the new one's are later
 }
 
 // Open gives a CONNECT its session: a new one, or the one of an earlier
@@ -41,7 +42,7 @@ func (br *Broker) Open(b *Batch, o *Opening) *Client {
 				return c
 			}
 		case o.Ask.CleanStart:
-			br.discard(b, old)
+			o.epoch = max(o.epoch, br.discard(b, old))
 		case br.resume(b, old, o):
 			return old
 		}
@@ -59,6 +60,7 @@ func (br *Broker) create(b *Batch, o *Opening) *Client {
 	}
 	if br.outlives(o) {
 		c.makeDurable()
+		c.more.reader.epoch = o.epoch
 	}
 	c.attach(b, o, false)
 	c.leave(b)

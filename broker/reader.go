@@ -3,6 +3,7 @@ package broker
 import (
 	"log/slog"
 
+	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 	"github.com/dunlin-mq/dunlin/topic"
@@ -27,6 +28,7 @@ type reader struct {
 	reading bool            // the feeder has the client
 
 	records
+	revisions
 	epoch uint64 // counts the connections
 
 	version uint32              // of the subscriptions: what was read for others may lack entries
@@ -53,6 +55,7 @@ type place struct {
 // newReader begins at the end of the log, as a new session does.
 func (d *durability) newReader() *reader {
 	r := &reader{places: make([]place, len(d.shards))}
+	r.revisions.record.Store(engine.AnyRevision) // it is new, and this node's by claim
 	for i, s := range d.shards {
 		r.places[i].next = s.next()
 	}

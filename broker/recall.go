@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,6 +68,7 @@ func (d *durability) recall(o *Opening, silent bool) error {
 		}
 	}
 	if o.Ask.CleanStart {
+		o.epoch = s.Epoch
 		d.discard(s)
 		return nil
 	}
@@ -85,7 +87,7 @@ func (d *durability) behind() bool { return d.settledAt.Load() < d.wentAt.Load()
 // orphaned waits until the node of a session is known to be down, or it is clear
 // that it has nothing to say about the session.
 func (d *durability) orphaned(s *durable.Session) (*durable.Session, error) {
-	for end := time.Now().Add(ownerWithin); d.nodes.Load().alive[s.Node] && time.Now().Before(end); {
+	for end := time.Now().Add(ownerWithin); s.Node != d.self() && d.nodes.Load().alive[s.Node] && time.Now().Before(end); {
 		select {
 		case <-time.After(10 * settleStep):
 		case <-d.ctx.Done():
@@ -102,19 +104,24 @@ func (d *durability) orphaned(s *durable.Session) (*durable.Session, error) {
 // settled was called last, or later. nil: there is none, or it is damaged, which is
 // said.
 func (d *durability) find(id string) (*durable.Session, error) {
-	record, ok, err := d.sessions.Get(durable.SessionKey(id))
+	s, _, err := d.findAt(id)
+	return s, err
+}
+
+// findAt is find, with the revision of the record.
+func (d *durability) findAt(id string) (s *durable.Session, revision uint64, err error) {
+	record, revision, ok, err := d.sessions.GetAt(durable.SessionKey(id))
 	if err != nil || !ok {
-		return nil, err
+		return nil, revision, err
 	}
-	s, err := durable.ParseSession(id, record)
-	if err != nil {
+	if s, err = durable.ParseSession(id, record); err != nil {
 		d.br.log.Error("the record of a session can't be read", "client", id, "err", err)
-		return nil, nil //nolint:nilnil // as at a start: it is as if there were none
+		return nil, revision, nil // as at a start: it is as if there were none
 	}
 	for i := range s.Chunks {
-		record, ok, err := d.sessions.Get(durable.ChunkKey(id, s.Layout, i))
+		record, _, ok, err := d.sessions.GetAt(durable.ChunkKey(id, s.Layout, i))
 		if err != nil {
-			return nil, err
+			return nil, revision, err
 		}
 		subs, err := durable.ParseChunk(record)
 		if !ok || err != nil {
@@ -123,12 +130,21 @@ func (d *durability) find(id string) (*durable.Session, error) {
 		}
 		s.Subscriptions = append(s.Subscriptions, subs...)
 	}
-	return s, nil
+	return s, revision, nil
 }
 
 // takeOver makes a session that is in the maps this node's, as that of a client
-// that is away.
-func (d *durability) takeOver(s *durable.Session) error {
+// that is away. errTaken: somebody else has taken or ended it meanwhile.
+func (d *durability) takeOver(was *durable.Session) error {
+	s, err := d.acquire(was)
+	kept := err == nil
+	if !kept && d.anyway && !errors.Is(err, errTaken) { // it lives in memory for the time being
+		s = acquired{Session: was, recordAt: unseen, stateAt: unseen}
+		s.state, _, _, err = d.states.GetAt(was.ClientID)
+	}
+	if err != nil {
+		return err
+	}
 	b := d.br.NewBatch()
 	defer b.End()
 	c, err := d.newRestorer(b).one(s)
@@ -138,11 +154,14 @@ func (d *durability) takeOver(s *durable.Session) error {
 		}
 		return fmt.Errorf("the session that another node has left can't be used: %w", err)
 	}
-	d.br.log.Info("a session is taken over from a node that has gone", "client", s.ClientID, "node", s.Node)
+	d.br.log.Info("a session is taken over from a node that has gone", "client", s.ClientID, "node", was.Node)
 	c.enter(b)
 	defer c.leave(b)
-	c.more.reader.epoch++
-	c.keepRecord("")
+	if r := c.more.reader; !kept || r.chunks > 0 { // in a layout of this node's own
+		r.unkept = errMoved
+		r.epoch++
+		c.keepRecord("")
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/dunlin-mq/dunlin/durable"
@@ -50,13 +51,21 @@ func (c *Client) keepRecord(changed string) {
 	}
 }
 
+// foreignStep is how far a session's next layout is from that of another node, which
+// may still make some of its own.
+const foreignStep = 1 << 16
+
 // keepAll keeps the record with the subscriptions in so many chunks of a new
 // layout, the record last, and then deletes the old ones: at any moment the
 // record names chunks that are whole.
 func (c *Client) keepAll(chunks int) {
 	r, d := c.more.reader, c.broker.durable
 	old, layout := r.chunks, r.layout
-	r.unkept, r.chunks, r.layout = nil, chunks, layout+1
+	step := uint32(1)
+	if errors.Is(r.unkept, errMoved) {
+		step = foreignStep
+	}
+	r.unkept, r.chunks, r.layout = nil, chunks, layout+step
 	if r.spread = nil; chunks > 0 {
 		c.spread()
 	}
@@ -88,11 +97,14 @@ func (c *Client) keepChunk(filter string) {
 		r.spread[i] = append(r.spread[i], sub)
 	}
 	c.putChunk(i)
+	if c.broker.durable.several() { // which tells whether the session is still this node's
+		c.keepHead()
+	}
 }
 
 func (c *Client) putChunk(i int) {
 	r := c.more.reader
-	c.put(durable.ChunkKey(c.info.ClientID, r.layout, i), durable.AppendChunk(nil, func(yield func(durable.Subscription) bool) {
+	c.put(nil, durable.ChunkKey(c.info.ClientID, r.layout, i), durable.AppendChunk(nil, func(yield func(durable.Subscription) bool) {
 		for _, sub := range r.spread[i] {
 			if !yield(r.written(sub)) {
 				return
@@ -121,7 +133,7 @@ func (c *Client) keepHead() {
 			s.Subscriptions = append(s.Subscriptions, r.written(sub))
 		}
 	}
-	c.put(durable.SessionKey(s.ClientID), durable.AppendSession(nil, s))
+	c.put(c.broker.durable.record(c, r), durable.SessionKey(s.ClientID), durable.AppendSession(nil, s))
 }
 
 // head is who the client is and what it wants, without its subscriptions. The
@@ -152,9 +164,16 @@ func (r *reader) written(sub *session.Subscription) durable.Subscription {
 	return durable.Subscription{Filter: sub.Filter, SubscribeOptions: sub.SubscribeOptions, ID: sub.ID, Since: r.since[sub.Filter]}
 }
 
-func (c *Client) put(key string, value []byte) {
+// put keeps a record; by is nil for those that no other node writes.
+func (c *Client) put(by *owned, key string, value []byte) {
 	d, over := c.broker.durable, c.changing(true)
-	d.whileOurs(c, over, func() { d.records.Put(key, value, over) })
+	d.whileOurs(c, over, func() {
+		if by == nil {
+			d.records.Put(key, value, over)
+		} else {
+			d.records.PutBy(by, key, value, over)
+		}
+	})
 }
 
 // changing notes that something is about to be kept for which those have to wait

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/engine"
 )
 
 // remains are the records of sessions that have ended and could not be deleted,
@@ -23,8 +24,11 @@ type remnant struct {
 	chunks int
 	layout uint32
 	known  bool // there is a record, as far as is known
-	open   int  // deletions under way
-	failed bool // one of them
+
+	revisions *revisions // of what is kept; nil: whatever there is is deleted
+	saved     bool       // there is a state, or will be
+	open      int        // deletions under way
+	failed    bool       // one of them
 }
 
 // atOnce is how many sessions' records are deleted again at a time.
@@ -33,7 +37,8 @@ const atOnce = 256
 // forget deletes all that is kept of the session. The client is entered.
 func (c *Client) forget() {
 	r, d := c.more.reader, c.broker.durable
-	d.remains.begin(&remnant{id: c.info.ClientID, chunks: r.chunks, layout: r.layout, known: r.known})
+	saved := r.saving || r.revisions.state.Load() != engine.Absent
+	d.remains.begin(&remnant{id: c.info.ClientID, chunks: r.chunks, layout: r.layout, known: r.known, revisions: &r.revisions, saved: saved})
 }
 
 // begin deletes what is left of a session.
@@ -63,9 +68,26 @@ func (rs *remains) remove(m *remnant) {
 		for i := range m.chunks {
 			rs.d.records.Delete(durable.ChunkKey(m.id, m.layout, i), done)
 		}
-		rs.d.records.Delete(durable.SessionKey(m.id), done)
-		rs.d.states.DeleteLater(m.id, done)
+		if m.revisions == nil {
+			rs.d.records.Delete(durable.SessionKey(m.id), done)
+			rs.d.states.DeleteLater(m.id, done)
+			return
+		}
+		rs.d.records.DeleteBy(&owned{d: rs.d, id: m.id, m: m, seen: &m.revisions.record}, durable.SessionKey(m.id), done)
+		if m.saved {
+			(&owned{d: rs.d, id: m.id, m: m, seen: &m.revisions.state, state: true}).DeleteLater(m.id, done)
+		} else {
+			done(nil)
+		}
 	})
+}
+
+// has reports whether something is still left of a session that nobody has taken
+// the place of.
+func (rs *remains) has(m *remnant) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.all[m.id] == m
 }
 
 // removed is the end of one deletion.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 )
@@ -115,6 +116,7 @@ func (c *Client) renew(b *Batch, next []uint64) {
 		r.begin(c.broker.durable, sub.Filter)
 	}
 	c.sess.Renew(next)
+	r.revisions.set(engine.AnyRevision)
 	r.unkept, r.due = errRenewed, true
 	c.keepRecord("")
 	c.feedLog(b)
@@ -129,7 +131,7 @@ func (br *Broker) letGo(b *Batch, c *Client) {
 	}
 	d := c.departure(endLeft.Word)
 	c.disconnect(b, d, endLeft)
-	c.vanish()
+	c.vanish(d)
 	c.leave(b)
 	br.carryOut(b, d)
 }

@@ -178,9 +178,14 @@ func (w *restorer) sessions() error {
 			if !d.mine(s) {
 				return nil
 			}
+			revision, taken := d.restored(s)
+			if taken {
+				return nil
+			}
 			if r, err := w.client(s); err != nil {
 				w.damaged(s.ClientID, err)
 			} else {
+				r.c.more.reader.revisions.record.Store(revision)
 				w.waiting[s.ClientID] = r
 			}
 			return nil
@@ -292,6 +297,9 @@ func (w *restorer) listener(s *durable.Session) *hook.ListenerInfo {
 func (w *restorer) load(r returning, record []byte) {
 	c := r.c
 	if record != nil {
+		c.more.reader.revisions.state.Store(unseen)
+	}
+	if len(record) > 0 { // see acquire
 		if err := c.sess.Load(record); err != nil {
 			w.damaged(c.info.ClientID, err)
 			return
@@ -366,17 +374,18 @@ func (w *restorer) give(c *Client, messages map[mqtt.At]*mqtt.Message) {
 }
 
 // one brings a single session back.
-func (w *restorer) one(s *durable.Session) (*Client, error) {
-	r, err := w.client(s)
+func (w *restorer) one(s acquired) (*Client, error) {
+	r, err := w.client(s.Session)
 	if err != nil {
 		return nil, err
 	}
-	record, ok, err := w.d.states.Get(s.ClientID)
-	if err == nil && ok {
-		err = r.c.sess.Load(record)
-	}
-	if err != nil {
-		return nil, err
+	rd := r.c.more.reader
+	rd.revisions.record.Store(s.recordAt)
+	rd.revisions.state.Store(s.stateAt)
+	if len(s.state) > 0 {
+		if err := r.c.sess.Load(s.state); err != nil {
+			return nil, err
+		}
 	}
 	r.findPlace(w.d)
 	if err := w.d.resolve(r.c); err != nil {

@@ -42,7 +42,7 @@ func (c *Client) save() {
 	record, mark := c.sess.Save(nil)
 	d := c.broker.durable
 	d.busy.Add(1)
-	id, groups := c.info.ClientID, r.groups
+	id, groups, to := c.info.ClientID, r.groups, d.state(c, r)
 	r.groups = nil
 	over := func(err error) { d.shardOf(c).add(&saved{c, mark, groups, err}) }
 	keepAll(groups, func(err error) {
@@ -50,7 +50,7 @@ func (c *Client) save() {
 			over(err)
 			return
 		}
-		d.whileOurs(c, over, func() { d.states.PutLater(id, record, over) })
+		d.whileOurs(c, over, func() { to.PutLater(id, record, over) })
 	})
 }
 
@@ -111,12 +111,14 @@ func (c *Client) saveAgain(now int64) {
 
 // well notes how the writing of a record has ended.
 func (d *durability) well(err error, now int64) {
-	if err != nil {
+	switch {
+	case errors.Is(err, errTaken): // which says nothing of the disk
+	case err != nil:
 		if errors.Is(err, engine.ErrNoQuorum) && d.gate.open.Load() {
 			d.gate.check(d)
 		}
 		d.failedAt.Store(now)
-	} else if d.failedAt.Load() != 0 {
+	case d.failedAt.Load() != 0:
 		d.failedAt.Store(0)
 	}
 }

@@ -124,7 +124,7 @@ func (d *durability) mark(mark []byte) error {
 	}
 	return d.until(func() (bool, error) {
 		for _, m := range []Map{d.sessions, d.states} {
-			if value, _, err := m.Get(key); err != nil || !bytes.Equal(value, mark) {
+			if value, _, _, err := m.GetAt(key); err != nil || !bytes.Equal(value, mark) {
 				return false, err
 			}
 		}

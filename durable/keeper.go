@@ -46,6 +46,7 @@ type keeping struct {
 
 // change is a record that is to be kept, or its deletion.
 type change struct {
+	by    Map // that makes it
 	value []byte
 	gone  bool
 	done  []func(error) // who waits; empty: there is no change
@@ -67,12 +68,23 @@ func NewKeeper(to Map, mostBytes int64) *Keeper {
 // never inside Put, so that the caller may hold a lock that done needs, mostly
 // on a goroutine of the map, which it must not block. It may call the keeper.
 func (k *Keeper) Put(key string, value []byte, done func(error)) {
-	k.keep(key, change{value: value, done: []func(error){done}})
+	k.PutBy(k.to, key, value, done)
+}
+
+// PutBy is Put by way of a map that stands before the keeper's, and may delay or
+// refuse the change.
+func (k *Keeper) PutBy(by Map, key string, value []byte, done func(error)) {
+	k.keep(key, change{by: by, value: value, done: []func(error){done}})
 }
 
 // Delete removes the record; done is as for Put.
 func (k *Keeper) Delete(key string, done func(error)) {
-	k.keep(key, change{gone: true, done: []func(error){done}})
+	k.DeleteBy(k.to, key, done)
+}
+
+// DeleteBy is Delete by way of another map, as PutBy.
+func (k *Keeper) DeleteBy(by Map, key string, done func(error)) {
+	k.keep(key, change{by: by, gone: true, done: []func(error){done}})
 }
 
 func (k *Keeper) keep(key string, c change) {
@@ -118,9 +130,9 @@ func (k *Keeper) write(sh *keeperShard, key string, at *keeping) {
 		}
 	}
 	if at.now.gone {
-		k.to.DeleteLater(key, done)
+		at.now.by.DeleteLater(key, done)
 	} else {
-		k.to.PutLater(key, at.now.value, done)
+		at.now.by.PutLater(key, at.now.value, done)
 	}
 	if first.Swap(true) {
 		go k.written(sh, key, at, answer)

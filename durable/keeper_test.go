@@ -113,6 +113,27 @@ func TestKeeperLetsChangesGoTogether(t *testing.T) {
 	}
 }
 
+// Each change goes by way of its own map, and waits for the one before all the same.
+func TestKeeperLetsOthersChange(t *testing.T) {
+	own, other, n := &slowMap{}, &slowMap{}, &notes{}
+	k := NewKeeper(own, 1<<20)
+	k.PutBy(other, "a", []byte("1"), n.done("a1"))
+	k.Put("a", []byte("2"), n.done("a2"))
+	k.DeleteBy(other, "b", n.done("b1"))
+	wants(t, own, "")
+	wants(t, other, "a=1 -b")
+	other.answer(nil)
+	wants(t, own, "a=2")
+	k.Put("a", []byte("3"), n.done("a3"))
+	k.PutBy(other, "a", []byte("4"), n.done("a4"))
+	own.answer(nil)
+	wants(t, own, "a=2")
+	wants(t, other, "a=1 -b a=4")
+	other.answer(nil)
+	other.answer(errors.New("taken"))
+	wants(t, n, "a1 a2 b1 a3:taken a4:taken")
+}
+
 // The caller holds a lock that done takes: it must not hang.
 func TestKeeperAnswersNeverInsideTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
