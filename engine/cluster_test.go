@@ -81,9 +81,11 @@ func together(t testing.TB, options ...Options) (all []*Engine) {
 		all = append(all, start(t, o))
 	}
 	for _, e := range all[1:] {
+		said := ""
 		eventually(t, "a member more", func() bool { // on a busy machine nobody may lead at the moment
 			err := e.Join(within(t), all[0].o.Cluster.Door)
-			if err != nil {
+			if err != nil && err.Error() != said {
+				said = err.Error()
 				t.Log(err)
 			}
 			return err == nil

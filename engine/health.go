@@ -13,7 +13,7 @@ type health struct {
 	wrong  map[string]error
 	listen []func(error)
 	told   string // what the listeners know
-	queue  []error
+	queue  []func()
 	busy   bool // somebody calls the listeners
 }
 
@@ -33,7 +33,12 @@ func (h *health) set(name string, err error) (changed bool) {
 	now := h.sum()
 	if text := textOf(now); text != h.told {
 		h.told, changed = text, true
-		h.queue = append(h.queue, now)
+		listen := slices.Clone(h.listen)
+		h.queue = append(h.queue, func() {
+			for _, f := range listen {
+				f(now)
+			}
+		})
 	}
 	h.tell()
 	return changed
@@ -58,13 +63,10 @@ func (h *health) tell() {
 	}
 	h.busy = true
 	for len(h.queue) > 0 {
-		now := h.queue[0]
+		next := h.queue[0]
 		h.queue = h.queue[1:]
-		listen := slices.Clone(h.listen)
 		h.mu.Unlock()
-		for _, f := range listen {
-			f(now)
-		}
+		next()
 		h.mu.Lock()
 	}
 	h.busy = false
@@ -130,15 +132,16 @@ func (e *Engine) Ailments() []error {
 }
 
 // OnHealth has f called with what Health says whenever that changes, on a
-// goroutine of the engine that f must not block. It is called at once if
-// something is wrong already.
+// goroutine of the engine that f must not block, in the order of the changes. It
+// is called first if something is wrong already.
 func (e *Engine) OnHealth(f func(error)) {
-	e.health.mu.Lock()
-	e.health.listen = append(e.health.listen, f)
-	now := e.health.sum()
-	e.health.mu.Unlock()
-	if now != nil {
-		f(now)
+	h := &e.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.listen = append(h.listen, f)
+	if now := h.sum(); now != nil {
+		h.queue = append(h.queue, func() { f(now) })
+		h.tell()
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,7 +37,9 @@ const (
 // secret is what the nodes of a cluster know and nobody else.
 type secret struct {
 	tls      *tls.Config // for both ends of a connection
-	password string      // proof of the cookie inside of TLS, for when others have certificates of the same authority
+	own      atomic.Pointer[tls.Certificate]
+	files    ClusterTLS
+	password string // proof of the cookie inside of TLS, for when others have certificates of the same authority
 }
 
 // newSecret makes it from the cookie. Without files the cookie is the seed of a
@@ -60,11 +63,11 @@ func newSecret(cookie, cluster, id string, files ClusterTLS) (*secret, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: cookie: %w", err)
 	}
-	s := &secret{password: password}
+	s := &secret{password: password, files: files}
 	if files != (ClusterTLS{}) {
-		s.tls, err = files.load()
+		err = s.load()
 	} else {
-		s.tls, err = ownAuthority(ed25519.NewKeyFromSeed(seed), id)
+		err = s.make(ed25519.NewKeyFromSeed(seed), id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("engine: TLS between nodes: %w", err)
@@ -72,28 +75,75 @@ func newSecret(cookie, cluster, id string, files ClusterTLS) (*secret, error) {
 	return s, nil
 }
 
-func (f ClusterTLS) load() (*tls.Config, error) {
+// load takes the certificates of the files.
+func (s *secret) load() error {
+	f := s.files
 	if f.CA == "" || f.Certificate == "" || f.Key == "" {
-		return nil, errors.New("an authority, a certificate and a key belong together")
+		return errors.New("an authority, a certificate and a key belong together")
 	}
 	pem, err := os.ReadFile(f.CA)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s has no certificate in PEM", f.CA)
+		return fmt.Errorf("%s has no certificate in PEM", f.CA)
 	}
 	own, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return mutual(pool, own, ""), nil
+	s.mutual(pool, &own, "")
+	return nil
 }
 
-// ownAuthority makes the certificate of the authority, the same on each node,
-// and one for this node, with a key that nobody else has.
-func ownAuthority(key ed25519.PrivateKey, id string) (*tls.Config, error) {
+// renew takes the certificate and key of the files for the connections to come,
+// if the others will accept it, as far as this node can tell.
+func (s *secret) renew() error {
+	f := s.files
+	if f == (ClusterTLS{}) {
+		return nil
+	}
+	own, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
+	if err != nil {
+		return err
+	}
+	between := x509.NewCertPool()
+	for _, der := range own.Certificate[1:] {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Certificate, err)
+		}
+		between.AddCert(c)
+	}
+	for _, use := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
+		o := x509.VerifyOptions{Roots: s.tls.RootCAs, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{use}}
+		if _, err := own.Leaf.Verify(o); err != nil {
+			return fmt.Errorf("other nodes would refuse %s: %w", f.Certificate, err)
+		}
+	}
+	s.own.Store(&own)
+	return nil
+}
+
+// RenewCertificate reads the certificate and key of ClusterTLS again, which
+// connections to come will show; those that are there stay. The authority stays
+// what it was at the start. After an error, which says what other nodes would
+// refuse or what can't be read, the one in use stays. Without ClusterTLS there
+// is nothing to do.
+func (e *Engine) RenewCertificate() error {
+	if e.cluster == nil {
+		return nil
+	}
+	if err := e.cluster.secret.renew(); err != nil {
+		return fmt.Errorf("engine: TLS between nodes: %w", err)
+	}
+	return nil
+}
+
+// make makes the certificate of the authority, the same on each node, and one
+// for this node, with a key that nobody else has.
+func (s *secret) make(key ed25519.PrivateKey, id string) error {
 	ca := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "dunlin cluster"},
 		// Nodes whose clocks differ, or have no battery, form a cluster too.
@@ -102,11 +152,11 @@ func ownAuthority(key ed25519.PrivateKey, id string) (*tls.Config, error) {
 	}
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: id}, DNSNames: []string{secretName},
@@ -115,26 +165,30 @@ func ownAuthority(key ed25519.PrivateKey, id string) (*tls.Config, error) {
 	}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, key.Public(), key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, public, key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	parsed, err := x509.ParseCertificate(caDER)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(parsed)
-	return mutual(pool, tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: private}, secretName), nil
+	s.mutual(pool, &tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: private}, secretName)
+	return nil
 }
 
-// mutual is the configuration for both ends; both show a certificate.
-func mutual(pool *x509.CertPool, own tls.Certificate, name string) *tls.Config {
-	return &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{own}, RootCAs: pool, ClientCAs: pool,
-		ClientAuth: tls.RequireAndVerifyClientCert, ServerName: name,
+// mutual sets the configuration for both ends; both show a certificate.
+func (s *secret) mutual(pool *x509.CertPool, own *tls.Certificate, name string) {
+	s.own.Store(own)
+	s.tls = &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: pool, ClientCAs: pool,
+		GetCertificate:       func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.own.Load(), nil },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return s.own.Load(), nil },
+		ClientAuth:           tls.RequireAndVerifyClientCert, ServerName: name,
 		SessionTicketsDisabled: true, // a changed cookie shuts out at once
 	}
 }

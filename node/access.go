@@ -1,7 +1,6 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -46,27 +45,22 @@ func (n *Node) startAPI() error {
 	if err != nil {
 		return err
 	}
-	var server *api.Server
-	server, err = api.New(api.Options{
+	n.API, err = api.New(api.Options{
 		Config: n.Config.Management, Dashboard: n.Config.dashboard(on), Node: n.Config.Node.Name, Peers: managers{n.kept.engine}, Version: Version, DataDir: n.Config.Node.DataDir, Log: n.log,
 		Apps: n.kept.apps, Users: n.kept.users, UserSessions: n.kept.userSessions, Passwords: n.passwords,
 		Accounts: n.leaves.builtin, Rules: n.leaves.builtin, Scram: n.leaves.scram,
 		Bans: n.Access.Bans(), Backup: n.exported(), Exports: n.Config.exports(), Caches: n.Broker, Drainer: n.Access, ReloadACL: n.ReloadRules, Health: n.health, Degraded: n.degraded, Backends: n.backends, Alarms: n.Alarms,
 		Logs: n.logs(), Traces: n.trace, Zone: n.zone, Broker: n.Broker, MQTT: n.Server, Evacuation: n.Server, Metrics: n.Metrics, History: n.History, On: func(name string) bool { return on[name] },
 		Pages: dashboard.Handler(), Store: n.kept.engine, Cluster: n.cluster, Configs: n.configs(),
-		Reread: func() error { return errors.Join(n.Server.ReloadCertificates(), server.ReloadCertificates()) },
+		Reread: n.ReloadCertificates,
 	})
 	if err != nil {
 		return err
 	}
-	if err := n.kept.engine.HandleLater(manageKind, server.Answer); err != nil {
+	if err := n.kept.engine.HandleLater(manageKind, n.API.Answer); err != nil {
 		return err
 	}
-	if err := server.Start(); err != nil {
-		return err
-	}
-	n.API = server
-	return nil
+	return n.API.Start()
 }
 
 // configs is the node if its configuration can change while it runs: one that

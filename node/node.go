@@ -134,9 +134,10 @@ func (n *Node) Stop() {
 	n.tidying.Wait()
 }
 
-// ReloadCertificates reads the certificates of all listeners again. Of those that can't be used the ones in use stay.
+// ReloadCertificates reads the certificates of all listeners, and the one for other nodes, again. Of those that can't be
+// used the ones in use stay.
 func (n *Node) ReloadCertificates() error {
-	return errors.Join(n.Server.ReloadCertificates(), n.API.ReloadCertificates())
+	return errors.Join(n.Server.ReloadCertificates(), n.API.ReloadCertificates(), n.kept.engine.RenewCertificate())
 }
 
 // startServing opens the management API, has the broker meet those of other
