@@ -146,7 +146,7 @@ func (o *owned) ours() (revision uint64, err error) {
 	}
 	// Who takes a session over changes its record first: if that is still this
 	// node's behind a mark, then the state was too when it was looked at.
-	if err = d.settled(); err != nil {
+	if err := d.settled(); err != nil {
 		return 0, err
 	}
 	value, at, there, err := d.sessions.GetAt(durable.SessionKey(o.id))

@@ -25,7 +25,7 @@ type remnant struct {
 	layout uint32
 	known  bool // there is a record, as far as is known
 
-	revisions *revisions // of what is kept; nil: whatever there is is deleted
+	revisions *revisions // of what is kept; nil: it is deleted whatever it is
 	saved     bool       // there is a state, or will be
 	open      int        // deletions under way
 	failed    bool       // one of them
