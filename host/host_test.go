@@ -97,8 +97,6 @@ func TestThisProcess(t *testing.T) {
 		}
 		t.Cleanup(func() { f.Close() })
 	}
-	for until := time.Now().Add(50 * time.Millisecond); time.Now().Before(until); { // work that has to show in CPU
-	}
 	after := must(t, ReadProcess)
 	if opened := int(after.OpenFiles) - int(before.OpenFiles); opened < more || opened > more+5 {
 		t.Errorf("%d descriptors after %d were opened beside %d", after.OpenFiles, more, before.OpenFiles)
@@ -106,8 +104,11 @@ func TestThisProcess(t *testing.T) {
 	if after.MaxFiles < after.OpenFiles {
 		t.Errorf("%d descriptors of %d", after.OpenFiles, after.MaxFiles)
 	}
-	if after.CPU < before.CPU+0.01 {
-		t.Errorf("%v s of work in 50 ms", after.CPU-before.CPU)
+	// Work has to show. How much of it a busy machine lets be done is not known.
+	for until := time.Now().Add(time.Minute); must(t, ReadProcess).CPU < before.CPU+0.01; {
+		if time.Now().After(until) {
+			t.Fatal("a minute of work doesn't show in CPU")
+		}
 	}
 }
 
@@ -140,7 +141,8 @@ func TestRuntime(t *testing.T) {
 	runtime.GC()
 	after := ReadRuntime()
 	close(stop)
-	if after.Goroutines < before.Goroutines+10 || after.Collections <= before.Collections || after.Allocated < before.Allocated+uint64(len(kept)) {
+	// Of those before, some may have ended meanwhile.
+	if after.Goroutines <= 10 || after.Collections <= before.Collections || after.Allocated < before.Allocated+uint64(len(kept)) {
 		t.Errorf("before %+v\nafter %+v", before, after)
 	}
 	if n := total(after.Pauses.Counts) - total(before.Pauses.Counts); n < 1 {

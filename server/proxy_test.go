@@ -135,10 +135,10 @@ func TestProxyTimeout(t *testing.T) {
 		ts.wantEnded(kind, proxyWord)
 	}
 	// The timeout is over when the header is there.
-	ts := startTestServer(t, "tcp.a = 127.0.0.1:0\ntcp.a.proxy_protocol = on\ntcp.a.proxy_protocol_timeout = 50ms")
+	ts := startTestServer(t, "tcp.a = 127.0.0.1:0\ntcp.a.proxy_protocol = on\ntcp.a.proxy_protocol_timeout = 2s")
 	nc := dial(t, ts.addr("tcp"))
 	talk(t, nc, append([]byte("PROXY UNKNOWN\r\n"), connectPacket("c")...), connack)
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(2500 * time.Millisecond)
 	talk(t, nc, ping, pong311)
 }
 

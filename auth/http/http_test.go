@@ -370,6 +370,7 @@ func TestFaults(t *testing.T) {
 		io.Copy(io.Discard, r.Body) // or the server doesn't see the client go
 		select {
 		case <-r.Context().Done():
+			panic(nethttp.ErrAbortHandler) // returning would be an answer
 		case <-release:
 		}
 	})

@@ -123,15 +123,17 @@ func TestIdleCostsNothing(t *testing.T) {
 		return true
 	}
 	eventually(t, "the loops sleep", asleep)
-	time.Sleep(50 * time.Millisecond) // what was under way
-	before, cpu := w.Stats(), cpuTime(t)
-	time.Sleep(500 * time.Millisecond)
-	if after := w.Stats(); after != before {
-		t.Errorf("an idle group went from %+v to %+v", before, after)
+	var woken bool
+	var used time.Duration
+	for range 10 { // what was under way may end late, and the runtime has work of its own now and then
+		before, cpu := w.Stats(), cpuTime(t)
+		time.Sleep(500 * time.Millisecond)
+		woken, used = w.Stats() != before, cpuTime(t)-cpu
+		if !woken && used <= 50*time.Millisecond {
+			return
+		}
 	}
-	if used := cpuTime(t) - cpu; used > 50*time.Millisecond {
-		t.Errorf("%v CPU in 500 ms of nothing", used)
-	}
+	t.Errorf("in 500 ms of nothing: %v CPU, loops woken: %v", used, woken)
 }
 
 // timedPass wants a pass every 20 ms, five times.
