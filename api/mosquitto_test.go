@@ -115,7 +115,7 @@ func (m *managed) ask(method, path, body string) string {
 // do.
 func (m *managed) wait(path string, want ...string) string {
 	m.t.Helper()
-	for until := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		got := m.ask(http.MethodGet, path, "")
 		if !slices.ContainsFunc(want, func(w string) bool { return !strings.Contains(got, w) }) {
 			return got

@@ -53,7 +53,7 @@ func TestTidyCollectsAndStops(t *testing.T) {
 	before := collections()
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() { tidy(slog.New(slog.DiscardHandler), stop); close(done) }()
-	for until := time.Now().Add(10 * time.Second); collections() == before; time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); collections() == before; time.Sleep(20 * time.Millisecond) {
 		sink = make([]byte, 8<<20) // garbage with the next round; far more than is alive
 		if time.Now().After(until) {
 			t.Fatal("nothing was collected")

@@ -21,7 +21,7 @@ import (
 // dialQUIC opens a connection with one stream; it ends with the test.
 func dialQUIC(t testing.TB, addr string, config *tls.Config) (*quicConn, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if config == nil {
 		config = &tls.Config{InsecureSkipVerify: true}
@@ -38,7 +38,7 @@ func dialQUIC(t testing.TB, addr string, config *tls.Config) (*quicConn, error) 
 	if err != nil {
 		return nil, err
 	}
-	qs.SetDeadline(time.Now().Add(5 * time.Second))
+	qs.SetDeadline(time.Now().Add(time.Minute))
 	return &quicConn{qs, qc}, nil
 }
 

@@ -150,9 +150,9 @@ func (ts *testServer) clients() func() []hook.ClientInfo {
 	}
 }
 
-// eventually asks for 5 seconds whether something has come true.
+// eventually asks for a minute whether something has come true.
 func eventually(f func() bool) bool {
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(2 * time.Millisecond) {
 		if f() {
 			return true
 		}
@@ -216,15 +216,15 @@ func talk(t testing.TB, nc io.ReadWriter, write, want []byte) {
 	}
 }
 
-// dial opens a TCP connection that ends with the test, and no later than 10
-// seconds from now.
+// dial opens a TCP connection that ends with the test, and no later than a
+// minute from now.
 func dial(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.SetDeadline(time.Now().Add(time.Minute))
 	t.Cleanup(func() { nc.Close() })
 	return nc.(*net.TCPConn)
 }

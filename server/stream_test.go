@@ -127,7 +127,7 @@ func (c *choppy) Write(p []byte) (int, error) {
 // TestStopWhileStarting stops a server in the middle of handshakes.
 func TestStopWhileStarting(t *testing.T) {
 	ts := startTestServer(t, "ssl.a = 127.0.0.1:0\nssl.a.max_conn_rate = 5\nquic.a = 127.0.0.1:0")
-	for i := range 20 {
+	for i := range 100 { // the last could be accepted in 19 seconds
 		nc := dial(t, ts.addr("ssl"))
 		if _, err := nc.Write([]byte{0x16, 3, 1, 2}); err != nil {
 			t.Fatal(i, err)
@@ -135,7 +135,7 @@ func TestStopWhileStarting(t *testing.T) {
 	}
 	from := time.Now()
 	ts.Stop()
-	if took := time.Since(from); took > 2*time.Second {
+	if took := time.Since(from); took > 10*time.Second {
 		t.Errorf("the stop took %v", took)
 	}
 	if _, err := net.Dial("tcp", ts.addr("ssl")); err == nil {

@@ -77,7 +77,7 @@ func unanswered(t *testing.T, p auth.Provider, how string) {
 		start := time.Now()
 		answer, err := ask(ctx, who("mqttuser0001", "public"))
 		cancel()
-		if !errors.Is(err, connector.ErrNotConnected) || (answer != auth.Answer{}) || time.Since(start) > 3*time.Second {
+		if !errors.Is(err, connector.ErrNotConnected) || (answer != auth.Answer{}) || time.Since(start) > 20*time.Second {
 			t.Errorf("%s, %s: %+v, %v after %v", how, name, answer, err, time.Since(start))
 		}
 	}
@@ -87,7 +87,7 @@ func unanswered(t *testing.T, p auth.Provider, how string) {
 func returns(t *testing.T, p auth.Provider) {
 	t.Helper()
 	var err error
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		var answer auth.Answer
 		answer, err = p.Authenticate(ctx, who("mqttuser0001", "public"))

@@ -57,7 +57,7 @@ func TestCompletionWithoutABroker(t *testing.T) {
 	if !strings.HasPrefix(stdout, ":") || err != nil {
 		t.Errorf("%q, %v", stdout, err)
 	}
-	if took := time.Since(start); took > 10*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

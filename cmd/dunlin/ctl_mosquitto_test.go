@@ -32,7 +32,7 @@ func TestCtlOfRealClients(t *testing.T) {
 		pattern := strings.ReplaceAll(regexp.QuoteMeta(want), `\.\.\.`, "(?s:.*)")
 		var got string
 		var exit int
-		for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) { // until mosquitto_sub is there
+		for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) { // until mosquitto_sub is there
 			got, exit = execute(t, nil, append([]string{"ctl", "--data-dir", dir}, args...)...)
 			if regexp.MustCompile("^"+pattern+"$").MatchString(got) && exit == code {
 				return

@@ -43,7 +43,7 @@ func TestCtlTraceOnAFullDisk(t *testing.T) {
 	ctl := func(want string, args ...string) string {
 		t.Helper()
 		var out string
-		for until := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			out, _ = execute(t, nil, append([]string{"ctl", "--data-dir", dir}, args...)...)
 			if regexp.MustCompile(want).MatchString(out) {
 				return out

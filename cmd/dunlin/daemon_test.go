@@ -120,7 +120,7 @@ func TestStartAfterAKill(t *testing.T) {
 	if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		if _, code := i.run("dunlin", "pid"); code != 0 {
 			break
 		}
@@ -179,7 +179,7 @@ func TestSlowBrokers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for until := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if _, code := i.run("dunlin", "ping"); code == 0 {
 			break
 		}
@@ -188,7 +188,7 @@ func TestSlowBrokers(t *testing.T) {
 		}
 	}
 	var pid int
-	for until := time.Now().Add(5 * time.Second); pid == 0 && time.Now().Before(until); {
+	for until := time.Now().Add(time.Minute); pid == 0 && time.Now().Before(until); {
 		out, _ := i.run("dunlin", "pid")
 		pid, _ = strconv.Atoi(strings.TrimSpace(out))
 	}

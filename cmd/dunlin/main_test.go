@@ -76,7 +76,7 @@ func start(t *testing.T, env ...string) *process {
 			p.Wait()
 		}
 	})
-	for until := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if c, err := net.Dial("tcp", p.addr); err == nil {
 			c.Close()
 			return p
@@ -119,7 +119,7 @@ type reader struct {
 
 func (r *reader) next(t *testing.T) mqtt.Packet {
 	t.Helper()
-	r.nc.SetReadDeadline(time.Now().Add(5 * time.Second))
+	r.nc.SetReadDeadline(time.Now().Add(time.Minute))
 	for {
 		p, n, err := r.decoder.Next(&r.stream, r.buf)
 		if err != nil {

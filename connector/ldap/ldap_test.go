@@ -83,7 +83,7 @@ func refused(t *testing.T, c *Client, patience time.Duration) error {
 	if err == nil {
 		t.Fatal("expected an error, got an answer")
 	}
-	if took := time.Since(start); took > patience+time.Second {
+	if took := time.Since(start); took > patience+enough {
 		t.Errorf("with %v to answer, the error took %v: %v", patience, took, err)
 	}
 	if !errors.Is(err, connector.ErrNotConnected) || strings.Contains(err.Error(), "\n") {
@@ -298,7 +298,7 @@ func TestTimeout(t *testing.T) {
 	s.Pause()
 	defer s.Resume()
 	start := time.Now()
-	if err := c.Ping(t.Context()); err == nil || time.Since(start) > 5*time.Second {
+	if err := c.Ping(t.Context()); err == nil || time.Since(start) > enough {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 }

@@ -73,7 +73,7 @@ func refused(t *testing.T, c *Client, patience time.Duration) error {
 	if err == nil {
 		t.Fatal("expected an error, got an answer")
 	}
-	if took := time.Since(start); took > patience+time.Second {
+	if took := time.Since(start); took > patience+enough {
 		t.Errorf("with %v to answer, the error took %v: %v", patience, took, err)
 	}
 	if !errors.Is(err, connector.ErrNotConnected) || connector.IsPermanent(err) {
@@ -270,7 +270,7 @@ func TestQueryTimeout(t *testing.T) {
 	defer s.Resume()
 	for _, ctx := range []context.Context{t.Context(), within(t, time.Minute)} {
 		start := time.Now()
-		if _, err := c.Find(ctx, "things", nil, 1); err == nil || time.Since(start) > 5*time.Second {
+		if _, err := c.Find(ctx, "things", nil, 1); err == nil || time.Since(start) > enough {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
 	}

@@ -79,7 +79,7 @@ func refused(t *testing.T, c *Client, patience time.Duration) error {
 	if err == nil {
 		t.Fatal("expected an error, got an answer")
 	}
-	if took := time.Since(start); took > patience+time.Second {
+	if took := time.Since(start); took > patience+enough {
 		t.Errorf("with %v to answer, the error took %v: %v", patience, took, err)
 	}
 	return err
@@ -238,11 +238,11 @@ func TestNotThereAtStart(t *testing.T) {
 func TestQueryTimeout(t *testing.T) {
 	s := peers.Redis(t, peers.RedisOptions{})
 	c := connect(t, Config{Servers: at(t, s.Addr()), QueryTimeout: 200 * time.Millisecond})
-	do(t, c, "PING")
+	eventually(t, c, "PING") // a busy machine takes longer now and then
 	s.Pause()
 	defer s.Resume()
 	start := time.Now()
-	if err := c.Ping(t.Context()); err == nil || time.Since(start) > 5*time.Second {
+	if err := c.Ping(t.Context()); err == nil || time.Since(start) > enough {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 }
@@ -317,7 +317,7 @@ func TestCluster(t *testing.T) {
 			failed++
 		}
 	}
-	if took := time.Since(start); failed == 0 || failed == 30 || took > 15*time.Second {
+	if took := time.Since(start); failed == 0 || failed == 30 || took > 9*time.Second+enough {
 		t.Errorf("one of three nodes stalled: %d of 30 failed in %v", failed, took)
 	}
 }
