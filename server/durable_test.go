@@ -79,6 +79,10 @@ func (m gateMap) PutLater(key string, value []byte, done func(error)) {
 	m.g.pass(0, func() { m.Map.PutLater(key, value, done) }, done)
 }
 
+func (m gateMap) PutAt(key string, value []byte, was uint64, done func(uint64, error)) {
+	m.g.pass(0, func() { m.Map.PutAt(key, value, was, done) }, func(err error) { done(0, err) })
+}
+
 // pass does something now, later or not at all.
 func (g *gate) pass(appends int, do func(), not func(error)) {
 	g.mu.Lock()
