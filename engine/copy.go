@@ -60,6 +60,13 @@ func (l *link) replica(name string) (r replica, ok bool) {
 	return r, r.store != nil
 }
 
+// reaches returns the numbers of the first and the last record that the copy has.
+func (r replica) reaches() (first, last uint64) {
+	var state server.StreamState
+	r.store.FastState(&state)
+	return state.FirstSeq, state.LastSeq
+}
+
 // question asks a copy of a stream for records.
 type question struct {
 	Stream  string
@@ -81,11 +88,10 @@ type answer struct {
 
 // answer answers from the copy as it is now.
 func (r replica) answer(q *question) (a answer, err error) {
-	var state server.StreamState
-	if r.store.FastState(&state); state.LastSeq < q.Least {
+	if _, a.Last = r.reaches(); a.Last < q.Least {
 		return answer{Behind: true}, nil
 	}
-	a.Last, a.Next = state.LastSeq, q.From
+	a.Next = q.From
 	for sure := !q.Sure; ; sure = true {
 		var more bool
 		if q.Subject != "" {

@@ -227,8 +227,22 @@ func (p *peers) end() {
 	if stop != nil {
 		close(stop)
 		<-done
+		p.lastWords(p.e.to())
 	}
 	p.e.health.set(quorumName, nil)
+}
+
+// lastWords tells the others of records that they haven't heard of yet, such as
+// that this node has left.
+func (p *peers) lastWords(l *link) {
+	for _, s := range p.e.all() {
+		if s.hinting.CompareAndSwap(true, false) {
+			s.tellOthers(l)
+		}
+	}
+	if err := l.conn.FlushTimeout(aliveEvery); err != nil && !l.conn.IsClosed() {
+		p.e.log.Warn("engine: " + sentence(err).Error())
+	}
 }
 
 func (p *peers) beat(l *link, stop, done chan struct{}) {
@@ -375,15 +389,19 @@ func (s *stream) hint() {
 		return
 	}
 	time.AfterFunc(hintAfter, func() {
-		s.hinting.Store(false)
-		l := s.e.to()
-		if l.conn.IsClosed() {
-			return
-		}
-		if err := l.conn.Publish("P.hint."+s.name, fmt.Append(nil, s.last.Load())); err != nil && !l.conn.IsClosed() {
-			s.e.log.Warn("engine: " + sentence(err).Error())
+		if s.hinting.CompareAndSwap(true, false) {
+			s.tellOthers(s.e.to())
 		}
 	})
+}
+
+func (s *stream) tellOthers(l *link) {
+	if l.conn.IsClosed() {
+		return
+	}
+	if err := l.conn.Publish("P.hint."+s.name, fmt.Append(nil, s.last.Load())); err != nil && !l.conn.IsClosed() {
+		s.e.log.Warn("engine: " + sentence(err).Error())
+	}
 }
 
 // judgeAlone tells that all others have left, for this node.

@@ -146,10 +146,17 @@ func (e *Engine) reroute() error {
 	return e.help(len(c.others()) == 0)
 }
 
-// tend looks after the streams now and then: how far they are, and on the node
-// that leads, whether they have as many copies as there are members.
+// tend looks after the streams now and then: how far they are, here first, where
+// nobody has to be asked, and on the node that leads, whether they have as many
+// copies as there are members.
 func (e *Engine) tend(l *link, stop chan struct{}) {
-	for _, s := range e.all() {
+	all := e.all()
+	for _, s := range all {
+		if own, has := l.replica(s.name); has {
+			s.heard(own.reaches())
+		}
+	}
+	for _, s := range all {
 		select {
 		case <-stop:
 			return
