@@ -201,7 +201,7 @@ func (d *durability) wants(b *Batch, m *mqtt.Message, routes []*route) bool {
 				return true
 			}
 		case *group:
-			if k := to.kept.Load(); k != nil && !k.ends.Load() {
+			if to.current() != nil {
 				return true
 			}
 		}

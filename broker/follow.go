@@ -149,9 +149,7 @@ func (s *shard) pass(b *Batch, e *engine.Entry) {
 				to.Deliver(b, m, &r.Subscription)
 			}
 		case *group:
-			if k := to.kept.Load(); k != nil {
-				k.deliver(b, m)
-			}
+			to.deliverLogged(b, m)
 		}
 		routes[i] = nil
 	}

@@ -30,8 +30,8 @@ type group struct {
 	members atomic.Pointer[[]member] // never changed but beyond its end; replaced under groups.mu
 	online  atomic.Int32             // of these, how many are connected; changed under groups.mu
 	turn    atomic.Uint32
-	parked  atomic.Bool // absent members may hold messages
-	kept    atomic.Pointer[groupLog]
+	parked  atomic.Bool                 // absent members may hold messages
+	logs    atomic.Pointer[[]*groupLog] // never changed; replaced under groups.mu, see kept
 }
 
 type member struct {
@@ -42,9 +42,10 @@ type member struct {
 
 // groups are all shared groups of this node.
 type groups struct {
-	br  *Broker
-	mu  sync.Mutex
-	all map[GroupKey]*group
+	br    *Broker
+	mu    sync.Mutex
+	all   map[GroupKey]*group
+	share uint64 // the number that was given last to what a group has of the log
 }
 
 // join makes m a member of the group that f names, or replaces its route if it
@@ -101,7 +102,7 @@ func (gs *groups) leave(f topic.Filter, c *Client) {
 	if len(members) == 0 {
 		delete(gs.all, key)
 		gs.br.index.Delete(f.Bare, routeKey{to: &g.self})
-		if k := g.kept.Load(); k != nil {
+		for _, k := range g.kept() {
 			k.end()
 		}
 	}
@@ -195,7 +196,7 @@ func (g *group) Deliver(b *Batch, m *mqtt.Message, _ *session.Subscription) {
 	if several {
 		b.decided = append(b.decided, g.key)
 	}
-	if k := g.kept.Load(); k != nil && m.LogSeq != 0 && k.deliver(b, m) {
+	if m.LogSeq != 0 && g.deliverLogged(b, m) {
 		return
 	}
 	if several && g.away(b, m) {

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
-	"github.com/dunlin-mq/dunlin/session"
 )
 
 // groupLog is what a shared group has beside as long as its messages of QoS 1 and
@@ -17,11 +16,15 @@ import (
 // and not in the members' queues. What was taken from the log stays open until a
 // client has acknowledged it, whoever that is in the end.
 //
+// One has a share of the group's messages: those from where it begins to where it
+// ends, if it does. A group has several while an earlier one comes to its end.
+//
 // Who gives messages to members holds turn, and enters one member after the
 // other; who acknowledges has its client entered, and takes mu alone.
 type groupLog struct {
 	g     *group
 	d     *durability
+	share uint64   // its number
 	begun []uint64 // by shard: older messages were for the group when it lived in memory
 
 	ends  atomic.Bool // nothing more is for this: until says up to where
@@ -71,8 +74,8 @@ const (
 // room or goes away.
 const mostBound = 1000
 
-func newGroupLog(g *group, d *durability) *groupLog {
-	k := &groupLog{g: g, d: d, open: make(map[mqtt.At]standing), bound: make(map[*Client][]*mqtt.Message)}
+func newGroupLog(g *group, d *durability, share uint64) *groupLog {
+	k := &groupLog{g: g, d: d, share: share, open: make(map[mqtt.At]standing), bound: make(map[*Client][]*mqtt.Message)}
 	for _, s := range d.shards {
 		next := s.next()
 		k.begun, k.read, k.next = append(k.begun, next), append(k.read, next), append(k.next, next)
@@ -147,14 +150,14 @@ func (k *groupLog) take(at mqtt.At) bool {
 	return true
 }
 
-// done notes that no member has to get a message any more. It may be called with a
-// client entered.
-func (k *groupLog) done(at mqtt.At) {
+// done notes that no member has to get a message any more. False: it isn't one that
+// was to come to its end. It may be called with a client entered.
+func (k *groupLog) done(at mqtt.At) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	who, open := k.open[at]
 	if !open || who == early {
-		return
+		return false
 	}
 	if who == unheld {
 		k.redo--
@@ -166,6 +169,7 @@ func (k *groupLog) done(at mqtt.At) {
 		k.early++
 	}
 	k.change()
+	return true
 }
 
 // has reports whether the group has taken a message and it isn't done with.
@@ -322,57 +326,6 @@ func (k *groupLog) putBack(all []*mqtt.Message) {
 	})
 }
 
-// takeBack takes what a member will not deliver any more, and returns what the
-// group doesn't have from the log. No client is entered.
-func (g *group) takeBack(b *Batch, held []session.Delivery) []session.Delivery {
-	k := g.kept.Load()
-	if k == nil || len(held) == 0 {
-		return held
-	}
-	var mine []*mqtt.Message
-	k.turn.Lock()
-	others := held[:0]
-	for _, d := range held {
-		if k.ended || !k.has(d.Msg) {
-			others = append(others, d)
-		} else {
-			mine = append(mine, d.Msg)
-		}
-	}
-	k.putBack(mine)
-	b.broker.count.queued.Add(int64(len(mine)))
-	k.busy.Store(true)
-	k.turn.Unlock()
-	k.pump(b)
-	return others
-}
-
-// share is a shared group that a client has something of, or may have.
-type share struct {
-	filter string // of the client's subscription
-	log    *groupLog
-}
-
-// noted has c know of a group that gives it messages from the log: whenever it
-// has room, it says so. The client is entered.
-func (c *Client) noted(filter string, k *groupLog) {
-	x := c.extra()
-	i := slices.IndexFunc(x.shares, func(s share) bool { return s.filter == filter })
-	if i >= 0 && x.shares[i].log == k {
-		return
-	}
-	shares := slices.DeleteFunc(slices.Clone(x.shares), func(s share) bool { return s.filter == filter || s.log.isOver() })
-	x.shares = append(shares, share{filter, k}) // others may still read the old ones
-}
-
-// shares are what was noted. The client is entered.
-func (c *Client) shares() []share {
-	if c.more == nil {
-		return nil
-	}
-	return c.more.shares
-}
-
 // offerLogged gives the client a message of a shared group if it goes straight
 // out.
 func (c *Client) offerLogged(b *Batch, m *mqtt.Message, r *route, k *groupLog) bool {
@@ -390,49 +343,4 @@ func (c *Client) offerLogged(b *Batch, m *mqtt.Message, r *route, k *groupLog) b
 	}
 	c.deliver(b, m, &r.Subscription, m.Retain && r.RetainAsPublished)
 	return true
-}
-
-// logOf is the log of the shared group that a delivery came from; nil: it didn't
-// come from one. The client is entered.
-func (c *Client) logOf(d *session.Delivery) *groupLog {
-	if d.Msg == nil || d.Msg.LogSeq == 0 || d.Sub == nil || d.Sub.Filter[0] != '$' {
-		return nil
-	}
-	for _, s := range c.shares() {
-		if s.filter == d.Sub.Filter {
-			return s.log
-		}
-	}
-	if g := c.broker.groups.of(d.Sub); g != nil {
-		return g.kept.Load()
-	}
-	return nil
-}
-
-// settled notes that a delivery of a shared group has come to its end. At QoS 2 that
-// has to be kept before the session forgets it. The client is entered.
-func (c *Client) settled(d *session.Delivery) {
-	k := c.logOf(d)
-	if k == nil {
-		return
-	}
-	k.done(d.Msg.At())
-	if r := c.reader(); r != nil && d.QoS == 2 && !slices.Contains(r.groups, k) {
-		r.groups = append(r.groups, k)
-	}
-}
-
-// settleAll settles all that is in flight: the session ends with it, or goes to
-// another node. The client is entered.
-func (c *Client) settleAll() {
-	if c.broker.durable == nil {
-		return
-	}
-	c.sess.EachLogged(func(d session.Delivery) { c.settled(&d) })
-	if r := c.reader(); r != nil {
-		for _, k := range r.groups {
-			k.keep(func(error) {}) // it is tried again until it is kept
-		}
-		r.groups = nil
-	}
 }

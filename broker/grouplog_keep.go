@@ -28,18 +28,17 @@ func (g *group) wantsLog() bool {
 // is held.
 func (gs *groups) keep(g *group, c *Client) {
 	d := gs.br.durable
-	if d == nil || g.kept.Load() != nil || d.restoring || d.several() || !g.wantsLog() {
+	if d == nil || g.current() != nil || d.restoring || d.several() || !g.wantsLog() {
 		return
 	}
-	k := newGroupLog(g, d)
+	k := newGroupLog(g, d, gs.nextShare())
 	k.live = true
 	done := func(error) {}
 	if c != nil && c.reader() != nil {
 		done = c.changing(false)
 	}
 	k.keep(done)
-	d.durables.Add(1)
-	g.kept.Store(k)
+	g.begin(k)
 }
 
 // keepOf is keep for the groups of a session that has become durable. The client
@@ -48,14 +47,12 @@ func (gs *groups) keepOf(c *Client) {
 	gs.each(c, func(g *group) { gs.keep(g, c) })
 }
 
-// withLog are the groups that read the log.
+// withLog are all that groups have of the log.
 func (gs *groups) withLog() (all []*groupLog) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	for _, g := range gs.all {
-		if k := g.kept.Load(); k != nil {
-			all = append(all, k)
-		}
+		all = append(all, g.kept()...)
 	}
 	return all
 }
@@ -121,7 +118,8 @@ func (k *groupLog) drained() bool {
 	return len(k.open) == 0
 }
 
-// retire lets the group go on in memory. turn is held.
+// retire ends the share: the group goes on in the next one, or in memory. turn is
+// held.
 func (k *groupLog) retire() {
 	gs := &k.d.br.groups
 	gs.mu.Lock()
@@ -131,8 +129,7 @@ func (k *groupLog) retire() {
 	}
 	k.ended = true
 	k.forget()
-	k.d.durables.Add(-1)
-	k.g.kept.Store(nil)
+	k.g.without(k)
 }
 
 // end is for a group without members. gs.mu is held.
@@ -142,18 +139,12 @@ func (k *groupLog) end() {
 	k.home().add(&groupEnd{k})
 }
 
-// forget deletes the record: from here on a group of the same name may have a new
-// one.
+// forget deletes the record.
 func (k *groupLog) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.over = true
-	d := k.d
-	d.states.DeleteLater(k.key(), func(err error) {
-		if err != nil {
-			d.br.logs.notDeleted.warn(d.br.log, Now(), "the record of a shared group can't be deleted, it stays until the next group of its name begins", "group", k.g.key.Name, "filter", k.g.key.Filter, "err", err)
-		}
-	})
+	k.d.strike(k.g.key, k.share)
 }
 
 func (k *groupLog) isOver() bool {
@@ -162,7 +153,41 @@ func (k *groupLog) isOver() bool {
 	return k.over
 }
 
-func (k *groupLog) key() string { return durable.GroupKey(k.g.key.Name, k.g.key.Filter) }
+func (k *groupLog) key() string { return shareKey(k.g.key, k.share) }
+
+func shareKey(g GroupKey, share uint64) string {
+	return durable.GroupShare{Name: g.Name, Filter: g.Filter, Number: share}.Key()
+}
+
+// struck is the record of a share that is to be deleted: there will be no other one
+// under its key. Its Timer is for another attempt.
+type struck struct {
+	d     *durability
+	group GroupKey
+	share uint64
+}
+
+// strike deletes the record of a share.
+func (d *durability) strike(group GroupKey, share uint64) { (&struck{d, group, share}).delete() }
+
+func (s *struck) delete() {
+	d := s.d
+	d.states.DeleteLater(shareKey(s.group, s.share), func(err error) {
+		if d.well(err, Now()); err != nil {
+			d.br.logs.notDeleted.warn(d.br.log, Now(), "the record of a shared group can't be deleted, it is tried again", "group", s.group.Name, "filter", s.group.Filter, "err", err)
+			d.br.Schedule(s, Now()+saveAgain)
+		}
+	})
+}
+
+// Fire is Timer's.
+func (s *struck) Fire(_ *Batch, now int64) {
+	if s.d.mayTry(now) {
+		s.delete()
+	} else {
+		s.d.br.Schedule(s, now+saveAgain)
+	}
+}
 
 // home is the shard whose goroutine does what concerns the group.
 func (k *groupLog) home() *shard { return k.d.shards[0] }

@@ -1,7 +1,7 @@
 package broker
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/dunlin-mq/dunlin/durable"
@@ -15,32 +15,37 @@ import (
 // what else the group may not give, since sessions are saved before a PUBLISH at
 // QoS 2 goes out, and groups are not.
 
+// groupRecords are the records of groups that a start has found.
+type groupRecords map[GroupKey][]groupRecord
+
+// groupRecord is that of one share.
+type groupRecord struct {
+	share uint64
+	value []byte
+}
+
+func (all groupRecords) add(s durable.GroupShare, value []byte) {
+	key := GroupKey{s.Name, s.Filter}
+	all[key] = append(all[key], groupRecord{s.Number, value}) // of those that come twice, the last one counts
+}
+
 // restore brings back what is kept of groups, whose members are restored; sharers
 // have something of one. pulled: a group was beyond the end of the log.
-func (gs *groups) restore(sharers []*Client) (pulled bool, err error) {
+func (gs *groups) restore(records groupRecords, sharers []*Client) (pulled bool) {
 	d := gs.br.durable
 	d.restoring = false
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
+	for _, all := range records {
+		for _, rec := range all {
+			gs.share = max(gs.share, rec.share)
+		}
+	}
 	for _, g := range gs.all {
-		if !g.wantsLog() {
-			continue
+		if g.wantsLog() {
+			pulled = gs.restoreShares(g, records[g.key]) || pulled
+			gs.keep(g, nil) // if there is none that goes on
 		}
-		r, err := d.groupRecord(g)
-		switch {
-		case err != nil:
-			return false, err
-		case r == nil && !d.several(): // of a version that kept none
-			gs.keep(g, nil)
-			continue
-		case d.several() && (r == nil || r.Node != d.self()): // groups of several nodes live in memory
-			continue
-		}
-		k := newGroupLog(g, d)
-		back := k.load(r)
-		pulled = pulled || back
-		d.durables.Add(1)
-		g.kept.Store(k)
 	}
 	gs.mu.Unlock()
 	for _, c := range sharers {
@@ -48,30 +53,44 @@ func (gs *groups) restore(sharers []*Client) (pulled bool, err error) {
 	}
 	gs.mu.Lock()
 	for _, g := range gs.all {
-		if k := g.kept.Load(); k != nil {
+		for _, k := range g.kept() {
 			k.rewind()
 			k.keep(func(error) {}) // it is tried again until it is kept
 		}
 	}
-	return pulled, nil
+	return pulled
 }
 
-// groupRecord reads the record of a group; nil: there is none, or it is damaged,
-// which is said.
-func (d *durability) groupRecord(g *group) (*durable.Group, error) {
-	record, _, ok, err := d.states.GetAt(durable.GroupKey(g.key.Name, g.key.Filter))
-	if err != nil {
-		return nil, fmt.Errorf("the state of shared group %q of %q can't be read: %w", g.key.Name, g.key.Filter, err)
+// restoreShares brings back those of a group's shares that are this node's. One that
+// could go on, and has a later one behind it, is that of an earlier group of the same
+// name, whose record could not be deleted before a crash.
+func (gs *groups) restoreShares(g *group, records []groupRecord) (pulled bool) {
+	d := gs.br.durable
+	mine := make(map[uint64]*durable.Group)
+	last := uint64(0)
+	for _, rec := range records {
+		r, err := durable.ParseGroup(rec.value)
+		switch {
+		case err != nil:
+			d.br.log.Error("the state of a shared group can't be read, it begins anew at the end of the log", "group", g.key.Name, "filter", g.key.Filter, "err", err)
+			if !d.several() {
+				d.strike(g.key, rec.share)
+			}
+		case !d.several() || r.Node == d.self(): // groups of several nodes live in memory
+			mine[rec.share] = r
+			last = max(last, rec.share)
+		}
 	}
-	if !ok {
-		return nil, nil //nolint:nilnil // said above
+	for _, share := range slices.Sorted(maps.Keys(mine)) {
+		if r := mine[share]; r.Until == nil && share != last {
+			d.strike(g.key, share)
+		} else {
+			k := newGroupLog(g, d, share)
+			pulled = k.load(r) || pulled
+			g.begin(k)
+		}
 	}
-	r, err := durable.ParseGroup(record)
-	if err != nil {
-		d.br.log.Error("the state of a shared group can't be read, it begins anew at the end of the log", "group", g.key.Name, "filter", g.key.Filter, "err", err)
-		return nil, nil //nolint:nilnil // as above
-	}
-	return r, nil
+	return pulled
 }
 
 // load goes on where a record says. pulled: it was beyond the end of the log.
@@ -139,16 +158,43 @@ func (c *Client) returnShared() {
 	var all []session.Delivery
 	c.sess.Surrender(func(sub *session.Subscription) bool {
 		g := c.broker.groups.of(sub)
-		return g != nil && g.kept.Load() != nil
+		return g != nil && len(g.kept()) > 0
 	}, func(d session.Delivery) { all = append(all, d) })
 	for i := range all {
-		c.logOf(&all[i]).returned(all[i].Msg.At())
+		if k := c.shareOf(&all[i]); k != nil {
+			k.returned(all[i].Msg.At())
+		}
 	}
 	c.sess.EachLogged(func(d session.Delivery) {
-		if k := c.logOf(&d); k != nil {
+		if k := c.shareOf(&d); k != nil {
 			k.held(d.Msg.At())
 		}
 	})
+}
+
+// shareOf is the share that a restored delivery of a shared group is from; nil: it
+// isn't one. The client is entered.
+func (c *Client) shareOf(d *session.Delivery) *groupLog {
+	if d.Msg == nil || d.Msg.LogSeq == 0 || d.Sub == nil {
+		return nil
+	}
+	g := c.broker.groups.of(d.Sub)
+	if g == nil {
+		return nil
+	}
+	for _, k := range g.kept() {
+		if k.reaches(d.Msg.At()) {
+			return k
+		}
+	}
+	return nil
+}
+
+// reaches reports whether a position lies before the end of the share.
+func (k *groupLog) reaches(at mqtt.At) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.until) == 0 || at.Seq < k.until[at.Shard]
 }
 
 // returned is for what a session doesn't have any more. A record of the group knows

@@ -48,17 +48,48 @@ func (r *rig) drained(all ...*peer) (payloads []string) {
 	}
 }
 
+// groupRecords are those of the group's shares, by their keys.
+func (r *rig) groupRecords() map[string]*durable.Group {
+	r.Helper()
+	all := make(map[string]*durable.Group)
+	for key, record := range r.durable.states.(*fakeMap).copy() {
+		if s, is := durable.ParseGroupKey(key); !is {
+			continue
+		} else if s.Name != "g" || s.Filter != "t/#" {
+			r.Errorf("there is a record of group %q of %q", s.Name, s.Filter)
+		}
+		g, err := durable.ParseGroup(record)
+		if err != nil {
+			r.Fatal(err)
+		}
+		all[key] = g
+	}
+	return all
+}
+
+// groupRecord is the one that there is, or nil.
 func (r *rig) groupRecord() *durable.Group {
 	r.Helper()
-	record, _, ok, _ := r.durable.states.GetAt(durable.GroupKey("g", "t/#"))
-	if !ok {
-		return nil
+	all := r.groupRecords()
+	if len(all) > 1 {
+		r.Fatalf("the group has %d records", len(all))
 	}
-	g, err := durable.ParseGroup(record)
-	if err != nil {
-		r.Fatal(err)
+	for _, g := range all {
+		return g
 	}
-	return g
+	return nil
+}
+
+// groupKey is the key of the one record that the group has.
+func (r *rig) groupKey() (key string) {
+	r.Helper()
+	all := r.groupRecords()
+	if len(all) != 1 {
+		r.Fatalf("the group has %d records, want one", len(all))
+	}
+	for key = range all {
+	}
+	return key
 }
 
 // A group has its messages from the log for the sake of a durable session that
@@ -216,7 +247,7 @@ func TestGroupBound(t *testing.T) {
 	pub := r.connect("pub")
 	pub.publishNumbers("t/1", mostBound+100, 1)
 	r.quiet()
-	k := r.groups.get(GroupKey{"g", "t/#"}).kept.Load()
+	k := r.groups.get(GroupKey{"g", "t/#"}).current()
 	if k.bounds != mostBound || k.missed == 0 {
 		t.Errorf("%d are bound and %d missed, want %d and some", k.bounds, k.missed, mostBound)
 	}
@@ -394,12 +425,13 @@ func TestGroupBeginsKept(t *testing.T) {
 	a := r.sharers(1, 1)[0]
 	r.connect("pub").publishNumbers("t/1", 5, 1)
 	r.quiet()
-	old := r.durable.states.(*fakeMap).copy()[durable.GroupKey("g", "t/#")]
+	key := r.groupKey()
+	old := r.durable.states.(*fakeMap).copy()[key]
 	a.unsubscribe(inGroup)
 	r.quiet()
 	states := r.durable.states.(*fakeMap)
 	states.mu.Lock()
-	states.all[durable.GroupKey("g", "t/#")] = old // as if it couldn't be deleted
+	states.all[key] = old // as if it couldn't be deleted
 	states.mu.Unlock()
 	kept := make(chan error, 1)
 	a.subscribe(inGroup, 1)
@@ -415,6 +447,29 @@ func TestGroupBeginsKept(t *testing.T) {
 			t.Errorf("it got %v", s)
 		}
 	}
+	again.quiet()
+	if again.groupKey() == key {
+		t.Error("the group has what an earlier one has left")
+	}
+}
+
+// A record that can't be deleted is tried again.
+func TestGroupDeletedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, log := newDurableRig(t, 1)
+		a := r.sharers(1, 1)[0]
+		log.failing(errFake)
+		a.unsubscribe(inGroup)
+		time.Sleep(3 * time.Second)
+		if r.groupRecord() == nil {
+			t.Fatal("the record is deleted on a disk that fails")
+		}
+		log.failing(nil)
+		time.Sleep(3 * time.Second)
+		if r.groupRecord() != nil {
+			t.Error("the record is still there")
+		}
+	})
 }
 
 // A state that can't be saved is tried again, and what depends on it waits.
@@ -535,9 +590,9 @@ func TestGroupDamaged(t *testing.T) {
 	r.quiet()
 	a.close("closed")
 	r.quiet()
-	states := r.durable.states.(*fakeMap)
+	key, states := r.groupKey(), r.durable.states.(*fakeMap)
 	states.mu.Lock()
-	states.all[durable.GroupKey("g", "t/#")] = []byte("nonsense")
+	states.all[key] = []byte("nonsense")
 	states.mu.Unlock()
 	r, _ = r.crashed()
 	r.connect("pub").publish("t/1", "new", 1)
@@ -609,6 +664,55 @@ func TestGroupOfSeveral(t *testing.T) {
 		t.Error("after the restart the group still reads the log")
 	}
 	r.balances()
+}
+
+// A node that is alone again while a group is still coming to its end, as nobody
+// takes what waits, has its messages in the log from then on, over crashes too.
+func TestGroupAloneAgain(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		var others atomic.Bool
+		of := func(o *Options) {
+			o.Durable.Members = func() (string, []Member) {
+				return "self", []Member{{ID: "self", Alive: true}, {ID: "other", Alive: true}}[:1+btoi(others.Load())]
+			}
+		}
+		l := newFakeLog(t, 2)
+		r := newRig(t, withLog(l), of)
+		a := r.sharers(1, 1, window(1))[0]
+		pub := r.connect("pub")
+		pub.publishNumbers("t/1", 5, 1)
+		r.quiet()
+		others.Store(true)
+		r.MembersChanged()
+		r.quiet()
+		others.Store(false)
+		if crash {
+			r, l = r.crashed(of)
+		} else {
+			a.close("closed")
+			r.MembersChanged()
+		}
+		r.connect("pub2").publish("t/1", "alone", 1)
+		r.quiet()
+		if n := len(r.groupRecords()); n != 2 || l.len() != 6 {
+			t.Errorf("after a crash (%v) there are %d records, want that of the end and of the beginning; the log has %d entries, want 6", crash, n, l.len())
+		}
+		r, _ = r.crashed(of)
+		if got := r.drained(r.connect("d0", durably)); !slices.Equal(got, append(numbers(5), "alone")) {
+			t.Errorf("after a crash (%v) it got %v", crash, got)
+		}
+		if r.groupRecord() == nil || len(r.groups.withLog()) != 1 {
+			t.Errorf("after a crash (%v) %d shares are left, want one", crash, len(r.groups.withLog()))
+		}
+		r.balances()
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // A node that joins others has another log: what waited in the old one is counted.

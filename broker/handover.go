@@ -23,7 +23,7 @@ func (br *Broker) handOver(b *Batch, c *Client) {
 
 // pump is for a group that has its messages from the log. No client is entered.
 func (g *group) pump(b *Batch) {
-	if k := g.kept.Load(); k != nil {
+	for _, k := range g.kept() {
 		k.pump(b)
 	}
 }

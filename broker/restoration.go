@@ -54,7 +54,8 @@ type restorer struct {
 	found   Restored
 	changed []*Client // whose records are to be written anew
 	sharers []*Client // who have something of a shared group
-	back    bool      // for one of them at least its position was pulled back
+	groups  groupRecords
+	back    bool // for one of them at least its position was pulled back
 }
 
 // returning is a session on its way back.
@@ -77,6 +78,7 @@ func (d *durability) newRestorer(b *Batch) *restorer {
 	return &restorer{
 		d: d, b: b, waiting: make(map[string]returning),
 		zones: make(map[string]*Zone), listeners: make(map[[3]string]*hook.ListenerInfo),
+		groups: make(groupRecords),
 	}
 }
 
@@ -123,6 +125,17 @@ func (t *restoration) end() (found Restored, changed []*Client, back bool) {
 func (t *restoration) sharers() (all []*Client) {
 	for _, w := range t.workers {
 		all = append(all, w.sharers...)
+	}
+	return all
+}
+
+// groups are the records of shared groups.
+func (t *restoration) groups() groupRecords {
+	all := make(groupRecords)
+	for _, w := range t.workers {
+		for key, records := range w.groups {
+			all[key] = append(all[key], records...)
+		}
 	}
 	return all
 }
@@ -209,6 +222,8 @@ func (w *restorer) states() error {
 		if r, is := w.waiting[id]; is {
 			delete(w.waiting, id)
 			w.load(r, record)
+		} else if s, is := durable.ParseGroupKey(id); is {
+			w.groups.add(s, record)
 		}
 		return nil
 	})

@@ -40,9 +40,7 @@ func (br *Broker) Restore() (Restored, error) {
 	err := t.run()
 	found, changed, back := t.end()
 	if err == nil {
-		var pulled bool
-		pulled, err = br.groups.restore(t.sharers())
-		back = back || pulled
+		back = br.groups.restore(t.groups(), t.sharers()) || back
 	}
 	if err != nil { // whoever called ends
 		return found, err

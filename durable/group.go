@@ -4,28 +4,47 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/dunlin-mq/dunlin/fields"
 	"github.com/dunlin-mq/dunlin/mqtt"
 )
 
-// Group is what is kept of a shared group with durable members: how far it has
-// come in the log, and what its members have not acknowledged. What each of
-// them holds at QoS 2 is in that session's own state.
+// Group is what is kept of one share of a shared group with durable members: how
+// far it has come in its part of the log, and what the members have not
+// acknowledged. What each of them holds at QoS 2 is in that session's own state.
 type Group struct {
 	Node  string   // that has the members
 	Next  []uint64 // by shard: the first position that nobody was chosen for yet
-	Until []uint64 // by shard: the first position that isn't the group's any more; nil: there is no end
+	Until []uint64 // by shard: the first position that isn't the share's any more; nil: there is no end
 	// Open is what was taken from the log and isn't done with, in its order. From Next
 	// on, it is what a member had already before the group has come there.
 	Open []mqtt.At
 }
 
-// GroupKey is the key of a group's record in the map of states: no session and
-// no node's mark has it. It counts as a mark, so who reads all records passes it
+// GroupShare names a share of a shared group.
+type GroupShare struct {
+	Name, Filter string
+	Number       uint64 // the later one of a group has the higher
+}
+
+// Key is the key of the share's record in the map of states: no session and no
+// node's mark has it. It counts as a mark, so who reads all sessions passes it
 // over.
-func GroupKey(name, filter string) string {
-	return markPrefix + markPrefix + name + markPrefix + filter // neither has a zero byte [MQTT-1.5.4-2]
+func (s GroupShare) Key() string {
+	return markPrefix + markPrefix + s.Name + markPrefix + s.Filter + markPrefix + strconv.FormatUint(s.Number, 36) // neither has a zero byte [MQTT-1.5.4-2]
+}
+
+// ParseGroupKey reads such a key; false: it is none.
+func ParseGroupKey(key string) (s GroupShare, ok bool) {
+	rest, is := strings.CutPrefix(key, markPrefix+markPrefix)
+	parts := strings.Split(rest, markPrefix)
+	if !is || len(parts) != 3 {
+		return s, false
+	}
+	number, err := strconv.ParseUint(parts[2], 36, 64)
+	return GroupShare{parts[0], parts[1], number}, err == nil
 }
 
 const groupVersion = 1

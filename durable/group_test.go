@@ -63,9 +63,18 @@ func TestGroupErrors(t *testing.T) {
 
 // TestGroupKey: nobody else's record is found under it.
 func TestGroupKey(t *testing.T) {
-	a, b := GroupKey("g", "a/b"), GroupKey("g/a", "b")
-	if a == b || !IsMark(a) || a == MarkKey("g") || a == GroupKey("g", "a") {
-		t.Errorf("the keys are %q and %q", a, b)
+	keys := map[string]GroupShare{MarkKey("g"): {}, MarkKey(MarkKey("g")): {}, MarkKey("\x00g\x00a\x00!"): {}, "c": {}, "": {}}
+	for _, s := range []GroupShare{{"g", "a/b", 0}, {"g", "a/b", 1}, {"g/a", "b", 1<<64 - 1}, {"g", "", 1}, {"g", "a", 7}} {
+		if key := s.Key(); !IsMark(key) || keys[key] != (GroupShare{}) {
+			t.Errorf("the key of %v is %q", s, key)
+		} else {
+			keys[key] = s
+		}
+	}
+	for key, want := range keys {
+		if got, ok := ParseGroupKey(key); ok != (want != GroupShare{}) || ok && got != want {
+			t.Errorf("%q is read as %v, %v, want %v", key, got, ok, want)
+		}
 	}
 }
 
