@@ -79,7 +79,7 @@ func (c *Client) finish(b *Batch, d *departure) {
 	if w := c.sess.Will(); w != nil && !br.stopping.Load() {
 		d.will = w
 	}
-	to, shares := c.routes(), c.shared > 0
+	to, shares := c.routes(), c.shared > 0 || len(c.shares()) > 0
 	for sub := range c.sess.Subscriptions() {
 		br.unroute(c, sub, to)
 	}

@@ -81,6 +81,7 @@ type durability struct {
 	settledAt atomic.Int64 // when a mark was written last that came back
 	settling  settling
 	gate      gate
+	taker     taker
 	recalls   chan struct{} // has as many as are under way
 	contests  chan struct{} // likewise
 
@@ -110,6 +111,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	d.members, d.recalls, d.contests = o.Members, make(chan struct{}, recallers), make(chan struct{}, contests)
 	d.gate.wake = make(chan struct{}, 1)
+	d.taker.d, d.taker.wake = d, make(chan struct{}, 1)
 	d.gate.open.Store(true)
 	d.look()
 	d.feeder.d, d.remains.d, d.doubts.d = d, d, d
@@ -126,6 +128,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 		d.done.Go(d.feeder.run)
 	}
 	d.done.Go(d.inherit)
+	d.done.Go(d.taker.run)
 	log.OnGrowth(func(shard int) { d.shards[shard].catchUp() })
 	return d
 }

@@ -110,11 +110,21 @@ func (c *fakeCluster) startAs(id string) *fakeNode {
 func (*fakeNode) Added(string, bool)                                      {}
 func (*fakeNode) Removed(string, bool)                                    {}
 func (*fakeNode) Group(string, string, int, int)                          {}
-func (*fakeNode) Members(GroupKey) (members, online int)                  { return 0, 0 }
 func (*fakeNode) Claim(string, bool, func(bool)) Claimed                  { return ClaimAlone }
 func (*fakeNode) Opened(string)                                           {}
 func (*fakeNode) Ended(string)                                            {}
 func (*fakeNode) Dispatch(*Batch, *mqtt.Message, GroupKey, int, int) bool { return false }
+
+func (n *fakeNode) Members(g GroupKey) (members, online int) {
+	for _, o := range n.cluster.all() {
+		if o != n && !o.dead.Load() {
+			if there := o.rig.groups.get(g); there != nil {
+				members += len(there.all())
+			}
+		}
+	}
+	return members, 0 // nobody takes messages of groups in memory
+}
 
 // Forward takes m to the others at once, if this node is not cut off.
 func (n *fakeNode) Forward(_ *Batch, m *mqtt.Message, _ []GroupKey) (to int) {

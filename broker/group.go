@@ -45,7 +45,8 @@ type groups struct {
 	br    *Broker
 	mu    sync.Mutex
 	all   map[GroupKey]*group
-	share uint64 // the number that was given last to what a group has of the log
+	share uint64      // the number that was given last to what a group has of the log
+	left  []*groupLog // what is still here of groups that go on elsewhere; replaced, never changed
 }
 
 // join makes m a member of the group that f names, or replaces its route if it
@@ -61,6 +62,9 @@ func (gs *groups) join(f topic.Filter, m member) {
 	}
 	m.hash = maphash.Comparable(g.seed, m.client)
 	defer gs.tell(g)
+	if d := br.durable; d != nil && d.several() {
+		d.taker.look() // it may have left something of the group where it was
+	}
 	if m.client.conn != nil && indexMember(g.all(), m.client) < 0 {
 		g.online.Add(1)
 	}
@@ -102,9 +106,7 @@ func (gs *groups) leave(f topic.Filter, c *Client) {
 	if len(members) == 0 {
 		delete(gs.all, key)
 		gs.br.index.Delete(f.Bare, routeKey{to: &g.self})
-		for _, k := range g.kept() {
-			k.end()
-		}
+		gs.leaveShares(g, c)
 	}
 	gs.tell(g)
 }

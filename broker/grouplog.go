@@ -54,6 +54,7 @@ type groupLog struct {
 	redo    int // of these, those that nobody has
 	early   int // and those that are done before their turn
 	over    bool
+	left    bool // there is no member here any more, but elsewhere: it is to be released. Changed by who holds turn too
 	changed bool
 	saving  bool
 	saveAt  int64         // when the record is saved; 0: no time is set
@@ -76,10 +77,8 @@ const mostBound = 1000
 
 func newGroupLog(g *group, d *durability, share uint64) *groupLog {
 	k := &groupLog{g: g, d: d, share: share, open: make(map[mqtt.At]standing), bound: make(map[*Client][]*mqtt.Message)}
-	for _, s := range d.shards {
-		next := s.next()
-		k.begun, k.read, k.next = append(k.begun, next), append(k.read, next), append(k.next, next)
-	}
+	next := d.ends()
+	k.begun, k.read, k.next = next, slices.Clone(next), slices.Clone(next)
 	return k
 }
 
@@ -169,6 +168,7 @@ func (k *groupLog) done(at mqtt.At) bool {
 		k.early++
 	}
 	k.change()
+	k.lookAgain()
 	return true
 }
 

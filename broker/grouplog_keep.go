@@ -54,7 +54,7 @@ func (gs *groups) withLog() (all []*groupLog) {
 	for _, g := range gs.all {
 		all = append(all, g.kept()...)
 	}
-	return all
+	return append(all, gs.left...)
 }
 
 // alone is called when this node has become one of several, or the only one. With
@@ -75,9 +75,7 @@ func (gs *groups) alone(is bool) {
 		k.turn.Lock()
 		k.mu.Lock()
 		if k.until == nil {
-			for _, s := range k.d.shards {
-				k.until = append(k.until, s.next())
-			}
+			k.until = k.d.ends()
 			k.ends.Store(true)
 			k.change()
 		}
@@ -90,6 +88,14 @@ func (gs *groups) alone(is bool) {
 
 // renew is for the log that becomes another one: what waits in the old one is gone.
 func (gs *groups) renew() {
+	gs.mu.Lock()
+	for _, k := range gs.left {
+		k.mu.Lock()
+		k.over = true
+		k.mu.Unlock()
+	}
+	gs.left = nil
+	gs.mu.Unlock()
 	for _, k := range gs.withLog() {
 		k.turn.Lock()
 		k.drop(session.LogRetention)
@@ -256,10 +262,7 @@ func (k *groupLog) Fire(_ *Batch, at int64) {
 // save begins to save the record. mu is held.
 func (k *groupLog) save() {
 	k.changed, k.saving = false, true
-	r := &durable.Group{Node: k.d.self(), Next: k.next, Until: k.until, Open: make([]mqtt.At, 0, len(k.open))}
-	for at := range k.open {
-		r.Open = append(r.Open, at)
-	}
+	r := k.record()
 	done := &groupKept{k: k, who: k.waiting}
 	k.waiting = nil
 	k.d.busy.Add(1)
@@ -267,6 +270,15 @@ func (k *groupLog) save() {
 		done.err = err
 		k.home().add(done)
 	})
+}
+
+// record is what is kept. mu is held.
+func (k *groupLog) record() *durable.Group {
+	r := &durable.Group{Node: k.d.self(), Next: k.next, Until: k.until, Open: make([]mqtt.At, 0, len(k.open))}
+	for at := range k.open {
+		r.Open = append(r.Open, at)
+	}
+	return r
 }
 
 // groupKept is the end of a save.
@@ -298,6 +310,7 @@ func (s *groupKept) dispatch(b *Batch, sh *shard) {
 	if len(k.waiting) > 0 {
 		k.save()
 	}
+	k.lookAgain()
 	k.mu.Unlock()
 	for _, done := range who {
 		done(s.err)

@@ -33,9 +33,9 @@ func (all groupRecords) add(s durable.GroupShare, value []byte) {
 // have something of one. pulled: a group was beyond the end of the log.
 func (gs *groups) restore(records groupRecords, sharers []*Client) (pulled bool) {
 	d := gs.br.durable
-	d.restoring = false
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
+	d.restoring = false
 	for _, all := range records {
 		for _, rec := range all {
 			gs.share = max(gs.share, rec.share)
@@ -47,6 +47,7 @@ func (gs *groups) restore(records groupRecords, sharers []*Client) (pulled bool)
 			gs.keep(g, nil) // if there is none that goes on
 		}
 	}
+	gs.releaseShares(records)
 	gs.mu.Unlock()
 	for _, c := range sharers {
 		c.returnShared()
@@ -58,6 +59,7 @@ func (gs *groups) restore(records groupRecords, sharers []*Client) (pulled bool)
 			k.keep(func(error) {}) // it is tried again until it is kept
 		}
 	}
+	d.taker.look()
 	return pulled
 }
 
@@ -93,6 +95,28 @@ func (gs *groups) restoreShares(g *group, records []groupRecord) (pulled bool) {
 	return pulled
 }
 
+// releaseShares lets go of this node's shares of groups that have no members here any
+// more, as they were to be released before a crash. gs.mu is held.
+func (gs *groups) releaseShares(records groupRecords) {
+	d := gs.br.durable
+	if !d.several() {
+		return
+	}
+	for key, all := range records {
+		if g := gs.all[key]; g != nil && len(g.kept()) > 0 {
+			continue
+		}
+		for _, rec := range all {
+			if r, err := durable.ParseGroup(rec.value); err == nil && r.Node == d.self() {
+				if r.Until == nil {
+					r.Until = d.ends()
+				}
+				d.release(key, rec.share, r, func() {})
+			}
+		}
+	}
+}
+
 // load goes on where a record says. pulled: it was beyond the end of the log.
 func (k *groupLog) load(r *durable.Group) (pulled bool) {
 	several, ends := k.d.several(), slices.Clone(k.next)
@@ -121,9 +145,7 @@ func (k *groupLog) load(r *durable.Group) (pulled bool) {
 	case len(r.Until) == len(k.next):
 		k.until = r.Until
 	case several: // others came just before the end
-		for _, s := range k.d.shards {
-			k.until = append(k.until, s.next())
-		}
+		k.until = k.d.ends()
 	}
 	k.ends.Store(k.until != nil)
 	return pulled
@@ -156,14 +178,9 @@ func (c *Client) returnShared() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []session.Delivery
-	c.sess.Surrender(func(sub *session.Subscription) bool {
-		g := c.broker.groups.of(sub)
-		return g != nil && len(g.kept()) > 0
-	}, func(d session.Delivery) { all = append(all, d) })
+	c.sess.Surrender(func(d session.Delivery) bool { return c.shareOf(&d) != nil }, func(d session.Delivery) { all = append(all, d) })
 	for i := range all {
-		if k := c.shareOf(&all[i]); k != nil {
-			k.returned(all[i].Msg.At())
-		}
+		c.shareOf(&all[i]).returned(all[i].Msg.At())
 	}
 	c.sess.EachLogged(func(d session.Delivery) {
 		if k := c.shareOf(&d); k != nil {

@@ -52,7 +52,11 @@ func (r *rig) drained(all ...*peer) (payloads []string) {
 func (r *rig) groupRecords() map[string]*durable.Group {
 	r.Helper()
 	all := make(map[string]*durable.Group)
-	for key, record := range r.durable.states.(*fakeMap).copy() {
+	states, alone := r.durable.states.(*fakeMap)
+	if !alone {
+		states = r.durable.states.(*fakeCopy).fakeMap
+	}
+	for key, record := range states.copy() {
 		if s, is := durable.ParseGroupKey(key); !is {
 			continue
 		} else if s.Name != "g" || s.Filter != "t/#" {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/dunlin-mq/dunlin/mqtt"
@@ -26,10 +27,11 @@ func (g *group) current() *groupLog {
 	return all[len(all)-1]
 }
 
-// begin enters a share behind all others. groups.mu is held.
+// begin enters a share. groups.mu is held.
 func (g *group) begin(k *groupLog) {
 	k.d.durables.Add(1)
 	all := append(slices.Clone(g.kept()), k)
+	slices.SortFunc(all, func(a, b *groupLog) int { return cmp.Compare(a.share, b.share) })
 	g.logs.Store(&all)
 }
 
@@ -66,7 +68,7 @@ func (g *group) takeBack(b *Batch, held []session.Delivery) []session.Delivery {
 			held = k.takeBack(b, held)
 		}
 	}
-	return held
+	return b.broker.groups.takeBackLeft(b, g.key, held)
 }
 
 func (k *groupLog) takeBack(b *Batch, held []session.Delivery) []session.Delivery {
@@ -74,9 +76,10 @@ func (k *groupLog) takeBack(b *Batch, held []session.Delivery) []session.Deliver
 	k.turn.Lock()
 	others := held[:0]
 	for _, d := range held {
-		if k.ended || !k.has(d.Msg) {
+		switch {
+		case !k.has(d.Msg), k.ended && !k.giveUp(d.Msg.At()):
 			others = append(others, d)
-		} else {
+		case !k.ended:
 			mine = append(mine, d.Msg)
 		}
 	}
@@ -111,6 +114,21 @@ func (c *Client) shares() []share {
 		return nil
 	}
 	return c.more.shares
+}
+
+// isShared reports whether a delivery is from what a group has of the log. The client
+// is entered.
+func (c *Client) isShared(d session.Delivery) bool {
+	if d.Msg.LogSeq == 0 || d.Sub.Filter[0] != '$' {
+		return false
+	}
+	for _, s := range c.shares() {
+		if s.filter == d.Sub.Filter && s.log.has(d.Msg) {
+			return true
+		}
+	}
+	g := c.broker.groups.of(d.Sub)
+	return g != nil && slices.ContainsFunc(g.kept(), func(k *groupLog) bool { return k.has(d.Msg) })
 }
 
 // done notes that a delivery has come to its end, and returns the share that it

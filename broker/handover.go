@@ -90,10 +90,9 @@ func (g *group) redispatch(b *Batch, m *mqtt.Message) {
 	}
 }
 
-// surrender takes the deliveries out of the session that were for the given
-// subscriptions and that another member may have; see session.Surrender. The
-// client is entered.
-func (c *Client) surrender(of func(*session.Subscription) bool) (held []session.Delivery) {
+// surrender takes the deliveries out of the session that of accepts and that another
+// member may have; see session.Surrender. The client is entered.
+func (c *Client) surrender(of func(session.Delivery) bool) (held []session.Delivery) {
 	sent := c.unacknowledged()
 	c.sess.Surrender(of, func(d session.Delivery) { held = append(held, d) })
 	c.broker.count.redispatched.Add(uint64(sent - c.unacknowledged()))
@@ -118,8 +117,9 @@ func (br *Broker) redispatch(b *Batch, held []session.Delivery) {
 		g := br.groups.of(some[0].Sub)
 		if g == nil { // the others here have left in the meantime, or there were none
 			f := split(some[0].Sub.Filter)
-			for _, d := range some {
-				br.giveUp(b, d.Msg, GroupKey{f.Group, f.Bare})
+			key := GroupKey{f.Group, f.Bare}
+			for _, d := range br.groups.takeBackLeft(b, key, some) {
+				br.giveUp(b, d.Msg, key)
 			}
 			continue
 		}
@@ -139,9 +139,9 @@ func (br *Broker) dropOrphan(m *mqtt.Message) {
 }
 
 // hasOthers reports whether somebody is left, on any node, in the group that a
-// subscription is to.
-func (br *Broker) hasOthers(sub *session.Subscription) bool {
-	f := split(sub.Filter)
+// delivery is for.
+func (br *Broker) hasOthers(d session.Delivery) bool {
+	f := split(d.Sub.Filter)
 	if f.Kind != topic.Shared {
 		return false
 	}
@@ -156,9 +156,9 @@ func (br *Broker) hasOthers(sub *session.Subscription) bool {
 	return members > 0
 }
 
-// has reports whether sub is a subscription to g.
-func (g *group) has(sub *session.Subscription) bool {
-	f := split(sub.Filter)
+// has reports whether d is for a subscription to g.
+func (g *group) has(d session.Delivery) bool {
+	f := split(d.Sub.Filter)
 	return f.Kind == topic.Shared && g.key == GroupKey{f.Group, f.Bare}
 }
 

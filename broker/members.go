@@ -52,6 +52,7 @@ func (d *durability) look() {
 		d.br.groups.alone(!several)
 	}
 	d.gate.again()
+	d.taker.look()
 	for id, alive := range was.alive {
 		if alive && id != was.self && !now.alive[id] {
 			d.wentAt.Store(time.Now().UnixNano())
@@ -169,6 +170,7 @@ func (c *Client) vanish(d *departure) {
 	c.ended = true
 	c.status.add(isGone)
 	c.countPersistent(false)
+	d.held = c.surrender(c.isShared)
 	c.settleAll()
 	to := c.routes()
 	for sub := range c.sess.Subscriptions() {

@@ -45,15 +45,19 @@ func (br *Broker) Detach(id string) (state []byte, wait bool, then func()) {
 		c.sess.SetWill(nil)
 	}
 	if wait = c.unsaved(b.Now()); !wait {
-		state = c.takeOut()
+		state = c.takeOut(d)
 	}
 	c.leave(b)
-	if !taken {
+	if !taken && len(d.held) == 0 {
 		b.End()
 		return state, wait, nil
 	}
 	return state, wait, func() {
 		br.carryOut(b, d)
+		if !taken {
+			b.End()
+			return
+		}
 		br.fireSession(&br.Hooks.SessionTakenOver, br.count.sessionTakenOver, d.info, "session taken over", d.reason)
 		b.End()
 	}
@@ -78,9 +82,11 @@ func (c *Client) unsaved(now int64) bool {
 }
 
 // takeOut ends the client here without ending its session, and returns the
-// session's state. The client is entered and has no connection.
-func (c *Client) takeOut() []byte {
+// session's state. What others of a shared group may have stays here, if the group
+// has it from the log. The client is entered and has no connection.
+func (c *Client) takeOut(d *departure) []byte {
 	br := c.broker
+	d.held = c.surrender(c.isShared)
 	state := encodeMoved(&movedSession{session: *c.record(), state: c.stateNow(), place: c.placeInLog()})
 	if c.shared > 0 {
 		c.settleGuards()

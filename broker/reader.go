@@ -65,6 +65,14 @@ func (d *durability) newReader() *reader {
 // next is where a session begins that is in memory and becomes durable.
 func (s *shard) next() uint64 { return max(s.dispatched.Load(), s.ahead.Load()) + 1 }
 
+// ends are where all shards go on.
+func (d *durability) ends() (next []uint64) {
+	for _, s := range d.shards {
+		next = append(next, s.next())
+	}
+	return next
+}
+
 // older reports whether a message came into the log when the session lived in
 // memory: it isn't read there, and may still come from another node.
 func (r *reader) older(at mqtt.At) bool { return at.Shard < len(r.begun) && at.Seq < r.begun[at.Shard] }
@@ -135,11 +143,7 @@ func (r *reader) subscribed(d *durability, filter string, isNew bool) {
 
 // begin notes that a subscription begins with what is dispatched next.
 func (r *reader) begin(d *durability, filter string) {
-	since := make([]uint64, len(d.shards))
-	for i, s := range d.shards {
-		since[i] = s.next()
-	}
-	r.beginAt(filter, since)
+	r.beginAt(filter, d.ends())
 }
 
 // beginAt notes where a subscription begins, by shard. The log may have had

@@ -411,6 +411,9 @@ func (w *restorer) one(s acquired) (*Client, error) {
 		return nil, err
 	}
 	w.give(r.c, messages)
+	if err := w.d.keepFlights(r.c); err != nil {
+		return nil, err
+	}
 	return r.c, w.admit(r)
 }
 

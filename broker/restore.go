@@ -35,7 +35,9 @@ func (br *Broker) Restore() (Restored, error) {
 	if err := d.settledAtStart(); err != nil {
 		return Restored{}, err
 	}
+	br.groups.mu.Lock()
 	d.restoring = true
+	br.groups.mu.Unlock()
 	t := newRestoration(d)
 	err := t.run()
 	found, changed, back := t.end()

@@ -15,7 +15,7 @@ import (
 // far it has come in its part of the log, and what the members have not
 // acknowledged. What each of them holds at QoS 2 is in that session's own state.
 type Group struct {
-	Node  string   // that has the members
+	Node  string   // that has the members; empty: none, any that has some may take it over
 	Next  []uint64 // by shard: the first position that nobody was chosen for yet
 	Until []uint64 // by shard: the first position that isn't the share's any more; nil: there is no end
 	// Open is what was taken from the log and isn't done with, in its order. From Next

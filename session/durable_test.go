@@ -179,7 +179,7 @@ func TestHeldDeliveriesAreSurrendered(t *testing.T) {
 	_, mark := s.Save(nil)
 	s.Deliver(Delivery{Msg: logged(2), Sub: &Subscription{Filter: "$share/g/t"}, QoS: 2}, out, epoch)
 	var taken []string
-	s.Surrender(func(*Subscription) bool { return true }, func(d Delivery) { taken = append(taken, string(d.Msg.Payload)) })
+	s.Surrender(func(Delivery) bool { return true }, func(d Delivery) { taken = append(taken, string(d.Msg.Payload)) })
 	if fmt.Sprint(taken) != "[2]" || s.Held() != 1 || !s.Changed() {
 		t.Errorf("%v are surrendered, %d are held: what a save has stays", taken, s.Held())
 	}

@@ -74,7 +74,7 @@ func TestRecordSurvives(t *testing.T) {
 	if n := len(s.Pending()); n != 3+10 {
 		t.Errorf("%d messages are pending: %v", n, s.Pending())
 	}
-	s.Surrender(func(*Subscription) bool { return true }, func(d Delivery) { t.Errorf("a message that isn't there is surrendered: %+v", d) })
+	s.Surrender(func(Delivery) bool { return true }, func(d Delivery) { t.Errorf("a message that isn't there is surrendered: %+v", d) })
 	for _, in := range s.InflightPage(0, 100) {
 		if in.Msg != nil {
 			t.Errorf("a message that isn't there is shown: %+v", in.Msg)

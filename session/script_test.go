@@ -146,7 +146,7 @@ func (p *player) do(words []string) {
 	case "room?":
 		p.note(p.Room(), "yes")
 	case "surrender":
-		p.Surrender(func(s *Subscription) bool { return strings.HasPrefix(s.Filter, "$share/"+arg(1)+"/") }, func(d Delivery) { p.note(true, "+"+string(d.Msg.Payload)) })
+		p.Surrender(func(d Delivery) bool { return strings.HasPrefix(d.Sub.Filter, "$share/"+arg(1)+"/") }, func(d Delivery) { p.note(true, "+"+string(d.Msg.Payload)) })
 	case "end":
 		p.End(&p.wire)
 	case "counts":

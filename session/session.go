@@ -83,17 +83,17 @@ func (s *Session) End(out Sender) {
 }
 
 // Surrender takes out what other members of a shared group can still deliver,
-// for the subscriptions that of accepts: QoS 1 deliveries in flight without
+// of those that of accepts: QoS 1 deliveries in flight without
 // PUBACK, QoS 2 ones that are held for a save that has not begun, then all that
 // are queued, each in order. A QoS 2 delivery in flight stays, because it must
 // not go to another client [MQTT-4.8.2-5]. Those in flight count as delivered
 // already, the held and queued ones as nothing any more. What is Pending stays.
 // Neither function may call the session.
-func (s *Session) Surrender(of func(*Subscription) bool, take func(Delivery)) {
+func (s *Session) Surrender(of func(Delivery) bool, take func(Delivery)) {
 	f := &s.flights
 	for i := uint32(0); i < f.slots.n; {
 		e := f.slots.at(i)
-		if e.phase != awaitPuback && e.phase != holdPublish || isPlaceholder(e.msg) || e.sub == nil || !of(e.sub) {
+		if e.phase != awaitPuback && e.phase != holdPublish || isPlaceholder(e.msg) || e.sub == nil || !of(e.delivery()) {
 			i++
 			continue
 		}
@@ -114,7 +114,7 @@ func (s *Session) Surrender(of func(*Subscription) bool, take func(Delivery)) {
 	for i := range s.queue.levels {
 		l := &s.queue.levels[i]
 		l.waiting.filter(func(d *Delivery) bool {
-			if isPlaceholder(d.Msg) || d.Sub == nil || !of(d.Sub) {
+			if isPlaceholder(d.Msg) || d.Sub == nil || !of(*d) {
 				return true
 			}
 			s.queue.account(l, *d, -1)
