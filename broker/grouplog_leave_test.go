@@ -112,3 +112,33 @@ func TestGroupUnsubscribed(t *testing.T) {
 		}
 	}
 }
+
+// What waits on a node that doesn't come back is for members on others when it is no
+// member of the cluster any more, but for what its own members have in flight.
+func TestGroupOfRemoved(t *testing.T) {
+	for _, qos := range []mqtt.QoS{1, 2} {
+		for _, early := range []bool{false, true} {
+			c, a, b := leftAlone(t, qos, 50)
+			other := c.start()
+			all := []*peer{b.rig.connect("m", durably, window(3)).subscribe(inGroup, qos)}
+			c.quiet()
+			c.kill(a)
+			var got []string
+			if early { // the session comes before, else after
+				all = append(all, b.open("d0", durably, window(3)))
+				got = b.rig.drained(all...)
+			}
+			c.forget(a)
+			c.takes(b, 1)
+			got = append(got, b.rig.drained(all...)...)
+			if !early {
+				got = append(got, other.rig.drained(other.open("d0", durably, window(3)))...)
+			}
+			if slices.Sort(got); !slices.Equal(got, numbers(50)) {
+				t.Errorf("at QoS %d, early: %v, the members got %d: %v", qos, early, len(got), got)
+			}
+			c.quiet()
+			c.balance()
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/dunlin-mq/dunlin/durable"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
+	"github.com/dunlin-mq/dunlin/topic"
 )
 
 // keepFlights sees to it that what a session of a node that has gone has in flight of
@@ -49,6 +50,50 @@ func (d *durability) keepFrom(s durable.GroupShare, all []mqtt.At) error {
 		_, err = d.putAt(d.states, s.Key(), durable.AppendGroup(nil, r), revision)
 	}
 	return err
+}
+
+// keepAllFlights is keepFlights for all sessions that have something of the group, in
+// the record of a share of a node that is no member any more: nobody else looks into
+// it any more when somebody goes on with it.
+func (d *durability) keepAllFlights(s durable.GroupShare, r *durable.Group) error {
+	if r.Until == nil {
+		r.Until = d.ends()
+	}
+	b := d.br.NewBatch()
+	defer b.End()
+	w := d.newRestorer(b)
+	return durable.Load(d.sessions.Each, durable.Loading{
+		Found: func(of *durable.Session) error {
+			if !shares(of, s) {
+				return nil
+			}
+			state, _, _, err := d.states.GetAt(of.ClientID)
+			if err != nil || len(state) == 0 {
+				return err
+			}
+			if c, err := w.client(of); err == nil && c.c.sess.Load(state) == nil { // else it can't be recalled, which is said then
+				c.c.sess.EachLogged(func(f session.Delivery) {
+					if f.Sub != nil && isOf(f.Sub.Filter, s) {
+						settle(r, f.Msg.At())
+					}
+				})
+			}
+			return nil
+		},
+		Damaged: func(string, error) {}, // the start of a node says it
+		Stray:   func(string) {},
+	})
+}
+
+// shares reports whether a session is a member of the group of a share.
+func shares(of *durable.Session, s durable.GroupShare) bool {
+	return slices.ContainsFunc(of.Subscriptions, func(sub durable.Subscription) bool { return isOf(sub.Filter, s) })
+}
+
+// isOf reports whether a subscription is to the group of a share.
+func isOf(filter string, s durable.GroupShare) bool {
+	f := split(filter)
+	return f.Kind == topic.Shared && f.Group == s.Name && f.Bare == s.Filter
 }
 
 // settle notes that nobody has to get a message of a share any more. False: that is

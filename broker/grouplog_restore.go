@@ -59,7 +59,7 @@ func (gs *groups) restore(records groupRecords, sharers []*Client) (pulled bool)
 			k.keep(func(error) {}) // it is tried again until it is kept
 		}
 	}
-	d.taker.look()
+	d.taker.restored()
 	return pulled
 }
 

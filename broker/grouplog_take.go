@@ -18,8 +18,8 @@ const (
 	takeUntil = 10 * time.Second // is the longest time between two looks when somebody has come, and may have left one
 )
 
-// taker takes over the shares that other nodes have released, for the groups that
-// have members here.
+// taker takes over the shares that other nodes have released, or had when they ceased
+// to be members, for the groups that have members here.
 type taker struct {
 	d    *durability
 	wake chan struct{}
@@ -35,6 +35,17 @@ func (t *taker) look() {
 	case t.wake <- struct{}{}:
 	default:
 	}
+}
+
+// restored is for the end of a start. A node alone has taken all there is.
+func (t *taker) restored() {
+	if t.d.several() {
+		t.look()
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen = t.d.nodes.Load()
 }
 
 // run is its goroutine.
@@ -94,11 +105,7 @@ func (t *taker) takeAll() (more bool, err error) {
 func (t *taker) find(wanted func(durable.GroupShare) bool) (all []durable.GroupShare, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch n := t.d.nodes.Load(); {
-	case t.seen != nil && maps.Equal(t.seen.alive, n.alive):
-	case t.seen == nil && len(n.alive) == 1: // the start of a node alone has taken all
-		t.seen = n
-	default:
+	if n := t.d.nodes.Load(); t.seen == nil || !maps.Equal(t.seen.alive, n.alive) {
 		if err := t.d.settled(); err != nil {
 			return nil, err
 		}
@@ -123,7 +130,7 @@ func (t *taker) find(wanted func(durable.GroupShare) bool) (all []durable.GroupS
 	return all, nil
 }
 
-// take takes a share over if it is nobody's. others: it is another node's that is
+// take takes a share over if no member has it. others: it is another node's that is
 // there.
 func (t *taker) take(s durable.GroupShare) (others bool, err error) {
 	d := t.d
@@ -131,8 +138,12 @@ func (t *taker) take(s durable.GroupShare) (others bool, err error) {
 	if err != nil || r == nil {
 		return false, err
 	}
-	if r.Node != "" {
-		return r.Node != d.self() && d.nodes.Load().alive[r.Node], nil
+	if alive, member := d.nodes.Load().alive[r.Node]; member {
+		return alive && r.Node != d.self(), nil
+	} else if r.Node != "" {
+		if err := d.keepAllFlights(s, r); err != nil {
+			return false, err
+		}
 	}
 	r.Node = d.self()
 	if _, err = d.putAt(d.states, s.Key(), durable.AppendGroup(nil, r), revision); errors.Is(err, engine.ErrChanged) {
