@@ -58,7 +58,7 @@ func (br *Broker) Claim(o *Opening, done func()) bool {
 	o.claim = nil
 	c := br.cluster.Load()
 	if c == nil {
-		return false
+		return br.recall(o, 0, done)
 	}
 	k := &claim{claims: c.Claims, id: o.Ask.Client.ClientID}
 	began := time.Now()
@@ -75,9 +75,11 @@ func (br *Broker) Claim(o *Opening, done func()) bool {
 	}
 }
 
-// Clustered reports whether there may be other nodes, so that Claim has to be
-// called.
-func (br *Broker) Clustered() bool { return br.cluster.Load() != nil }
+// Clustered reports whether there may be other nodes, or sessions that they have
+// left, so that Claim has to be called.
+func (br *Broker) Clustered() bool {
+	return br.cluster.Load() != nil || br.durable != nil && br.durable.orphans.Load()
+}
 
 // claimed takes the answer to a claim. It is called with locks held.
 func (br *Broker) claimed(o *Opening, k *claim, outbid bool, waited time.Duration, done func()) {

@@ -84,6 +84,8 @@ type durability struct {
 	taker     taker
 	recalls   chan struct{} // has as many as are under way
 	contests  chan struct{} // likewise
+	removed   chan struct{} // has an element when a node is no member any more
+	orphans   atomic.Bool   // it may have left sessions that no node has yet
 
 	durables atomic.Int64             // who reads the log: durable sessions, shared groups
 	pending  atomic.Int64             // bytes that are being appended or wait for their turn
@@ -110,7 +112,7 @@ func (br *Broker) openDurability(o *Durable, cfg *DurabilityConfig) *durability 
 	d := &durability{br: br, log: log, states: o.States, sessions: o.Sessions, zone: o.Zone, delayed: o.Delayed, anyway: cfg.Unavailable == "memory", records: durable.NewKeeper(o.Sessions, maxPending), seed: maphash.MakeSeed()}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	d.members, d.recalls, d.contests = o.Members, make(chan struct{}, recallers), make(chan struct{}, contests)
-	d.gate.wake = make(chan struct{}, 1)
+	d.gate.wake, d.removed = make(chan struct{}, 1), make(chan struct{}, 1)
 	d.taker.d, d.taker.wake = d, make(chan struct{}, 1)
 	d.gate.open.Store(true)
 	d.look()
@@ -180,11 +182,14 @@ func (br *Broker) LogBusy() bool {
 func reads(m *mqtt.Message, granted mqtt.QoS) bool { return m.QoS > 0 && granted > 0 }
 
 // wants reports whether m has to be appended: a durable session of some node
-// subscribes to it, or an earlier message to its topic is still on the way to the
+// subscribes to it, or one that no node has may do, or an earlier message to its topic is still on the way to the
 // log and must not be overtaken [MQTT-4.6.0-5].
 func (d *durability) wants(b *Batch, m *mqtt.Message, routes []*route) bool {
 	if m.QoS == 0 {
 		return false
+	}
+	if d.orphans.Load() {
+		return true
 	}
 	if d.pending.Load() > 0 && d.slot(m.Topic).Load() > 0 {
 		return true

@@ -119,7 +119,7 @@ func TestGroupOfRemoved(t *testing.T) {
 	for _, qos := range []mqtt.QoS{1, 2} {
 		for _, early := range []bool{false, true} {
 			c, a, b := leftAlone(t, qos, 50)
-			other := c.start()
+			c.start()
 			all := []*peer{b.rig.connect("m", durably, window(3)).subscribe(inGroup, qos)}
 			c.quiet()
 			c.kill(a)
@@ -132,7 +132,8 @@ func TestGroupOfRemoved(t *testing.T) {
 			c.takes(b, 1)
 			got = append(got, b.rig.drained(all...)...)
 			if !early {
-				got = append(got, other.rig.drained(other.open("d0", durably, window(3)))...)
+				c.inherits(b, "d0")
+				got = append(got, b.rig.drained(b.rig.connect("d0", durably, window(3)))...)
 			}
 			if slices.Sort(got); !slices.Equal(got, numbers(50)) {
 				t.Errorf("at QoS %d, early: %v, the members got %d: %v", qos, early, len(got), got)

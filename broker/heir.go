@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/engine"
 )
 
 // Sessions of a node that has gone wait for their clients. When one doesn't come,
@@ -18,6 +19,7 @@ const (
 	// heirGrace is how long a node has to be away before anybody does something in
 	// its place, so that a restart changes nothing.
 	heirGrace = 60 * time.Second
+	heirAgain = 3 * time.Second // the sessions of removed nodes are looked for, until there are none
 )
 
 // inherit looks now and then whether sessions that nobody has are due.
@@ -27,6 +29,9 @@ func (d *durability) inherit() {
 	for n := 1; ; n++ {
 		select {
 		case <-tick.C:
+		case <-d.removed:
+			d.inheritRemoved()
+			continue
 		case <-d.ctx.Done():
 			return
 		}
@@ -47,7 +52,7 @@ func (d *durability) inheritDue(now time.Time) {
 	var all []string
 	err := durable.Load(d.sessions.Each, durable.Loading{
 		Found: func(s *durable.Session) error {
-			if !n.alive[s.Node] && due(s, now.UnixMilli(), wentAt/int64(time.Millisecond)) {
+			if !n.has(s.Node) || !n.alive[s.Node] && due(s, now.UnixMilli(), wentAt/int64(time.Millisecond)) {
 				all = append(all, s.ClientID)
 			}
 			return nil
@@ -58,21 +63,79 @@ func (d *durability) inheritDue(now time.Time) {
 	if err == nil && len(all) > 0 {
 		err = d.settled()
 	}
-	for _, id := range all {
-		if err != nil || d.ctx.Err() != nil {
-			break
-		}
-		var s *durable.Session
-		if s, err = d.find(id); err == nil && s != nil && !d.nodes.Load().alive[s.Node] && d.br.clients.get(id) == nil {
-			s.OfflineAt = cmp.Or(s.OfflineAt, wentAt/int64(time.Millisecond))
-			if err = d.takeOver(s); errors.Is(err, errTaken) {
-				err = nil
-			}
-		}
+	if err == nil {
+		err = d.takeOverAll(all, wentAt)
 	}
 	if err != nil {
 		d.br.logs.notSettled.warn(d.br.log, now.UnixMilli(), "sessions of nodes that have gone can't be looked after, it is tried again", "err", err)
 	}
+}
+
+// takeOverAll takes sessions over of nodes that went at a time. One that can't be used
+// keeps no other from it; the error is the last one's.
+func (d *durability) takeOverAll(ids []string, wentAt int64) (failed error) {
+	for _, id := range ids {
+		if d.ctx.Err() != nil || errors.Is(failed, engine.ErrNoQuorum) {
+			break
+		}
+		s, err := d.find(id)
+		if err == nil && s != nil && !d.nodes.Load().alive[s.Node] && d.br.clients.get(id) == nil {
+			s.OfflineAt = cmp.Or(s.OfflineAt, wentAt/int64(time.Millisecond))
+			err = d.takeOver(s)
+		}
+		if err != nil && !errors.Is(err, errTaken) {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// inheritRemoved takes over the sessions of nodes that are no members any more, or
+// waits until the oldest node has: with a node, the others forget what its sessions
+// want. Meanwhile all messages go to the log, see wants.
+func (d *durability) inheritRemoved() {
+	for d.ctx.Err() == nil {
+		left, err := d.orphansLeft()
+		switch n := d.nodes.Load(); {
+		case err == nil && len(left) == 0:
+			d.orphans.Store(false)
+			if d.nodes.Load() == n { // else another one may have been removed meanwhile
+				return
+			}
+			d.orphans.Store(true)
+			continue
+		case err == nil && n.first && !d.gate.closed():
+			if err = d.takeOverAll(left, time.Now().UnixNano()); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			d.br.logs.notSettled.warn(d.br.log, Now(), "sessions of a node that was removed can't be looked after, it is tried again", "err", err)
+		}
+		select {
+		case <-time.After(heirAgain):
+		case <-d.ctx.Done():
+		}
+	}
+}
+
+// orphansLeft are the sessions of nodes that are no members.
+func (d *durability) orphansLeft() (ids []string, err error) {
+	if err := d.settled(); err != nil {
+		return nil, err
+	}
+	n := d.nodes.Load()
+	err = durable.Load(d.sessions.Each, durable.Loading{
+		Found: func(s *durable.Session) error {
+			if !n.has(s.Node) && d.br.clients.get(s.ClientID) == nil {
+				ids = append(ids, s.ClientID)
+			}
+			return nil
+		},
+		Damaged: func(string, error) {}, // the start of a node says it
+		Stray:   func(string) {},
+	})
+	return ids, err
 }
 
 // due reports whether something has to happen with a session that waits. One

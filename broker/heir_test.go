@@ -38,3 +38,54 @@ func TestHeir(t *testing.T) {
 		}
 	})
 }
+
+// inherits waits until a node has a session.
+func (c *fakeCluster) inherits(n *fakeNode, id string) {
+	c.Helper()
+	for range 10_000 {
+		if n.rig.Client(id) != nil {
+			c.quiet()
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	c.Fatalf("node %s doesn't have the session of %s: orphans %v, gate %v\n%s", n.id, id, n.rig.durable.orphans.Load(), n.rig.durable.gate.open.Load(), n.rig.log)
+}
+
+// The sessions of a node that is no member any more go to the oldest one that is
+// left, with what is published meanwhile, also if that is the only one.
+func TestInheritRemoved(t *testing.T) {
+	for _, nodes := range []int{2, 3} {
+		c := newFakeCluster(t, nodes, 2)
+		a, b := c.nodes[0], c.nodes[1]
+		s := a.rig.connect("s", durably).subscribe("t/#", 1)
+		c.quiet()
+		s.close("closed")
+		pub := c.nodes[nodes-1].rig.connect("pub")
+		pub.publish("t/1", "before", 1)
+		c.quiet()
+		c.kill(a)
+		c.forget(a)
+		for _, n := range c.nodes {
+			if !n.rig.Clustered() {
+				t.Error("nobody would look for the session")
+			}
+		}
+		pub.publish("t/1", "after", 1)
+		c.inherits(b, "s")
+		if s = b.rig.connect("s", durably); !s.present {
+			t.Error("the session is lost")
+		}
+		s.gets("t/1=before", "t/1=after")
+		for range 10_000 { // until nothing is logged for nobody any more
+			if !b.rig.durable.orphans.Load() {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if b.rig.durable.orphans.Load() {
+			t.Error("somebody is still looked for")
+		}
+		c.balance()
+	}
+}

@@ -29,6 +29,12 @@ func (m *membership) whole() bool {
 	return true
 }
 
+// has reports whether a node is a member, there or not.
+func (m *membership) has(id string) bool {
+	_, is := m.alive[id]
+	return is
+}
+
 // MembersChanged has the broker look who the nodes of the cluster are now. It
 // doesn't block.
 func (br *Broker) MembersChanged() {
@@ -53,6 +59,15 @@ func (d *durability) look() {
 	}
 	d.gate.again()
 	d.taker.look()
+	for id := range was.alive {
+		if !now.has(id) && id != was.self {
+			d.orphans.Store(true)
+			select {
+			case d.removed <- struct{}{}:
+			default:
+			}
+		}
+	}
 	for id, alive := range was.alive {
 		if alive && id != was.self && !now.alive[id] {
 			d.wentAt.Store(time.Now().UnixNano())

@@ -28,7 +28,7 @@ const (
 // then says why it is not possible, if it isn't.
 func (br *Broker) recall(o *Opening, waited time.Duration, done func()) bool {
 	d := br.durable
-	if d == nil || !d.several() || br.clients.get(o.Ask.Client.ClientID) != nil {
+	if d == nil || !d.several() && !d.orphans.Load() || br.clients.get(o.Ask.Client.ClientID) != nil {
 		return false
 	}
 	return d.begin(func() {

@@ -45,7 +45,7 @@ type settleRound struct {
 // settled returns when this node's copies of the maps have all that was kept
 // before the call.
 func (d *durability) settled() error {
-	if !d.several() {
+	if !d.several() && !d.orphans.Load() {
 		return nil
 	}
 	s := &d.settling

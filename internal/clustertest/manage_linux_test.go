@@ -67,13 +67,21 @@ func shows(t *testing.T, n *Node, path string, want ...row) {
 // ctl asks a node on the command line.
 func ctl(t *testing.T, n *Node, args ...string) string {
 	t.Helper()
+	out, err := tryCtl(n, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func tryCtl(n *Node, args ...string) (string, error) {
 	c := exec.Command(program, append([]string{"ctl", "--data-dir", n.Dir}, args...)...)
 	c.Env = []string{"PATH=" + os.Getenv("PATH")}
 	out, err := c.CombinedOutput()
 	if err != nil {
-		t.Fatalf("ctl %v: %v\n%s", args, err, out)
+		err = fmt.Errorf("ctl %v: %w\n%s", args, err, out)
 	}
-	return string(out)
+	return string(out), err
 }
 
 // TestManageAnyNode asks and changes a cluster by any of its nodes.
