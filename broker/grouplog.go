@@ -24,7 +24,8 @@ import (
 type groupLog struct {
 	g     *group
 	d     *durability
-	share uint64   // its number
+	share uint64 // its number
+	own   *shareRecord
 	begun []uint64 // by shard: older messages were for the group when it lived in memory
 
 	ends  atomic.Bool // nothing more is for this: until says up to where
@@ -75,8 +76,8 @@ const (
 // room or goes away.
 const mostBound = 1000
 
-func newGroupLog(g *group, d *durability, share uint64) *groupLog {
-	k := &groupLog{g: g, d: d, share: share, open: make(map[mqtt.At]standing), bound: make(map[*Client][]*mqtt.Message)}
+func newGroupLog(g *group, d *durability, share, revision uint64) *groupLog {
+	k := &groupLog{g: g, d: d, share: share, own: d.shareRecord(g.key, share, revision), open: make(map[mqtt.At]standing), bound: make(map[*Client][]*mqtt.Message)}
 	next := d.ends()
 	k.begun, k.read, k.next = next, slices.Clone(next), slices.Clone(next)
 	return k

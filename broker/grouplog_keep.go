@@ -1,7 +1,10 @@
 package broker
 
 import (
+	"errors"
+
 	"github.com/dunlin-mq/dunlin/durable"
+	"github.com/dunlin-mq/dunlin/engine"
 	"github.com/dunlin-mq/dunlin/mqtt"
 	"github.com/dunlin-mq/dunlin/session"
 )
@@ -31,7 +34,7 @@ func (gs *groups) keep(g *group, c *Client) {
 	if d == nil || g.current() != nil || d.restoring || d.several() || !g.wantsLog() {
 		return
 	}
-	k := newGroupLog(g, d, gs.nextShare())
+	k := newGroupLog(g, d, gs.nextShare(), engine.Absent)
 	k.live = true
 	done := func(error) {}
 	if c != nil && c.reader() != nil {
@@ -150,7 +153,7 @@ func (k *groupLog) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.over = true
-	k.d.strike(k.g.key, k.share)
+	k.own.strike()
 }
 
 func (k *groupLog) isOver() bool {
@@ -159,28 +162,23 @@ func (k *groupLog) isOver() bool {
 	return k.over
 }
 
-func (k *groupLog) key() string { return shareKey(k.g.key, k.share) }
-
-func shareKey(g GroupKey, share uint64) string {
-	return durable.GroupShare{Name: g.Name, Filter: g.Filter, Number: share}.Key()
-}
-
 // struck is the record of a share that is to be deleted: there will be no other one
 // under its key. Its Timer is for another attempt.
-type struck struct {
-	d     *durability
-	group GroupKey
-	share uint64
-}
+type struck struct{ *shareRecord }
 
 // strike deletes the record of a share.
-func (d *durability) strike(group GroupKey, share uint64) { (&struck{d, group, share}).delete() }
+func (r *shareRecord) strike() { (&struck{r}).delete() }
 
 func (s *struck) delete() {
 	d := s.d
-	d.states.DeleteLater(shareKey(s.group, s.share), func(err error) {
+	d.busy.Add(1)
+	s.change(nil, nil, func(err error) {
+		defer d.busy.Add(-1)
+		if errors.Is(err, errTaken) {
+			return // it is another's to delete
+		}
 		if d.well(err, Now()); err != nil {
-			d.br.logs.notDeleted.warn(d.br.log, Now(), "the record of a shared group can't be deleted, it is tried again", "group", s.group.Name, "filter", s.group.Filter, "err", err)
+			d.br.logs.notDeleted.warn(d.br.log, Now(), "the record of a shared group can't be deleted, it is tried again", "group", s.of.Name, "filter", s.of.Filter, "err", err)
 			d.br.Schedule(s, Now()+saveAgain)
 		}
 	})
@@ -266,7 +264,7 @@ func (k *groupLog) save() {
 	done := &groupKept{k: k, who: k.waiting}
 	k.waiting = nil
 	k.d.busy.Add(1)
-	k.d.states.PutLater(k.key(), durable.AppendGroup(nil, r), func(err error) {
+	k.own.change(durable.AppendGroup(nil, r), k.recordWith, func(err error) {
 		done.err = err
 		k.home().add(done)
 	})
@@ -292,6 +290,9 @@ type groupKept struct {
 func (s *groupKept) dispatch(b *Batch, sh *shard) {
 	k, d := s.k, sh.d
 	d.well(s.err, b.Now())
+	if errors.Is(s.err, errTaken) {
+		k.lose()
+	}
 	k.mu.Lock()
 	who := s.who
 	k.saving = false

@@ -165,12 +165,13 @@ func (d *durability) release(key GroupKey, share uint64, r *durable.Group, done 
 // another node's by now.
 func (d *durability) disown(key GroupKey, share uint64, r *durable.Group) error {
 	return d.contend(func() error {
-		was, revision, err := d.shareAt(shareKey(key, share))
+		of := durable.GroupShare{Name: key.Name, Filter: key.Filter, Number: share}.Key()
+		was, revision, err := d.shareAt(of)
 		if err != nil || was == nil || was.Node != d.self() {
 			return err
 		}
 		r.Node = ""
-		_, err = d.putAt(d.states, shareKey(key, share), durable.AppendGroup(nil, r), revision)
+		_, err = d.putAt(d.states, of, durable.AppendGroup(nil, r), revision)
 		return err
 	})
 }

@@ -76,7 +76,7 @@ func (gs *groups) restoreShares(g *group, records []groupRecord) (pulled bool) {
 		case err != nil:
 			d.br.log.Error("the state of a shared group can't be read, it begins anew at the end of the log", "group", g.key.Name, "filter", g.key.Filter, "err", err)
 			if !d.several() {
-				d.strike(g.key, rec.share)
+				d.shareRecord(g.key, rec.share, unseen).strike()
 			}
 		case !d.several() || r.Node == d.self(): // groups of several nodes live in memory
 			mine[rec.share] = r
@@ -85,9 +85,9 @@ func (gs *groups) restoreShares(g *group, records []groupRecord) (pulled bool) {
 	}
 	for _, share := range slices.Sorted(maps.Keys(mine)) {
 		if r := mine[share]; r.Until == nil && share != last {
-			d.strike(g.key, share)
+			d.shareRecord(g.key, share, unseen).strike()
 		} else {
-			k := newGroupLog(g, d, share)
+			k := newGroupLog(g, d, share, unseen)
 			pulled = k.load(r) || pulled
 			g.begin(k)
 		}

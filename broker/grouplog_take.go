@@ -146,11 +146,11 @@ func (t *taker) take(s durable.GroupShare) (others bool, err error) {
 		}
 	}
 	r.Node = d.self()
-	if _, err = d.putAt(d.states, s.Key(), durable.AppendGroup(nil, r), revision); errors.Is(err, engine.ErrChanged) {
+	if revision, err = d.putAt(d.states, s.Key(), durable.AppendGroup(nil, r), revision); errors.Is(err, engine.ErrChanged) {
 		return true, nil
 	}
 	if err == nil {
-		d.br.groups.take(s, r)
+		d.br.groups.take(s, r, revision)
 	}
 	return false, err
 }
@@ -184,7 +184,7 @@ func (gs *groups) lacks(s durable.GroupShare) bool {
 }
 
 // take goes on with a share that has become this node's.
-func (gs *groups) take(s durable.GroupShare, r *durable.Group) {
+func (gs *groups) take(s durable.GroupShare, r *durable.Group, revision uint64) {
 	d, key := gs.br.durable, GroupKey{s.Name, s.Filter}
 	gs.mu.Lock()
 	g := gs.all[key]
@@ -193,7 +193,7 @@ func (gs *groups) take(s durable.GroupShare, r *durable.Group) {
 		d.release(key, s.Number, r, func() {})
 		return
 	}
-	k := newGroupLog(g, d, s.Number)
+	k := newGroupLog(g, d, s.Number, revision)
 	k.load(r)
 	k.rewind()
 	g.begin(k)

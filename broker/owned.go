@@ -100,15 +100,23 @@ func (o *owned) at(key string, value []byte, seen uint64, done func(error)) {
 // contest finds out on a goroutine of its own whether the session is this node's,
 // and makes the change if it is. If not, it is given up.
 func (o *owned) contest(key string, value []byte, done func(error)) {
-	d := o.d
+	o.d.contest(func() error {
+		err := o.decide(key, value)
+		if value == nil && errors.Is(err, errTaken) {
+			err = nil // it is another's to delete
+		}
+		return err
+	}, done)
+}
+
+// contest calls decide on a goroutine of its own when it is its turn, and done with
+// what that says.
+func (d *durability) contest(decide func() error, done func(error)) {
 	if !d.begin(func() {
 		select {
 		case d.contests <- struct{}{}:
-			err := o.decide(key, value)
+			err := decide()
 			<-d.contests
-			if value == nil && errors.Is(err, errTaken) {
-				err = nil // it is another's to delete
-			}
 			done(err)
 		case <-d.ctx.Done():
 			done(d.ctx.Err())
@@ -124,15 +132,20 @@ func (o *owned) decide(key string, value []byte) error {
 		if err != nil {
 			return err
 		}
-		kept := make(chan error, 1)
-		o.at(key, value, revision, func(err error) { kept <- err })
-		select {
-		case err := <-kept:
-			return err
-		case <-o.d.ctx.Done():
-			return o.d.ctx.Err()
-		}
+		return o.d.await(func(done func(error)) { o.at(key, value, revision, done) })
 	})
+}
+
+// await waits for the end of a change.
+func (d *durability) await(change func(done func(error))) error {
+	kept := make(chan error, 1)
+	change(func(err error) { kept <- err })
+	select {
+	case err := <-kept:
+		return err
+	case <-d.ctx.Done():
+		return d.ctx.Err()
+	}
 }
 
 // ours returns the revision to go on from, or errTaken when the session is not
