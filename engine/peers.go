@@ -252,8 +252,12 @@ func (p *peers) beat(l *link, stop, done chan struct{}) {
 	var tending sync.WaitGroup // apart, as it waits for others or the disk: signs of life must not
 	defer tending.Wait()
 	tending.Go(func() {
-		for v := (voters{server: l.server}); ; {
+		v, d := voters{server: l.server}, decisions{server: l.server}
+		for {
 			v.look()
+			if err := d.look(); err != nil {
+				p.e.log.Debug(err.Error()) // a member is just being brought up to date, or the server takes one itself
+			}
 			select {
 			case <-stop:
 				return
