@@ -82,7 +82,9 @@ func (br *Broker) SetCluster(c *Cluster) {
 	br.exclusive.join(c.Exclusives)
 	for _, cl := range br.clients.all() { // who comes from now on tells by itself
 		cl.mu.Lock()
-		cl.routes()
+		if !cl.ended { // it may have ended since, when there was nobody to tell
+			cl.routes()
+		}
 		cl.mu.Unlock()
 	}
 	br.groups.tellAll()
