@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -29,6 +30,7 @@ type Node struct {
 
 	t        testing.TB
 	program  string
+	before   []string // a command that runs the one behind it
 	settings []string
 	network  *Network
 	log      string // file
@@ -146,6 +148,16 @@ func (n *Node) Listener() string { return n.place.Load().mqtt.String() }
 // Configure adds settings for the next Start.
 func (n *Node) Configure(settings ...string) { n.settings = append(n.settings, settings...) }
 
+// Furnish has the node find other files in the system's places than the test
+// does: the script, of sh, puts them into a mount namespace that is the node's
+// alone, at each start. It needs the rights of root.
+func (n *Node) Furnish(script string) {
+	n.t.Helper()
+	err := exec.Command("unshare", "--mount", "true").Run()
+	need(n.t, err == nil, "the right to make mount namespaces, and the program unshare", err)
+	n.before = []string{"unshare", "--mount", "sh", "-ec", script + "\nexec \"$@\"", "sh"}
+}
+
 // Start starts the node, with the data directory it had before, and returns
 // when it accepts connections.
 func (n *Node) Start() {
@@ -175,7 +187,8 @@ func (n *Node) start() (began int64, err error) {
 	if began, err = out.Seek(0, io.SeekEnd); err != nil {
 		return 0, err
 	}
-	n.cmd = exec.Command(n.program)
+	argv := append(slices.Clip(n.before), n.program)
+	n.cmd = exec.Command(argv[0], argv[1:]...)
 	n.cmd.Env = n.environment()
 	n.cmd.Dir = n.Dir
 	n.cmd.Stdout, n.cmd.Stderr = out, out

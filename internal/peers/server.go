@@ -34,6 +34,8 @@ type spec struct {
 	// asUs runs it as the user of the test, even as root: its files lie where
 	// nobody else may be able to look.
 	asUs bool
+	// do runs a func in the network that the server lives in; nil: that of the test.
+	do func(f func())
 }
 
 // patience is how long a server may take until it answers; the machine may be
@@ -44,6 +46,9 @@ const patience = 60 * time.Second
 // when it answers.
 func launch(t testing.TB, port int, dir string, s spec) *Server {
 	t.Helper()
+	if s.do == nil {
+		s.do = func(f func()) { f() }
+	}
 	if s.ready == nil {
 		s.ready = func() error { return accepts(loopback(port)) }
 	}
@@ -72,7 +77,7 @@ func (s *Server) Start() {
 	defer out.Close()
 	s.cmd = command(s.spec.argv, s.spec.env, s.spec.asUs)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.Dir, out, out
-	if err := s.cmd.Start(); err != nil {
+	if s.spec.do(func() { err = s.cmd.Start() }); err != nil {
 		s.t.Fatalf("start %s: %v", s.spec.name, err)
 	}
 	s.ended = make(chan struct{})
@@ -86,8 +91,8 @@ func (s *Server) Start() {
 func (s *Server) await() {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		err := s.spec.ready()
-		if err == nil {
+		var err error
+		if s.spec.do(func() { err = s.spec.ready() }); err == nil {
 			return
 		}
 		select {
