@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -130,7 +131,7 @@ func (e *Engine) newClustered(o *Cluster) error {
 }
 
 // enterFirst opens the engine as what it is: a member, or alone.
-func (e *Engine) enterFirst() (err error) {
+func (e *Engine) enterFirst(ctx context.Context) (err error) {
 	c := e.cluster
 	if c != nil && c.member() {
 		if e.expelled() {
@@ -149,7 +150,7 @@ func (e *Engine) enterFirst() (err error) {
 			return err
 		}
 		e.link.Store(l)
-	} else if err := e.enter(); err != nil {
+	} else if err := e.enter(func(l *link) error { return e.atLast(ctx, l) }); err != nil {
 		return errors.Join(err, e.exit())
 	} else if err := e.begin(); err != nil {
 		return errors.Join(err, e.exit())

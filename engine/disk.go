@@ -218,7 +218,7 @@ func (e *Engine) revive() error {
 
 func (e *Engine) reopen(member bool) error {
 	if member {
-		return e.enter()
+		return e.enter(e.soon)
 	}
 	l, err := e.open(e.options(e.o.Dir))
 	if err == nil {

@@ -13,6 +13,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -105,9 +106,15 @@ const (
 	maxPayload  = 30 << 20        // bytes of a record with its key or topic; the server takes one of 32 MB for damage
 )
 
-// Start opens the files of o.Dir, or makes them, and returns when everything in
-// them can be read and written.
-func Start(o Options) (*Engine, error) {
+// Start is StartContext for who waits for other nodes without an end.
+func Start(o Options) (*Engine, error) { return StartContext(context.Background(), o) }
+
+// StartContext opens the files of o.Dir, or makes them, and returns when everything
+// in them can be read and written. A member of a cluster waits for that until most
+// members run, and says in the log after some seconds which it can't reach. The end
+// of ctx ends that wait: the error is ErrNoQuorum and the context's, and nothing is
+// left running.
+func StartContext(ctx context.Context, o Options) (*Engine, error) {
 	if o.Durability == "" {
 		o.Durability = DurabilityOS
 	}
@@ -138,7 +145,7 @@ func Start(o Options) (*Engine, error) {
 	holdClock()
 	err := errors.Join(storedKnown(), e.newClustered(o.Cluster))
 	if err == nil {
-		err = e.enterFirst()
+		err = e.enterFirst(ctx)
 	}
 	if err != nil {
 		dropClock()

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -24,11 +23,6 @@ const (
 	growStep   = 50 * time.Millisecond
 	// aloneWithin is how long a member without others takes to lead itself.
 	aloneWithin = 10 * time.Second
-	// saidAfter is how long others are waited for without a word.
-	saidAfter = 5 * time.Second
-	// settledAfter is how many looks in a row, growStep apart, find a server
-	// that knows what has been decided; it takes a moment to act on it.
-	settledAfter = 6
 )
 
 var errNoCluster = errors.New("engine: no cluster is configured")
@@ -83,7 +77,7 @@ func (e *Engine) grow() (err error) {
 	growing, member := e.cluster.grown()
 	switch {
 	case err == nil:
-		err = e.enter()
+		err = e.enter(e.soon)
 	case !growing && !member: // as it was
 		l, again := e.open(e.options(e.o.Dir))
 		if again != nil {
@@ -229,8 +223,9 @@ func (e *Engine) finishGrowth() error {
 // enter starts the server of a member, takes its link, and waits until it knows
 // what the cluster has decided. Until then it gets no records: after a restart
 // a server may believe for a moment that it alone has the only copy of a stream
-// that has others since, and would keep what it is sent all by itself.
-func (e *Engine) enter() error {
+// that has others since, and would keep what it is sent all by itself. When that takes
+// long, await says how long it may.
+func (e *Engine) enter(await func(*link) error) error {
 	o, err := e.clusterOptions()
 	if err != nil {
 		return err
@@ -252,22 +247,20 @@ func (e *Engine) enter() error {
 			e.log.Debug("engine: " + err.Error()) // it leads already
 		}
 	}
-	if alone && e.settle(l, aloneWithin) != nil {
+	if alone && !e.settledWithin(aloneWithin, l) {
 		// The stand-in with which it began is still counted: it may have been
 		// taken in once more just before it was removed.
 		if err := e.dismissSecond(l); err != nil {
 			return err
 		}
 	}
-	err = e.settle(l, saidAfter)
-	if err != nil {
-		e.log.Warn("engine: waiting for the other members of the cluster" + e.unreached(l))
-		err = e.settle(l, growWithin)
-	}
-	if errors.Is(err, ErrNoQuorum) {
-		return fmt.Errorf("%w%s", ErrNoQuorum, e.unreached(l))
-	} else if err != nil {
-		return err
+	if !e.settledWithin(saidAfter, l) {
+		voters, most := e.majority()
+		e.log.Warn(fmt.Sprintf("engine: waiting until %d of the %d members of the cluster run%s", most, voters, e.unreached(l)))
+		if err := await(l); err != nil {
+			return err
+		}
+		e.log.Info("engine: enough members of the cluster run")
 	}
 	c := e.cluster
 	c.routing.Lock()
@@ -280,42 +273,6 @@ func (e *Engine) enter() error {
 		return fmt.Errorf("engine: let records in: %w", err)
 	}
 	return nil
-}
-
-// settle waits until the server knows what the cluster has decided.
-func (e *Engine) settle(l *link, patience time.Duration) error {
-	settled := 0
-	return try(patience, func() error {
-		z, err := l.server.Jsz(nil)
-		if err != nil || z.Meta == nil || z.Meta.Leader == "" || !l.server.JetStreamIsCurrent() {
-			settled = 0
-			return errors.Join(ErrNoQuorum, err)
-		}
-		if settled++; settled < settledAfter {
-			return ErrNoQuorum
-		}
-		return nil
-	})
-}
-
-// unreached names the members that this node is not connected to.
-func (e *Engine) unreached(l *link) string {
-	connected := make(map[string]bool)
-	if z, err := l.server.Routez(nil); err == nil {
-		for _, r := range z.Routes {
-			connected[r.RemoteName] = true
-		}
-	}
-	var names []string
-	for _, m := range e.cluster.others() {
-		if !connected[m.ID] {
-			names = append(names, m.Node+" at "+m.Address)
-		}
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return ": these can't be reached: " + strings.Join(names, ", ")
 }
 
 // dismissSecond brings the stand-in back with which the cluster began, to

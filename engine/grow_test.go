@@ -8,7 +8,7 @@ func TestGrowingAgain(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(e *Engine) error{
 		"before its server began": func(*Engine) error { return nil },
-		"when nobody led":         func(e *Engine) error { return e.enter() },
+		"when nobody led":         func(e *Engine) error { return e.enter(e.soon) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

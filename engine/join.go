@@ -53,7 +53,7 @@ func (e *Engine) Join(ctx context.Context, door string) error {
 			err = errors.Join(os.RemoveAll(filepath.Join(e.o.Dir, clusterDir)), os.RemoveAll(filepath.Join(e.o.Dir, storeDir)))
 		}
 		if err == nil {
-			err = e.enter()
+			err = e.enter(e.soon)
 		}
 		return err
 	})

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -13,9 +14,9 @@ import (
 const aclModule = "emqx_mod_acl_internal"
 
 // startAccess opens what the node keeps and builds the access control.
-func (n *Node) startAccess() (err error) {
+func (n *Node) startAccess(ctx context.Context) (err error) {
 	c := n.Config
-	if n.kept, err = c.openKept(n.log, n.Metrics); err != nil {
+	if n.kept, err = c.openKept(ctx, n.log, n.Metrics); err != nil {
 		return err
 	}
 	n.cluster = newClustering(c, n.kept.engine, n.log)

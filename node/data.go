@@ -1,9 +1,11 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/dunlin-mq/dunlin/api/login"
 	"github.com/dunlin-mq/dunlin/auth"
@@ -21,9 +23,11 @@ func (n *Node) exported() *backup.Target {
 }
 
 // OpenData opens what a node keeps that does not run, to import into it; one
-// that runs holds it. Close it.
+// that runs holds it. A member waits up to a minute for a majority of the others. Close it.
 func OpenData(c *Config) (*Data, error) {
-	k, err := c.openKept(slog.New(slog.DiscardHandler), nil)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	k, err := c.openKept(ctx, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return nil, err
 	}

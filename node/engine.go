@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -32,8 +33,8 @@ type kept struct {
 }
 
 // openKept opens what is kept in the data directory. What an earlier version
-// kept there goes into it, once.
-func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err error) {
+// kept there goes into it, once. ctx ends the wait for other nodes.
+func (c *Config) openKept(ctx context.Context, log *slog.Logger, m *metrics.Registry) (k *kept, err error) {
 	k = &kept{dir: filepath.Join(c.Node.DataDir, "engine")}
 	if k.id, err = nodeID(c.Node.DataDir); err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (c *Config) openKept(log *slog.Logger, m *metrics.Registry) (k *kept, err e
 	if o.Cluster, err = c.engineCluster(); err != nil {
 		return nil, err
 	}
-	k.engine, err = engine.Start(o)
+	k.engine, err = engine.StartContext(ctx, o)
 	if err != nil {
 		return nil, err
 	}

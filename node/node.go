@@ -6,6 +6,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -61,9 +62,15 @@ type Node struct {
 	}
 }
 
-// Start builds a node and opens its listeners. After an error nothing is left
-// running. log may be nil for none.
+// Start is StartContext for who waits for other nodes without an end.
 func Start(c *Config, log *slog.Logger) (*Node, error) {
+	return StartContext(context.Background(), c, log)
+}
+
+// StartContext builds a node and opens its listeners. A member of a cluster waits
+// for a majority of the members before, until ctx ends. After an error nothing is
+// left running. log may be nil for none.
+func StartContext(ctx context.Context, c *Config, log *slog.Logger) (*Node, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -75,7 +82,7 @@ func Start(c *Config, log *slog.Logger) (*Node, error) {
 	n.current.Store(c)
 	n.changing.Lock() // until all that may have to take a change is there
 	defer n.changing.Unlock()
-	if err := n.startAccess(); err != nil {
+	if err := n.startAccess(ctx); err != nil {
 		return nil, err
 	}
 	n.History = newHistory(n.Metrics)

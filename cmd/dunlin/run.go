@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -68,7 +70,12 @@ func run(v voice, file string, detached bool) error {
 	slog.SetDefault(log.Logger) // where package hook tells of functions that panicked
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before anybody can connect: they are told of the stop
-	n, err := node.Start(c, log.Logger)
+	waiting, done := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer done()
+	n, err := node.StartContext(waiting, c, log.Logger)
+	if errors.Is(err, context.Canceled) {
+		return nil // stopped while it waited for other nodes
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Dunlin can't start:", err)
 		return err
